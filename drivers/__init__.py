@@ -1,0 +1,1 @@
+"""One file per analyzer family, each holding one value named DRIVER."""

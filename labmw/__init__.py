@@ -1,0 +1,1 @@
+"""The laboratory between the wire and the LIS."""

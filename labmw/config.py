@@ -1,0 +1,209 @@
+"""The configuration: one TOML file, read strictly, each error naming file, key and remedy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zoneinfo
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from labmw.errors import ConfigError
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file: an unknown key is an error, so that a typing mistake never disables anything in silence."""
+
+
+class Site(_Strict):
+    """Which laboratory this is."""
+
+    id: str
+    name: str = ""
+    timezone: str = "Europe/Paris"
+    language: Literal["en", "fr"] = "fr"
+
+
+class Store(_Strict):
+    """Where everything is kept: a SQLite file by default."""
+
+    url: str = "sqlite:///labmw.db"
+    commit_timeout: float = 10.0  # seconds until an owner that cannot commit refuses (law 3)
+    queue: int = 10_000  # transactions waiting at most
+    group: int = 50  # transactions per commit at most
+
+
+class Web(_Strict):
+    """The process that serves /metrics and /healthz."""
+
+    host: str = "127.0.0.1"
+    port: int = 8321
+    enabled: bool = True
+
+
+class Serial(_Strict):
+    """RS-232 settings of one line."""
+
+    device: str
+    baud: int = 9600
+    bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop: Literal[1, 2] = 1
+    rtscts: bool = False
+    xonxoff: bool = False
+
+
+class Link(_Strict):
+    """One line to one analyzer. Exactly one of `listen`, `connect` and `serial` is set."""
+
+    name: str
+    driver: str = "auto"  # a driver's name, or "auto": chosen by the header
+    listen: str = ""  # "host:port": the analyzer connects to labmw
+    connect: str = ""  # "host:port": labmw connects to the analyzer
+    serial: Serial | None = None
+    protocol: Literal["astm"] = "astm"
+    role: Literal["computer", "instrument"] = "computer"
+    encoding: str = ""  # "" = the driver's
+    timezone: str = ""  # "" = the site's
+    allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
+    connections: int = 4  # at once on this link; the oldest silent one gives way
+    idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
+    tolerances: dict[str, str | int | bool] = {}  # added to the driver's
+
+
+class Lis(_Strict):
+    """The LIS that receives results over MLLP."""
+
+    connect: str
+    name: str = "LIS"
+    facility: str = ""
+    sending_application: str = "LABMW"
+    ack_timeout: float = 30.0
+    auto_release_text: str = (
+        "Résultat validé automatiquement selon les règles du laboratoire, sans relecture par un biologiste."
+    )
+    retry_base: float = 2.0
+    retry_factor: float = 2.0
+    retry_cap: float = 300.0
+    retry_jitter: float = 0.2
+    attempts: int = 50  # then the message goes to the dead letters, to a person
+
+
+class Rules(_Strict):
+    """Which rule packs judge, and where the signatures that make them active are kept."""
+
+    packs: list[str] = []  # folders or files; relative to the configuration file
+    signatures: str = ""  # TOML file of signatures
+
+
+class Drivers(_Strict):
+    """The laboratory's own driver files."""
+
+    folder: str = ""
+
+
+class Limits(_Strict):
+    """Bounds that keep one bad peer from harming the others."""
+
+    connections: int = 1000
+    message_bytes: int = 64 * 2**20
+    first_byte: float = 60.0  # seconds a peer may stay silent after it connected for the first time
+
+
+class Config(_Strict):
+    """The whole file."""
+
+    site: Site
+    store: Store = Store()
+    web: Web = Web()
+    link: list[Link] = []
+    lis: Lis | None = None
+    rules: Rules = Rules()
+    drivers: Drivers = Drivers()
+    limits: Limits = Limits()
+
+
+def load(path: Path) -> Config:
+    """Read and check one configuration file; raises ConfigError naming file, key and remedy."""
+    name = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(name, "", "there is no such file", "give its path, or set LABMW_CONFIG") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(name, "", f"cannot be read ({error})", "check its permissions and that it is UTF-8") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(name, "", f"is not TOML ({error})", "mend the line it names") from None
+    try:
+        config = msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        key = where.rstrip("`").lstrip(".") or _unknown_key(problem)
+        raise ConfigError(
+            name, key or "the file", problem, "see deploy/labmw.toml, where every key is explained"
+        ) from None
+    _check(name, config)
+    return config
+
+
+def _unknown_key(problem: str) -> str:
+    match = re.search(r"`([^`]+)`", problem)
+    return match.group(1) if match else ""
+
+
+def address(file: str, key: str, text: str) -> tuple[str, int]:
+    """Split "host:port"; raises ConfigError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ConfigError(file, key, f"{text!r} is not host:port", 'write it like "127.0.0.1:4001"')
+    return host.strip("[]"), int(port)
+
+
+def _check(file: str, config: Config) -> None:
+    seen: dict[str, int] = {}
+    for index, link in enumerate(config.link):
+        key = f"link[{index}] ({link.name})"
+        if link.name in seen:
+            raise ConfigError(
+                file, f"{key}.name", f"is used by link[{seen[link.name]}] too", "give each link its own name"
+            )
+        seen[link.name] = index
+        ways = [way for way in ("listen", "connect", "serial") if getattr(link, way)]
+        if len(ways) != 1:
+            raise ConfigError(
+                file, key, f"has {' and '.join(ways) or 'no wire'}", "set exactly one of listen, connect and serial"
+            )
+        for way in ("listen", "connect"):
+            if text := getattr(link, way):
+                address(file, f"{key}.{way}", text)
+        if link.timezone:
+            _zone(file, f"{key}.timezone", link.timezone)
+        if link.encoding:
+            _encoding(file, f"{key}.encoding", link.encoding)
+    _zone(file, "site.timezone", config.site.timezone)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", config.site.id):
+        raise ConfigError(
+            file, "site.id", f"{config.site.id!r} is not an identifier", "use 1 to 32 letters, digits, '_', '.' or '-'"
+        )
+    if config.lis:
+        address(file, "lis.connect", config.lis.connect)
+
+
+def _zone(file: str, key: str, name: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(file, key, f"{name!r} is not a time zone", 'write it like "Europe/Paris"') from None
+
+
+def _encoding(file: str, key: str, name: str) -> None:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ConfigError(
+            file, key, f"{name!r} is not a character set", 'write it like "latin-1", "cp1252" or "utf-8"'
+        ) from None

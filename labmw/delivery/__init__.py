@@ -1,0 +1,1 @@
+"""To somebody else: the outbox and the links that empty it."""

@@ -1,0 +1,43 @@
+"""Everything that can go wrong in labmw, on one screen; each message ends with what to do about it."""
+
+from __future__ import annotations
+
+
+class LabmwError(Exception):
+    """What went wrong, where, and the remedy."""
+
+
+class ConfigError(LabmwError):
+    """The configuration cannot be used: file, key and remedy are in the message."""
+
+    def __init__(self, file: str, key: str, problem: str, remedy: str) -> None:
+        self.file, self.key, self.problem, self.remedy = file, key, problem, remedy
+        super().__init__(f"{file}: {key}: {problem}; {remedy}" if key else f"{file}: {problem}; {remedy}")
+
+
+class DriverError(LabmwError):
+    """A driver file cannot be used; the analyzers that need it stay closed, the others are unaffected."""
+
+
+class PackError(LabmwError):
+    """A rule pack cannot be used; the results it would have judged are held."""
+
+
+class LinkError(LabmwError):
+    """A wire cannot be opened or was lost."""
+
+
+class StoreError(LabmwError):
+    """The store refused or failed: nothing is acknowledged until it is back."""
+
+
+class StoreBusy(StoreError):
+    """The queue before the store is full or too slow: the sender is refused and keeps its data."""
+
+
+class DeliveryError(LabmwError):
+    """A receiver refused, failed or stayed silent: the message waits in the outbox."""
+
+
+class QuantityError(LabmwError):
+    """A text is not a number, or a unit is not UCUM."""

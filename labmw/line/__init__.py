@@ -1,0 +1,1 @@
+"""Between a wire and a message: transport, conversation, journal, registry."""

@@ -1,0 +1,1 @@
+"""What is kept: schema, statements, the writer and its group commit."""

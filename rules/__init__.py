@@ -1,0 +1,1 @@
+"""Auto-validation: checks, packs and the engine that turns a result into a verdict."""

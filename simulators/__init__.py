@@ -1,0 +1,1 @@
+"""Simulated analyzers and a simulated LIS; they speak only the wire."""
