@@ -63,12 +63,14 @@ class Link(_Strict):
     listen: str = ""  # "host:port": the analyzer connects to labmw
     connect: str = ""  # "host:port": labmw connects to the analyzer
     serial: Serial | None = None
-    protocol: Literal["astm"] = "astm"
+    protocol: Literal["astm", "hl7"] = "astm"
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
-    connections: int = 4  # at once on this link; the oldest silent one gives way
+    connections: int = (
+        4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
+    )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | bool] = {}  # added to the driver's
 
@@ -109,7 +111,6 @@ class Limits(_Strict):
 
     connections: int = 1000
     message_bytes: int = 64 * 2**20
-    first_byte: float = 60.0  # seconds a peer may stay silent after it connected for the first time
 
 
 class Config(_Strict):

@@ -207,3 +207,4 @@ class Case:
     terminated: bool = True
     now: datetime | None = None
     siblings: tuple[Result, ...] = field(default=())
+    earlier_runs: int = 0  # runs of this test on this specimen before this one: a rerun is never released without confirmation

@@ -28,12 +28,21 @@ class Quantity:
 class NumberFormat:
     """How one analyzer writes numbers; what does not fit is refused, never guessed.
 
-    `decimal` is the decimal mark. `thousands` is the grouping mark, "" when the analyzer uses none. `exponent` allows `3.26E+05`.
+    `decimal` is the decimal mark; a family whose software language decides between two declares both (`".,"`), and then no grouping mark.
+    `thousands` is the grouping mark, "" when the analyzer uses none. `decimals` is the most digits ever written behind the mark, where the
+    family has a bound: it tells 60,96 from 161,152. `exponent` allows `3.26E+05`.
     """
 
     decimal: str = "."
     thousands: str = ""
     exponent: bool = False
+    decimals: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.thousands and (self.thousands in self.decimal or len(self.decimal) > 1):
+            raise QuantityError(
+                f"decimal mark {self.decimal!r} and grouping mark {self.thousands!r} cannot be told apart; declare one decimal mark and another grouping mark"
+            )
 
 
 PLAIN = NumberFormat()
@@ -43,10 +52,12 @@ _NORMAL = {"≤": "<=", "≥": ">="}
 
 @lru_cache(maxsize=64)
 def _pattern(form: NumberFormat) -> re.Pattern[str]:
-    decimal = re.escape(form.decimal)
+    mark = f"[{re.escape(form.decimal)}]"
+    places = rf"\d{{0,{form.decimals}}}" if form.decimals is not None else r"\d*"
+    some = rf"\d{{1,{form.decimals}}}" if form.decimals else r"\d+"
     whole = rf"(?:\d{{1,3}}(?:{re.escape(form.thousands)}\d{{3}})+|\d+)" if form.thousands else r"\d+"
     exponent = r"(?:[Ee][+-]?\d{1,2})?" if form.exponent else ""
-    return re.compile(rf"[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+){exponent}", re.ASCII)
+    return re.compile(rf"[+-]?(?:{whole}(?:{mark}{places})?|{mark}{some}){exponent}", re.ASCII)
 
 
 def read_number(text: str, form: NumberFormat = PLAIN) -> tuple[str, Decimal] | None:
@@ -62,9 +73,9 @@ def read_number(text: str, form: NumberFormat = PLAIN) -> tuple[str, Decimal] | 
         return None
     if form.thousands:
         body = body.replace(form.thousands, "")
-    return _NORMAL.get(comparator, comparator), Decimal(
-        body.replace(form.decimal, ".") if form.decimal != "." else body
-    )
+    for mark in form.decimal:
+        body = body.replace(mark, ".")
+    return _NORMAL.get(comparator, comparator), Decimal(body)
 
 
 # Unit strings that analyzers and French laboratories write, each with the UCUM code it stands for. Looked up before

@@ -7,13 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from protocols.astm.tolerance import STRICT, Tolerances
-
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
-
-DetailRule = Callable[[str], tuple[str, str, str]]
-"""Splits a raw test field into (code, detail, analyte)."""
+from protocols.astm.tolerance import STRICT, Tolerances
 
 
 class Evidence(enum.IntEnum):
@@ -28,12 +24,38 @@ class Evidence(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place in a message: record letter, field (the letter is field 1), component and repeat (1-based; 0 = the whole field)."""
+    """A place in a message: record letter, field (the letter is field 1), component (1-based; 0 = the whole field) and repeat.
+
+    `bare`: a field without any component delimiter is taken whole (`ABO` beside `^^^ABO`).
+    """
 
     record: str
     field: int
     component: int = 0
     repeat: int = 1
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestId:
+    """What a universal test identifier (R.3) names, taken apart by the family's rule.
+
+    `key` is looked up in the driver's tests; `analyte` and `detail` tell several values under one code apart (a target, its Ct, its
+    logarithm); `assay` is the assay's own name. `main` False: this can never be the reportable result.
+    """
+
+    __test__ = False  # not a pytest class
+
+    code: str
+    key: str = ""
+    detail: str = ""
+    analyte: str = ""
+    assay: str = ""
+    main: bool = True
+
+
+SplitRule = Callable[[tuple[str, ...]], TestId]
+"""Takes the decoded components of R.3 apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +63,8 @@ class Test:
     """One test code of the analyzer: what it measures (LOINC) and the UCUM unit its numbers are in.
 
     `unit` is the UCUM unit the analyzer's unit field must stand for; "" when the analyzer sends none for this test. `also` are
-    further UCUM units the same LOINC code allows. `text` is True for qualitative tests, whose value is words. `decimal_unit` is
-    not a conversion: labmw never converts between the analyzer and the LIS.
+    further UCUM units the same LOINC code allows. `text` is True for qualitative tests, whose value is words; `values` are the words
+    that this test may send instead of a number, any other word is quarantined. labmw never converts between the analyzer and the LIS.
     """
 
     __test__ = False  # not a pytest class
@@ -53,7 +75,7 @@ class Test:
     name: str = ""
     text: bool = False
     index: Literal["", "H", "I", "L"] = ""  # a serum index, not a test
-    values: tuple[str, ...] = ()  # the words a qualitative test may send; any other word is quarantined
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,14 @@ class Control:
     action: bool = True  # O.12 = Q
     specimen: str = ""  # regular expression on the specimen identifier
     descriptor: str = ""  # regular expression on O.16
+    position: str = ""  # regular expression on O.4, the instrument's own specimen field
+
+
+STANDARD_FLAGS: Mapping[str, Flag] = {
+    "L": Flag.LOW, "H": Flag.HIGH, "LL": Flag.CRITICAL_LOW, "HH": Flag.CRITICAL_HIGH,
+    "<": Flag.BELOW_RANGE, ">": Flag.ABOVE_RANGE, "N": Flag.NORMAL, "A": Flag.ABNORMAL,
+}  # fmt: skip
+"""LIS02-A2 10.1.7. U, D, B and W (changes since an earlier result) stay unmapped: no family here documents them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +101,9 @@ class Driver:
     """Everything labmw knows about one family of analyzers (house §5).
 
     `recognises` is a regular expression searched in the sender field (H.5 or MSH-3/4) written as sent; "" for a family whose header names
-    nobody, which must then be chosen by the link or by `--driver`. `main` and `split` are the pure functions of families whose details share a
-    code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code.
+    nobody, which must then be chosen by the link or by `--driver`. `split` and `main` are the pure functions of families whose details share a
+    code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code. `details` are the
+    UCUM units of details ("" for none): a logarithm never carries the linear unit, whatever the unit field says.
     """
 
     name: str
@@ -85,36 +116,39 @@ class Driver:
     specimen: Field = Field("O", 3, 1)
     test: Field = Field("R", 3, 4)
     value: Field = Field("R", 4)
+    value_or: Field | None = None  # read instead where `value` is empty (words in one component, the number in the next)
     unit: Field = Field("R", 5)
     range: Field = Field("R", 6)
     flag: Field = Field("R", 7)
     status: Field = Field("R", 9)
     operator: Field = Field("R", 11)
     completed: Field = Field("R", 13)
+    completed_or: Field | None = None  # read instead where `completed` is empty
     instrument: Field = Field("R", 14)
+    loinc_sent: Field | None = None  # a LOINC code that the analyzer itself sends; compared, never believed alone
+    alarm: Field | None = None  # a code in the comment after a result, looked up in `alarms`
     serial: Field | None = None
     software: Field | None = None
-    ordered: Field = Field("O", 5, 4)
-    query: Field = Field("Q", 3, 2)  # the specimen identifier in a query
+    ordered: Field = Field("O", 5, 4, bare=True)
+    query: Field = Field("Q", 3, 2, bare=True)  # the specimen identifier in a query
     run: Field | None = None
-    value_or: Field | None = (
-        None  # read instead where `value` is empty (words in one component, the number in the next)
-    )
     tests: Mapping[str, Test] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
-    flags: Mapping[str, Flag] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, Flag] = field(default_factory=lambda: STANDARD_FLAGS)
+    alarms: Mapping[str, Flag] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()  # flag and alarm codes that say nothing
     flag_separator: str = ""  # several letters in one flag field, beside repeats
-    no_value: frozenset[str] = (
-        frozenset()
-    )  # texts that say there is no value: the result is kept, and quarantined as not measured
+    mean_flag: str = ""  # marks the mean of replicates under one code; the others are then details
+    no_value: frozenset[str] = frozenset()  # texts that say there is no value: kept, and quarantined as not measured
     numbers: NumberFormat = PLAIN
     encoding: str = "latin-1"
+    encodings: tuple[str, ...] = ()  # tried first, in this order, for text beyond ASCII; `encoding` when none fits
     tolerances: Tolerances = STRICT
     control: Control = Control()
-    split: DetailRule | None = None
-    main: Callable[[str, str, str], bool] | None = None  # (code, detail, status) -> is this the reportable result
+    split: SplitRule | None = None
+    main: Callable[[TestId, str], bool] | None = None  # (test, status) -> is this the reportable result
     accepts_status: frozenset[str] = frozenset({"F", "V", "R", "C", "W", "P", ""})
-    preliminary: frozenset[str] = frozenset(
-        {"P", "W", "S", "I"}
-    )  # statuses held for review, never released automatically
+    preliminary: frozenset[str] = frozenset({"P", "W", "S", "I"})  # held for review, never released automatically
     file: str = ""  # where it was found; filled by the registry
+    mapping_version: str = ""  # digest of that file; filled by the registry

@@ -1,6 +1,6 @@
 """What did the analyzer say? A message read with a driver: nothing dropped, nothing guessed, every doubt named.
 
-This file holds the values; `labmw.driver.astm` fills them from LIS02-A2 records.
+This file holds the values; `labmw.driver.astm` fills them from LIS02-A2 records, `labmw.driver.hl7` from HL7 segments.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from labmw.quantity import Quantity
 Kind = Literal[
     "result", "qc-result", "query", "query-cancel", "order", "order-response", "adt", "ack", "equipment-status", "other"
 ]
+
+Facts = tuple[tuple[str, str], ...]
+"""What fills the sentence of a reason code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class OrderRead:
     report_type: str
     patient: int | None
     comments: tuple[str, ...] = ()
+    specimens: tuple[str, ...] = ()  # every identifier, where one order names several
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,10 @@ class ResultRead:
     run: str
     comments: tuple[str, ...]
     problem: str = ""
-    problem_facts: tuple[tuple[str, str], ...] = ()
+    problem_facts: Facts = ()
+    control: bool = False  # measured on a control material
+    assay: str = ""
+    time_doubt: str = ""  # "ambiguous": this hour came twice; "skipped": it never came; "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ class Reading:
 
     driver: str
     driver_version: str
-    mapping_version: str  # digest of the driver's test, unit and flag tables
+    mapping_version: str  # digest of the driver's file
     protocol: str
     kind: Kind
     delimiters: str
@@ -125,6 +133,7 @@ class Reading:
     manufacturer: tuple[tuple[str, str], ...]  # (after, raw)
     disposition: Disposition
     reason: str = ""  # why the whole message is quarantined or refused: a reason code
-    reason_facts: tuple[tuple[str, str], ...] = ()
+    reason_facts: Facts = ()
     problems: tuple[str, ...] = ()  # oddities of structure, in words for lab IT
     tolerances_used: tuple[str, ...] = ()
+    message_type: str = ""  # MSH-9 of an HL7 message

@@ -1,0 +1,216 @@
+"""Who sends what next? Claims outbox rows with a lease, sends each, and writes down what the receiver said.
+
+At least once on the wire, once in effect: MSH-10 and the bytes stay the same over every attempt, so a receiver can drop a repeat. What a
+dead process had claimed comes back when its lease ends. A refusal (AE, AR) goes to a person: sending it again would not cure it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from labmw.clock import Clock, stamp
+from labmw.delivery.mllp import MllpSender, Silent, Unreachable
+from labmw.delivery.patience import Patience
+from labmw.errors import DeliveryError, StoreError
+from labmw.metrics import DELIVERIES, STRAY_ACKS
+from labmw.store import statements
+from labmw.store.transaction import Row, Step, Store, Transaction
+from protocols.hl7.acknowledgment import Acknowledgment
+
+log = structlog.get_logger("labmw.delivery")
+
+Compose = Callable[[Row], Transaction[bytes]]
+"""A transaction that makes the message of one outbox row; raises DeliveryError when it cannot be written."""
+
+BATCH = 20
+TAKEN = frozenset({"AA", "CA"})
+REFUSED = frozenset({"AE", "AR", "CE", "CR"})
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Empties the outbox towards one destination until it is cancelled."""
+
+    site: str
+    destination: str
+    store: Store
+    clock: Clock
+    sender: MllpSender
+    compose: Compose
+    patience: Patience
+    attempts: int = 50
+    lease: float = 120.0  # seconds; longer than any acknowledgment may take
+    rest: float = 1.0
+    signal: asyncio.Event = field(default_factory=asyncio.Event)
+    trouble: Callable[[str, Mapping[str, str]], None] = lambda code, facts: None
+    well: Callable[[str], None] = lambda code: None
+    failures: int = 0  # in a row, of the destination as a whole
+    who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            self.signal.clear()
+            wait = await self.step()
+            if wait <= 0:
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    # While the destination is down, new work does not cut the wait short: it would storm a LIS that is starting.
+                    await (asyncio.get_running_loop().create_future() if self.failures else self.signal.wait())
+            except TimeoutError:
+                pass
+
+    async def step(self) -> float:
+        """Send what is due; return the seconds to wait until the next look (0: at once)."""
+        try:
+            rows = await self.store.run(self._claim())
+            for place, row in enumerate(rows):
+                if not await self._one(row):
+                    await self.store.run(_release([other.id for other in rows[place:]], stamp(self.clock.now())))
+                    return self.patience.delay(self.failures)
+        except StoreError as error:
+            log.error("delivery waits for the store", why=str(error))
+            return self.rest
+        return 0.0 if rows else self.rest
+
+    def _claim(self) -> Transaction[list[Row]]:
+        now = self.clock.now()
+        wanted = {
+            "site": self.site,
+            "destination": self.destination,
+            "now": stamp(now),
+            "until": stamp(now + timedelta(seconds=self.lease)),
+            "who": self.who,
+            "count": BATCH,
+        }
+        claimed = yield Step(statements.CLAIM_OUTBOX, wanted)
+        # Stat first, then in the order of birth: RETURNING promises no order.
+        return sorted(claimed, key=lambda row: (row.priority != "S", row.id))
+
+    async def _one(self, row: Row) -> bool:
+        """Deliver one row; False when the destination is down and the rest must wait."""
+        try:
+            payload = row.payload if row.payload is not None else await self.store.run(self._write(row))
+        except DeliveryError as error:
+            await self._bury(row, str(error))
+            return True
+        try:
+            acknowledgment, raw = await self.sender.deliver(row.control_id, payload)
+        except Unreachable as error:
+            self._down("lis-unreachable", str(error))
+            DELIVERIES.labels(self.destination, "unreachable").inc()
+            await self.store.run(_note_failure(row.id, row.attempts, str(error)))
+            return False
+        except Silent as error:
+            DELIVERIES.labels(self.destination, "silent").inc()
+            if row.attempts + 1 >= self.attempts:
+                await self._bury(row, f"no acknowledgment after {row.attempts + 1} attempts: {error}")
+                return True
+            self._down("lis-silent", str(error))
+            await self.store.run(_note_failure(row.id, row.attempts + 1, str(error)))
+            return False
+        self._up()
+        if acknowledgment.code in TAKEN:
+            DELIVERIES.labels(self.destination, "delivered").inc()
+            await self.store.run(delivered(self.site, row.id, stamp(self.clock.now()), raw))
+        else:
+            DELIVERIES.labels(self.destination, "refused").inc()
+            await self._bury(
+                row, f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}", raw
+            )
+        return True
+
+    def _write(self, row: Row) -> Transaction[bytes]:
+        """Compose the message once and keep its bytes: every attempt sends the same."""
+        payload = yield from self.compose(row)
+        yield Step(statements.KEEP_PAYLOAD, {"outbox_id": row.id, "payload": payload})
+        return payload
+
+    async def _bury(self, row: Row, why: str, receipt: bytes | None = None) -> None:
+        """Give up on one message and show it to a person; the others go on."""
+        log.error(
+            "message to dead letters", destination=self.destination, outbox=row.id, control_id=row.control_id, why=why
+        )
+        await self.store.run(_dead(self.site, row.id, stamp(self.clock.now()), why, receipt))
+
+    def stray(self, acknowledgment: Acknowledgment, raw: bytes) -> None:
+        """Deal with an acknowledgment that nobody waits for: a late one still proves that its own message was taken."""
+        STRAY_ACKS.labels(self.destination).inc()
+        log.warning(
+            "acknowledgment for nothing outstanding",
+            destination=self.destination,
+            names=acknowledgment.control_id,
+            code=acknowledgment.code,
+        )
+        if acknowledgment.code in TAKEN and acknowledgment.control_id:
+            try:
+                future = self.store.submit(
+                    _late(self.site, self.destination, acknowledgment.control_id, stamp(self.clock.now()), raw)
+                )
+            except StoreError:
+                return  # the next attempt will be acknowledged again
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _down(self, code: str, why: str) -> None:
+        self.failures += 1
+        self.trouble(code, {"destination": self.destination, "why": why})
+        if self.failures == 1:
+            log.error("destination does not take messages; they wait", destination=self.destination, why=why)
+
+    def _up(self) -> None:
+        if self.failures:
+            log.info("destination takes messages again", destination=self.destination, after=self.failures)
+        self.failures = 0
+        self.well("lis-unreachable")
+        self.well("lis-silent")
+
+
+def delivered(site: str, outbox: int, now: str, receipt: bytes) -> Transaction[None]:
+    """Close a row that the receiver has taken, and its results with it."""
+    yield Step(statements.OUTBOX_DELIVERED, {"outbox_id": outbox, "delivered_at": now, "receipt": receipt})
+    results = yield Step(statements.RESULTS_OF_OUTBOX, {"outbox_id": outbox})
+    yield Step(statements.SET_RESULT_STATE, [{"result_id": row.result, "new_state": "delivered"} for row in results])
+    yield Step(statements.INSERT_AUDIT, [_audit(site, now, "delivered", outbox, "")])
+
+
+def _late(site: str, destination: str, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
+    found = yield Step(
+        statements.OUTBOX_BY_CONTROL_ID, {"site": site, "destination": destination, "control_id": control_id}
+    )
+    if found and found[0].state != "delivered":
+        yield from delivered(site, found[0].id, now, receipt)
+
+
+def _dead(site: str, outbox: int, now: str, why: str, receipt: bytes | None) -> Transaction[None]:
+    yield Step(statements.OUTBOX_DEAD, {"outbox_id": outbox, "last_error": why, "receipt": receipt})
+    results = yield Step(statements.RESULTS_OF_OUTBOX, {"outbox_id": outbox})
+    yield Step(statements.SET_RESULT_STATE, [{"result_id": row.result, "new_state": "dead"} for row in results])
+    yield Step(statements.INSERT_AUDIT, [_audit(site, now, "dead-letter", outbox, why)])
+
+
+def _note_failure(outbox: int, attempts: int, why: str) -> Transaction[None]:
+    yield Step(statements.OUTBOX_FAILED, {"outbox_id": outbox, "attempts": attempts, "last_error": why})
+
+
+def _release(outbox: list[int], now: str) -> Transaction[None]:
+    yield Step(statements.RELEASE_OUTBOX, [{"outbox_id": id_, "due_at": now} for id_ in outbox])
+
+
+def _audit(site: str, now: str, what: str, outbox: int, why: str) -> dict[str, Any]:
+    return {
+        "site": site,
+        "at": now,
+        "who": "labmw",
+        "what": what,
+        "subject": f"outbox/{outbox}",
+        "why": why,
+        "detail": "{}",
+    }

@@ -1,0 +1,441 @@
+"""What does this LIS02-A2 message say, read with this driver? Nothing dropped, nothing guessed, every doubt named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
+from labmw.driver.timestamp import read_time
+from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
+from labmw.model import Disposition, Flag
+from protocols.astm.message import Message, parse
+from protocols.astm.record import Record, unescape
+
+ANY = "any-astm"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
+_REPORTS = frozenset("FCPXRI")  # O.26: the analyzer reports on an order, also where no result came of it
+_NO_ORDER = frozenset("YZ")  # O.26: the host has no order for what was asked
+
+
+def read(
+    message: Message,
+    driver: Driver,
+    *,
+    zone: ZoneInfo,
+    tolerances_used: Sequence[str] = (),
+    doubt: str = "",
+    doubt_facts: Facts = (),
+) -> Reading:
+    """Read one message. `doubt` is why the whole message is quarantined although it can be read (an unknown or ambiguous sender)."""
+    used = list(tolerances_used)
+    message, encoding = _as_text(message, driver)
+    if encoding:
+        used.append(f"encoding {encoding}")
+    header = next((record for record in message.records if record.type == "H"), None)
+    sender = header.field(5) if header else ""
+    if driver.name == ANY and not doubt:
+        doubt, doubt_facts = "unknown-sender", (("sender", sender or "-"),)
+    walk = _Walk(driver, zone, (doubt, doubt_facts) if doubt else ("", ()), _is_control_header(header, driver))
+    for place, record in enumerate(message.records):
+        walk.take(place, record)
+    walk.finish()
+    reason, facts = (doubt, doubt_facts)
+    if not message.terminated:
+        reason, facts = "unterminated", (("records", str(len(message.records))),)
+    delimiters = message.delimiters
+    return Reading(
+        driver=driver.name,
+        driver_version=driver.version,
+        mapping_version=driver.mapping_version,
+        protocol="astm",
+        kind=walk.kind(message),
+        delimiters=delimiters.field + delimiters.repeat + delimiters.component + delimiters.escape,
+        structure="".join(record.type for record in message.records),
+        sender=sender,
+        receiver=header.field(10) if header else "",
+        serial=_first(message.records, driver.serial),
+        software=_first(message.records, driver.software),
+        processing_id=header.field(12) if header else "",
+        version=header.field(13) if header else "",
+        datetime=header.field(14) if header else "",
+        message_id=header.field(3) if header else "",
+        terminated=message.terminated,
+        terminator=message.terminator or "",
+        patients=tuple(walk.patients),
+        specimens=tuple(dict.fromkeys(walk.specimens)),
+        orders=tuple(walk.orders),
+        results=tuple(walk.results),
+        queries=tuple(walk.queries),
+        comments=tuple(walk.comments),
+        manufacturer=tuple(walk.manufacturer),
+        disposition=Disposition.QUARANTINED if reason else Disposition.ACCEPTED,
+        reason=reason,
+        reason_facts=facts,
+        problems=tuple(walk.problems),
+        tolerances_used=tuple(used),
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The records in their order: which patient, order and result are open (LIS02-A2 levels, B.6)."""
+
+    driver: Driver
+    zone: ZoneInfo
+    doubt: tuple[str, Facts]
+    control: bool
+    patients: list[PatientRead] = field(default_factory=list)
+    orders: list[OrderRead] = field(default_factory=list)
+    results: list[ResultRead] = field(default_factory=list)
+    queries: list[QueryRead] = field(default_factory=list)
+    specimens: list[str] = field(default_factory=list)
+    comments: list[tuple[str, str, str, str]] = field(default_factory=list)
+    manufacturer: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _patient: int | None = None
+    _order: tuple[int, Record] | None = None
+    _after: str = "H"  # the record that a comment or manufacturer record belongs to
+
+    def take(self, place: int, record: Record) -> None:
+        """Take the next record."""
+        match record.type:
+            case "H":
+                self._after = "H"
+            case "P":
+                self._take_patient(record)
+            case "O":
+                self._take_order(place, record)
+            case "R":
+                self._take_result(place, record)
+            case "C":
+                self._take_comment(record)
+            case "Q":
+                self._take_query(record)
+            case "M" | "S":
+                self.manufacturer.append((self._after, record.raw))
+            case "L":
+                pass
+            case other:
+                self.problems.append(f"record {place + 1} has the unknown type {other!r}; it was kept and not read")
+
+    def _take_patient(self, record: Record) -> None:
+        self.patients.append(PatientRead(*(record.field(n) for n in (3, 4, 5, 6, 8, 9))))
+        self._patient, self._order = len(self.patients) - 1, None
+        self._after = f"P{len(self.patients)}"
+
+    def _take_order(self, place: int, record: Record) -> None:
+        specimens = _specimens(record, self.driver)
+        several = len(specimens) > 1
+        identifier = record.field(3) if several else (specimens[0] if specimens else "")
+        tests = record.repeats(5)
+        self.orders.append(
+            OrderRead(
+                specimen=identifier,
+                specimen_raw=record.field(3),
+                instrument_specimen_raw=record.field(4),
+                tests_raw=record.field(5),
+                tests=tuple(tests),
+                codes=tuple(
+                    self._code_of(_components(record, 5, repeat)) for repeat, text in enumerate(tests, 1) if text
+                ),
+                priority=record.field(6),
+                action=record.field(12),
+                specimen_type=record.field(16),
+                report_type=record.field(26),
+                patient=self._patient,
+                specimens=specimens,
+                control=self.control or _is_control(record, identifier, self.driver),
+            )
+        )
+        self.specimens += specimens
+        self._order = (len(self.orders) - 1, record)
+        self._after = f"O{len(self.orders)}"
+        if self._patient is None:
+            self.problems.append(f"record {place + 1}: an order without a patient record before it")
+
+    def _code_of(self, components: tuple[str, ...]) -> str:
+        if self.driver.split and len(components) > 1:
+            return self.driver.split(components).code
+        if len(components) == 1:
+            return components[0]
+        wanted = self.driver.ordered.component
+        return components[wanted - 1] if 0 < wanted <= len(components) else ""
+
+    def _take_query(self, record: Record) -> None:
+        place = self.driver.query
+        specimens = [
+            _pick(_components(record, place.field, repeat), place).strip()
+            for repeat in range(1, len(record.repeats(place.field)) + 1)
+        ]
+        named = tuple(one for one in specimens if one and one != "ALL")
+        self.queries.append(QueryRead(record.field(3), record.field(4), named, record.field(5), record.field(13)))
+        self.specimens += named
+        self._after = f"Q{len(self.queries)}"
+
+    def _take_comment(self, record: Record) -> None:
+        self.comments.append((self._after, record.field(3), record.field(4), record.field(5)))
+        text = _decode(record.field(4), record)
+        if self._after == f"R{len(self.results)}" and self.results:
+            result = self.results[-1]
+            flags = result.flags | self._alarm(record)
+            self.results[-1] = replace(result, comments=(*result.comments, text), flags=flags)
+        elif self._after == f"O{len(self.orders)}" and self.orders:
+            self.orders[-1] = replace(self.orders[-1], comments=(*self.orders[-1].comments, text))
+
+    def _alarm(self, record: Record) -> frozenset[Flag]:
+        """Read the data alarm that some families send in the comment after a result."""
+        code = _text(record, self.driver.alarm).strip() if self.driver.alarm else ""
+        if not code or code in self.driver.silent:
+            return frozenset()
+        return frozenset({self.driver.alarms.get(code, Flag.UNKNOWN)})
+
+    def _take_result(self, place: int, record: Record) -> None:
+        driver = self.driver
+        order = self.orders[self._order[0]] if self._order else None
+        test_id = _identify(record, driver)
+        test = driver.tests.get(test_id.key or test_id.code)
+        status = _text(record, driver.status)
+        main = driver.main(test_id, status) if driver.main else test_id.main
+        if test and test.index:
+            main = False
+        value = self._value(record)
+        read_as = self._read_value(value, record, test_id, test, main)
+        time = self._place(driver.completed, record) or self._place(driver.completed_or, record)
+        moment = read_time(time, self.zone)
+        problem, facts = self._problem(record, order, test_id, test, status, main, read_as)
+        if not problem and main and moment.doubt == "unreadable":
+            problem, facts = "bad-time", (("time", time),)
+        self.results.append(
+            ResultRead(
+                seq=record.field(2),
+                record=place,
+                specimen=order.specimen if order else "",
+                order=self._order[0] if self._order else None,
+                code=test_id.code,
+                code_raw=record.field(driver.test.field),
+                detail=test_id.detail,
+                analyte=test_id.analyte,
+                main=main,
+                value=value,
+                value_raw=record.field(driver.value.field),
+                quantity=read_as.quantity,
+                comparator=read_as.comparator,
+                number=read_as.number,
+                unit_raw=record.field(driver.unit.field),
+                ucum=read_as.ucum,
+                loinc=test.loinc if test else "",
+                test_name=test.name if test else "",
+                index=test.index if test else "",
+                range_raw=record.field(driver.range.field),
+                flags_raw=record.field(driver.flag.field),
+                flags=self._flags(record),
+                status=status,
+                operator=_text(record, driver.operator),
+                time=time,
+                completed=moment.at,
+                instrument=_text(record, driver.instrument),
+                run=self._place(driver.run, record),
+                comments=(),
+                problem=problem,
+                problem_facts=facts,
+                control=order.control if order else self.control,
+                assay=test_id.assay,
+                time_doubt=moment.doubt,
+            )
+        )
+        self._after = f"R{len(self.results)}"
+
+    def _place(self, place: Field | None, record: Record) -> str:
+        """Read a place that may lie in the result or in its order."""
+        if place is None:
+            return ""
+        if place.record == "O":
+            return _text(self._order[1], place) if self._order else ""
+        return _text(record, place)
+
+    def _value(self, record: Record) -> str:
+        first = _text(record, self.driver.value)
+        if first or self.driver.value_or is None:
+            return first
+        return _text(record, self.driver.value_or)
+
+    def _read_value(self, text: str, record: Record, test_id: TestId, test: Test | None, main: bool) -> ValueRead:
+        if self.driver.name == ANY or (main and test is None):
+            return read_unknown(text, self.driver)
+        if test is not None and (main or test.index):
+            return read_main(text, _text(record, self.driver.unit), test, self.driver)
+        return read_detail(text, test_id.detail, self.driver)
+
+    def _problem(
+        self,
+        record: Record,
+        order: OrderRead | None,
+        test_id: TestId,
+        test: Test | None,
+        status: str,
+        main: bool,
+        value: ValueRead,
+    ) -> tuple[str, Facts]:
+        """Say why this result cannot be used as it is, the gravest reason first; "" when it can."""
+        driver = self.driver
+        if self.doubt[0]:
+            return self.doubt
+        if driver.evidence is Evidence.UNVERIFIED:
+            return "unverified-driver", (("driver", driver.name),)
+        if order is None or not order.specimen:
+            return "no-specimen", ()
+        if len(order.specimens) > 1:
+            return "several-specimens", (("specimens", ", ".join(order.specimens)),)
+        if not main and not (test and test.index):
+            return "", ()
+        if test is None:
+            return "unknown-code", (("code", test_id.key or test_id.code or "-"), ("driver", driver.name))
+        if stray := _stray(record, driver):
+            return "unexpected-component", (("value", stray),)
+        sent = _text(record, driver.loinc_sent) if driver.loinc_sent else ""
+        if sent and sent != test.loinc:
+            return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("code", test_id.code))
+        if value.problem:
+            return value.problem, value.facts
+        if status and status not in driver.accepts_status and status not in driver.preliminary:
+            return "unexpected-status", (("status", status),)
+        return "", ()
+
+    def _flags(self, record: Record) -> frozenset[Flag]:
+        driver, found = self.driver, set()
+        for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
+            components = _components(record, driver.flag.field, repeat)
+            wanted = [_pick(components, driver.flag)] if driver.flag.component else components
+            for text in wanted:
+                letters = text.split(driver.flag_separator) if driver.flag_separator else [text]
+                found.update(letter.strip() for letter in letters)
+        found -= {"", driver.mean_flag, *driver.silent}
+        return frozenset(driver.flags.get(letter, Flag.UNKNOWN) for letter in found)
+
+    def finish(self) -> None:
+        """Tell the mean of replicates from the replicates: where one of them is marked as the mean, the others are details."""
+        mark = self.driver.mean_flag
+        if not mark:
+            return
+        means = {(one.order, one.code) for one in self.results if _is_mean(one, mark)}
+        counted: dict[tuple[int | None, str], int] = {}
+        for place, one in enumerate(self.results):
+            group = (one.order, one.code)
+            if group in means and not _is_mean(one, mark):
+                counted[group] = counted.get(group, 0) + 1
+                detail = f"replicate {counted[group]}"
+                self.results[place] = replace(one, main=False, detail=detail)
+
+    def kind(self, message: Message) -> Kind:
+        """Say in one word what the message is for."""
+        if self.results:
+            return "qc-result" if all(one.control for one in self.results) else "result"
+        if self.queries:
+            cancelled = all(one.status in {"A", "X"} for one in self.queries)
+            return "query-cancel" if cancelled else "query"
+        reports = {one.report_type for one in self.orders}
+        if reports & _NO_ORDER or (not self.orders and message.terminator in {"I", "Q"}):
+            return "order-response"
+        if self.orders:
+            return "result" if reports & _REPORTS else "order"
+        return "other"
+
+
+def _is_mean(result: ResultRead, mark: str) -> bool:
+    return mark in re.split(r"[^A-Za-z0-9]+", result.flags_raw)
+
+
+def _as_text(message: Message, driver: Driver) -> tuple[Message, str]:
+    """Decode text beyond ASCII as the driver declares; the bytes decide, not the place where they came from."""
+    raw = message.raw
+    if not driver.encodings or raw.isascii():
+        return message, ""
+    for encoding in driver.encodings:
+        try:
+            raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        again = parse(raw, encoding)
+        return (replace(again[0], terminated=message.terminated), encoding) if len(again) == 1 else (message, "")
+    return message, ""
+
+
+def _identify(record: Record, driver: Driver) -> TestId:
+    components = _components(record, driver.test.field, driver.test.repeat)
+    if driver.split:
+        return driver.split(components)
+    return TestId(_pick(components, driver.test))
+
+
+def _specimens(record: Record, driver: Driver) -> tuple[str, ...]:
+    """Every specimen identifier of an order, blanks at the ends taken off; one O record may name several (LIS02-A2 9.4.3)."""
+    place = driver.specimen
+    if place.record != "O":
+        return ()
+    found = [
+        _pick(_components(record, place.field, repeat), place).strip()
+        for repeat in range(1, len(record.repeats(place.field)) + 1)
+    ]
+    return tuple(one for one in found if one)
+
+
+def _is_control_header(header: Record | None, driver: Driver) -> bool:
+    return bool(header and driver.control.processing_id and header.field(12) == "Q")
+
+
+def _is_control(record: Record, specimen: str, driver: Driver) -> bool:
+    """Whether this order was measured on a control material, in the ways the family marks it."""
+    control = driver.control
+    return (
+        (control.action and "Q" in record.repeats(12))
+        or bool(control.specimen and re.search(control.specimen, specimen))
+        or bool(control.descriptor and re.search(control.descriptor, record.field(16)))
+        or bool(control.position and re.search(control.position, record.field(4)))
+    )
+
+
+def _stray(record: Record, driver: Driver) -> str:
+    """Return the value field when it holds parts that the driver does not read (every delimiter is looked at, law 11)."""
+    place = driver.value
+    if not place.component:
+        return ""
+    if len(record.repeats(place.field)) > 1:
+        return record.field(place.field)
+    read_from = {place.component} | ({driver.value_or.component} if driver.value_or else set())
+    components = _components(record, place.field, 1)
+    filled = {n for n, text in enumerate(components, 1) if text.strip()}
+    return record.field(place.field) if filled - read_from or len(filled) > 1 else ""
+
+
+def _components(record: Record, number: int, repeat: int) -> tuple[str, ...]:
+    """Decoded components of one repeat of a field."""
+    return tuple(unescape(text, record.delimiters) for text in record.components(number, repeat))
+
+
+def _pick(components: Sequence[str], place: Field) -> str:
+    if place.bare and len(components) == 1:
+        return components[0]
+    wanted = place.component or 1
+    return components[wanted - 1] if wanted <= len(components) else ""
+
+
+def _text(record: Record, place: Field) -> str:
+    """The decoded text of a place; component 0 is the whole field."""
+    if not place.component:
+        return _decode(record.field(place.field), record)
+    return _pick(_components(record, place.field, place.repeat), place)
+
+
+def _decode(text: str, record: Record) -> str:
+    return unescape(text, record.delimiters)
+
+
+def _first(records: Sequence[Record], place: Field | None) -> str:
+    """The first filled place of its kind in the message: serial number, software version."""
+    if place is None:
+        return ""
+    found = (_text(record, place).strip() for record in records if record.type == place.record)
+    return next((text for text in found if text), "")

@@ -1,0 +1,55 @@
+"""When was it measured? LIS02-A2 date-times in the analyzer's own zone, with what is doubtful about them (law 10: no default zone)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Doubt = Literal["", "ambiguous", "skipped", "unreadable", "date-only"]
+
+# LIS02-A2 5.6.2: YYYYMMDDHHMMSS with an optional zone; YYYYMMDDHHMM is common in the field (protocol notes B.5).
+_FORM = re.compile(r"(\d{8})(?:(\d{4})(\d{2})?(?:\.\d{1,6})?)?([+-]\d{4})?", re.ASCII)
+_NULL = ("18991230", "00000000", "00010101")  # the zero of a sending system, not a date (corpus: phadia-prime)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time, or None; `doubt` says what keeps it from being certain."""
+
+    at: datetime | None
+    doubt: Doubt = ""
+
+
+def read_time(text: str, zone: ZoneInfo) -> Moment:
+    """Read a date-time as sent. A zone in the text wins over the analyzer's.
+
+    "ambiguous": this hour came twice (the clock went back), the first is taken. "skipped": it never came (the clock went forward): the
+    analyzer does not change its clock, and the moment is what its unchanged clock showed.
+    """
+    text = text.strip()
+    if not text or text.startswith(_NULL):
+        return Moment(None)
+    match = _FORM.fullmatch(text)
+    if not match:
+        return Moment(None, "unreadable")
+    day, minute, second, offset = match.groups()
+    try:
+        naive = datetime.strptime(day + (minute or "0000") + (second or "00"), "%Y%m%d%H%M%S")
+    except ValueError:
+        return Moment(None, "unreadable")
+    if minute is None:
+        return Moment(None, "date-only")
+    if offset:
+        hours, minutes = int(offset[1:3]), int(offset[3:5])
+        if hours > 14 or minutes > 59:
+            return Moment(None, "unreadable")
+        away = timedelta(hours=hours, minutes=minutes)
+        return Moment(naive.replace(tzinfo=timezone(-away if offset[0] == "-" else away)))
+    first, second_pass = naive.replace(tzinfo=zone), naive.replace(tzinfo=zone, fold=1)
+    before, after = first.utcoffset(), second_pass.utcoffset()
+    if before is None or after is None or before == after:
+        return Moment(first)
+    return Moment(first, "ambiguous" if before > after else "skipped")

@@ -1,0 +1,86 @@
+"""What does one value stand for? A text, a unit string and what the driver declares, to a quantity or to a named doubt (law 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from labmw.driver.declaration import Driver, Test
+from labmw.driver.reading import Facts
+from labmw.errors import QuantityError
+from labmw.quantity import Quantity, read_number, ucum
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRead:
+    """A value as read. `number` is the exact decimal as text, also where unit or test are in doubt."""
+
+    quantity: Quantity | None = None
+    comparator: str = ""
+    number: str | None = None
+    ucum: str = ""
+    problem: str = ""
+    facts: Facts = ()
+
+
+def read_main(text: str, unit_raw: str, test: Test, driver: Driver) -> ValueRead:
+    """Read the value of a test that the driver knows."""
+    bare = text.strip()
+    if not bare or bare in driver.no_value:
+        return ValueRead(problem="value-missing", facts=(("value", bare),))
+    if bare in test.values:
+        return ValueRead()
+    found = None if test.text else read_number(text, driver.numbers)
+    if found is None:
+        problem = "number-format" if not test.text and any(c.isdigit() for c in bare) else "unexpected-word"
+        return ValueRead(problem=problem, facts=(("value", bare),))
+    comparator, number = found
+    unit, problem, facts = _unit(unit_raw, test, driver)
+    quantity = Quantity(number, comparator, unit)
+    return ValueRead(quantity, comparator, _plain(number), unit, problem, facts)
+
+
+def read_detail(text: str, detail: str, driver: Driver) -> ValueRead:
+    """Read a detail (Ct, logarithm, end point): its unit is the declared one or none, never what the unit field says."""
+    found = read_number(text, driver.numbers)
+    if found is None:
+        return ValueRead()
+    comparator, number = found
+    unit = driver.details.get(detail, "")
+    return ValueRead(Quantity(number, comparator, unit), comparator, _plain(number), unit)
+
+
+def read_unknown(text: str, driver: Driver) -> ValueRead:
+    """Read a value of which nobody knows what it measures: a number may be one, its unit is not claimed."""
+    found = read_number(text, driver.numbers)
+    if found is None:
+        return ValueRead()
+    comparator, number = found
+    return ValueRead(Quantity(number, comparator), comparator, _plain(number))
+
+
+def _unit(unit_raw: str, test: Test, driver: Driver) -> tuple[str, str, Facts]:
+    """Return the UCUM code the unit field stands for, and what is wrong with it."""
+    sent = unit_raw.strip()
+    expected = ", ".join(unit for unit in (test.unit, *test.also) if unit) or "-"
+    if not sent:
+        return ("", "unit-missing", (("expected", expected),)) if test.unit else ("", "", ())
+    unit = driver.units.get(sent, "")
+    if not unit:
+        try:
+            unit = ucum(sent)
+        except QuantityError:
+            return "", "unknown-unit", (("unit", sent), ("expected", expected))
+    if unit in (test.unit, *test.also):
+        return unit, "", ()
+    reason = "log-with-linear-unit" if is_logarithm(test.unit) and not is_logarithm(unit) else "unit-mismatch"
+    return "", reason, (("unit", sent), ("expected", expected))
+
+
+def is_logarithm(unit: str) -> bool:
+    """True for a UCUM unit of a logarithm: {Log_copies}/mL, {Log_IU}/mL ..."""
+    return unit.startswith(("{Log", "{log"))
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number:f}"

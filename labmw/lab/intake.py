@@ -1,0 +1,421 @@
+"""The way into the laboratory: ONE transaction keeps the raw message, its results, the alerts and the work that follows (law 3, law 7).
+
+The caller acknowledges when `take` returns, never before. What is not understood is committed raw, quarantined and acknowledged: sending
+it again would not cure it (law 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from labmw import SOFTWARE_VERSION
+from labmw.clock import Clock, read_stamp, stamp
+from labmw.driver.reading import Reading, ResultRead
+from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
+from labmw.line.received import Received, Stored
+from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
+from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
+from labmw.quantity import Quantity
+from labmw.store import statements
+from labmw.store.transaction import Step, Store, Transaction
+from rules.engine import Packs, critical
+
+log = structlog.get_logger("labmw.lab")
+
+MAX_RESULTS = 65536
+"""Results in one message at most: a result's number is its message's number times this, plus its place."""
+
+Reader = Callable[[Received], Reading]
+
+
+@dataclass(slots=True)
+class LaboratoryIntake:
+    """Reads a message with its driver and stores what it says; fills `labmw.line.received.Intake`."""
+
+    site: str
+    store: Store
+    clock: Clock
+    read: Reader
+    packs: Callable[[], Packs]
+    wake: Callable[[], None]  # verification has something to do
+    commit_timeout: float = 10.0
+
+    async def take(self, received: Received) -> Stored:
+        """Store one message; raises StoreError, and then nothing may be acknowledged."""
+        reading = self.read(received)
+        tally: Counter[tuple[str, str]] = Counter()
+        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally)
+        stored = await self.store.run(script, timeout=self.commit_timeout)
+        if not stored.repeat:
+            self._count(received, reading, tally)
+        self.wake()
+        return stored
+
+    def _count(self, received: Received, reading: Reading, tally: Mapping[tuple[str, str], int]) -> None:
+        link = received.link
+        MESSAGES.labels(link, reading.disposition.value).inc()
+        for name in received.tolerances:
+            TOLERANCES.labels(link, name).inc()
+        for (state, reason), count in tally.items():
+            RESULTS.labels(link, state).inc(count)
+            if reason:
+                QUARANTINED_COUNT.labels(link, reason).inc(count)
+        if reading.disposition is not Disposition.ACCEPTED:
+            log.warning(
+                "message quarantined", link=link, reason=reading.reason, kind=reading.kind, results=len(reading.results)
+            )
+
+
+def _script(
+    site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
+) -> Transaction[Stored]:
+    """The transaction: found again, or stored whole."""
+    place_in_session = {"site": site, "session": received.session, "last_frame": received.last, "place": received.place}
+    found = yield Step(statements.FIND_MESSAGE, place_in_session)
+    if found:  # committed after we had refused for time: the resend is recognised (law 3)
+        return Stored(found[0].id, found[0].disposition, found[0].reason, 0, repeat=True)
+    for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
+        yield step
+    rows = yield Step(statements.INSERT_MESSAGE, _message_row(site, received, reading, at))
+    message = int(rows[0].id)
+    if reading.disposition is not Disposition.ACCEPTED:
+        yield Step(
+            statements.INSERT_QUARANTINE, _quarantine(site, message, None, reading.reason, reading.reason_facts, at)
+        )
+    known = yield from _known(site, received, reading)
+    placements = _placements(site, received, reading, known)
+    yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    if any(one.state == VERIFY for one in placements):
+        yield Step(
+            statements.INSERT_WORK,
+            {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at},
+        )
+    return Stored(message, reading.disposition.value, reading.reason, len(placements))
+
+
+def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
+    """Place every result, each seeing those before it in the same message (two runs may share a key)."""
+    placed: list[Placement] = []
+    earlier: dict[str, list[Earlier]] = {key: list(found) for key, found in known.earlier.items()}
+    whole = reading.disposition is not Disposition.ACCEPTED
+    for ordinal, read in enumerate(reading.results):
+        key = result_key(site, received, reading, read)
+        sender = sender_of(read, reading.orders, reading.patients)
+        here = Known(known.specimens, known.patients, known.orders, known.materials, earlier)
+        one = place(read, key, kind=reading.kind, sender=sender, known=here, at=received.received_at)
+        if whole and one.repeat_of is None:
+            one = Placement(one.key, QUARANTINED, reading.reason, reading.reason_facts, one.patient)
+        elif whole:
+            one = Placement(one.key, QUARANTINED, one.reason, one.facts, one.patient, one.repeat_of)
+        placed.append(one)
+        if one.repeat_of is None:
+            # -1 - ordinal: not yet a row; a repeat within one message is a repeat of a line in this very list
+            mark = Earlier(
+                -1 - ordinal,
+                one.key.run,
+                read.value,
+                read.number or "",
+                read.comparator,
+                read.unit_raw,
+                one.state,
+                acknowledged=True,
+            )
+            earlier.setdefault(identity(key), []).append(mark)
+    return placed
+
+
+def result_key(site: str, received: Received, reading: Reading, read: ResultRead) -> ResultKey:
+    """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
+    analyzer = reading.serial or received.link
+    return ResultKey(
+        site,
+        analyzer,
+        read.specimen,
+        read.code,
+        read.detail if read.detail or not read.analyte else read.analyte,
+        read.run,
+        read.time,
+    )
+
+
+def _keep_results(
+    site: str,
+    received: Received,
+    reading: Reading,
+    message: int,
+    placements: Sequence[Placement],
+    known: Known,
+    packs: Packs,
+    at: str,
+    tally: Counter[tuple[str, str]],
+) -> Transaction[None]:
+    """Write results, repeats, quarantine entries and alerts."""
+    new: list[Mapping[str, Any]] = []
+    repeats: list[Mapping[str, Any]] = []
+    quarantined: list[Mapping[str, Any]] = []
+    alerts: list[Mapping[str, Any]] = []
+    whole = reading.disposition is not Disposition.ACCEPTED
+    for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
+        result = message * MAX_RESULTS + ordinal
+        if one.repeat_of is not None and not one.supersedes:
+            original = one.repeat_of if one.repeat_of >= 0 else message * MAX_RESULTS + (-1 - one.repeat_of)
+            repeats.append({"site": site, "result": original, "message": message, "record": read.record, "seen_at": at})
+            tally["repeat", ""] += 1
+            continue
+        row = _result_row(site, received, reading, read, one, message, ordinal, at)
+        if one.supersedes and one.repeat_of is not None:
+            result = one.repeat_of
+            yield Step(statements.SUPERSEDE_RESULT, {**row, "result_id": result})
+            yield Step(
+                statements.CLOSE_QUARANTINE_OF_RESULT,
+                {
+                    "result_id": result,
+                    "closed_at": at,
+                    "closed_by": "labmw",
+                    "note": f"sent again in message {message}",
+                },
+            )
+        else:
+            new.append({**row, "id": result})
+        tally[one.state, one.reason] += 1
+        if one.state == QUARANTINED and not whole:
+            quarantined.append(_quarantine(site, message, result, one.reason, one.facts, at))
+        if alert := _alert(site, read, one, reading, known, packs, result, at, received.received_at):
+            alerts.append(alert)
+    for statement, rows in (
+        (statements.INSERT_RESULT, new),
+        (statements.INSERT_REPEAT, repeats),
+        (statements.INSERT_QUARANTINE, quarantined),
+        (statements.INSERT_ALERT, alerts),
+    ):
+        if rows:
+            yield Step(statement, rows)
+
+
+def _alert(
+    site: str,
+    read: ResultRead,
+    one: Placement,
+    reading: Reading,
+    known: Known,
+    packs: Packs,
+    result: int,
+    at: str,
+    moment: datetime,
+) -> Mapping[str, Any] | None:
+    """A critical value raises its alert here, whatever becomes of the result (house §4)."""
+    if read.quantity is None or not read.loinc or not read.main or read.index:
+        return None
+    patient = known.patients.get(one.patient) if one.patient else None
+    tubes = known.specimens.get(read.specimen, ())
+    tube = next((tube for tube in tubes if tube.patient == one.patient), None)
+    case = Case(result_of(read, one.key, reading), patient, tube, terminated=reading.terminated, now=moment)
+    reason = critical(case, packs)
+    if reason is None:
+        return None
+    facts = dict(reason.facts) | {"rule": reason.rule, "specimen": read.specimen, "test": read.test_name or read.code}
+    return {
+        "site": site,
+        "result": result,
+        "kind": "critical",
+        "facts": json.dumps(facts, sort_keys=True),
+        "raised_at": at,
+        "state": "open",
+    }
+
+
+def result_of(read: ResultRead, key: ResultKey, reading: Reading) -> Result:
+    """Make the noun from the reading."""
+    return Result(
+        key=key,
+        value=read.value,
+        quantity=read.quantity,
+        unit_raw=read.unit_raw,
+        loinc=read.loinc,
+        test_name=read.test_name,
+        range_raw=read.range_raw,
+        flags_raw=read.flags_raw,
+        flags=read.flags,
+        status=read.status,
+        operator=read.operator,
+        completed=read.completed,
+        main=read.main,
+        index=read.index,
+        comments=read.comments,
+        driver=reading.driver,
+        driver_version=reading.driver_version,
+        mapping_version=reading.mapping_version,
+        software=reading.software,
+        problem=read.problem,
+    )
+
+
+def _message_row(site: str, received: Received, reading: Reading, at: str) -> Mapping[str, Any]:
+    return {
+        "site": site,
+        "link": received.link,
+        "session": received.session,
+        "first_frame": received.first,
+        "last_frame": received.last,
+        "place": received.place,
+        "direction": ">",
+        "protocol": received.protocol,
+        "peer": received.peer,
+        "received_at": at,
+        "raw": received.raw,
+        "digest": hashlib.sha256(received.raw).hexdigest(),
+        "control_id": reading.message_id,
+        "sender": reading.sender,
+        "driver": reading.driver,
+        "driver_version": reading.driver_version,
+        "mapping_version": reading.mapping_version,
+        "software_version": SOFTWARE_VERSION,
+        "kind": reading.kind,
+        "terminated": int(reading.terminated),
+        "disposition": reading.disposition.value,
+        "reason": reading.reason,
+        "facts": json.dumps(
+            dict(reading.reason_facts) | ({"problems": list(reading.problems)} if reading.problems else {}),
+            sort_keys=True,
+        ),
+        "tolerances": json.dumps(list(received.tolerances)),
+        "reply": None,
+    }
+
+
+def _result_row(
+    site: str,
+    received: Received,
+    reading: Reading,
+    read: ResultRead,
+    one: Placement,
+    message: int,
+    ordinal: int,
+    at: str,
+) -> Mapping[str, Any]:
+    return {
+        "site": site,
+        "key": one.key.text(),
+        "identity": identity(one.key),
+        "message": message,
+        "record": read.record,
+        "ordinal": ordinal,
+        "link": received.link,
+        "analyzer": one.key.analyzer,
+        "serial": reading.serial,
+        "specimen": read.specimen,
+        "patient": one.patient,
+        "code": read.code,
+        "detail": one.key.detail,
+        "run": one.key.run,
+        "loinc": read.loinc,
+        "test_name": read.test_name,
+        "value": read.value,
+        "number": read.number or "",
+        "comparator": read.comparator,
+        "unit": read.ucum,
+        "unit_raw": read.unit_raw,
+        "range_raw": read.range_raw,
+        "flags_raw": read.flags_raw,
+        "flags": json.dumps(sorted(read.flags)),
+        "status": read.status,
+        "operator": read.operator,
+        "completed_raw": read.time,
+        "completed_at": stamp(read.completed) if read.completed else None,
+        "received_at": at,
+        "main": int(read.main),
+        "serum_index": read.index,
+        "comments": json.dumps(list(read.comments), ensure_ascii=False),
+        "driver": reading.driver,
+        "driver_version": reading.driver_version,
+        "mapping_version": reading.mapping_version,
+        "analyzer_software": reading.software,
+        "software_version": SOFTWARE_VERSION,
+        "state": one.state,
+    }
+
+
+def _quarantine(
+    site: str, message: int, result: int | None, reason: str, facts: Sequence[tuple[str, str]], at: str
+) -> Mapping[str, Any]:
+    return {
+        "site": site,
+        "message": message,
+        "result": result,
+        "reason": reason,
+        "facts": json.dumps(dict(facts), sort_keys=True, ensure_ascii=False),
+        "raised_at": at,
+        "state": "open",
+    }
+
+
+def _known(site: str, received: Received, reading: Reading) -> Transaction[Known]:
+    """Ask the store what bears on this message."""
+    tubes = sorted({read.specimen for read in reading.results if read.specimen})
+    if not tubes:
+        return Known({}, {}, frozenset(), frozenset(), {})
+    wanted = {"site": site, "specimens": tubes}
+    specimens: dict[str, list[Specimen]] = {}
+    for row in (yield Step(statements.SPECIMENS_OF, wanted)):
+        specimens.setdefault(row.identifier, []).append(specimen_of(row))
+    owners = sorted({tube.patient for found in specimens.values() for tube in found})
+    patients: dict[str, Patient] = {}
+    if owners:
+        for row in (yield Step(statements.PATIENTS_OF, {"site": site, "patients": owners})):
+            patients[row.identifier] = patient_of(row)
+    orders = frozenset((row.specimen, row.loinc) for row in (yield Step(statements.ORDERS_OF, wanted)))
+    materials = frozenset(
+        row.identifier
+        for row in (
+            yield Step(statements.MATERIALS_OF, {"site": site, "identifiers": tubes, "at": stamp(received.received_at)})
+        )
+    )
+    identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
+    earlier: dict[str, list[Earlier]] = {}
+    for row in (yield Step(statements.RESULTS_OF_IDENTITY, {"site": site, "identities": identities})):
+        earlier.setdefault(row.identity, []).append(
+            Earlier(
+                row.id, row.run, row.value, row.number, row.comparator, row.unit_raw, row.state, row.closing == "eot"
+            )
+        )
+    return Known(specimens, patients, orders, materials, earlier)
+
+
+def specimen_of(row: Any) -> Specimen:
+    """Make the noun from its row."""
+    return Specimen(
+        row.site,
+        row.identifier,
+        row.patient,
+        row.kind,
+        _moment(row.valid_from),
+        _moment(row.valid_to),
+        _moment(row.collected),
+        row.ward,
+    )
+
+
+def patient_of(row: Any) -> Patient:
+    """Make the noun from its row."""
+    birth = date.fromisoformat(row.birth) if row.birth else None
+    sex = Sex(row.sex) if row.sex in tuple(Sex) else Sex.UNKNOWN
+    return Patient(row.site, row.identifier, row.family, row.given, birth, sex, row.pid)
+
+
+def quantity_of(number: str, comparator: str, unit: str) -> Quantity | None:
+    """Make the noun from three columns."""
+    return Quantity(Decimal(number), comparator, unit) if number else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return read_stamp(text) if text else None

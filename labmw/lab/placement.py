@@ -1,0 +1,195 @@
+"""Where does a result belong? Pure: from what was read and what the store knows, to a state, a reason and an identity.
+
+Law 5: a result is a repeat only if key, value and unit are equal, and without time or run only when it was resent after a session
+whose acknowledgment may not have arrived. Law 6: outside the window, without order, or with another sex or birth date: quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from labmw.driver.reading import OrderRead, PatientRead, ResultRead
+from labmw.model import Order, Patient, ResultKey, Sex, Specimen
+
+VERIFY = "verify"  # waits for the rules
+DETAIL = "detail"  # kept and shown beside its result, never reported on its own
+CONTROL = "control"  # belongs to quality control
+QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A result already stored under the same identity (the key without its run)."""
+
+    id: int
+    run: str
+    value: str
+    number: str
+    comparator: str
+    unit_raw: str
+    state: str
+    acknowledged: bool  # False when the sender may not have seen our acknowledgment of its session
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows that bears on one message."""
+
+    specimens: Mapping[str, Sequence[Specimen]]
+    patients: Mapping[str, Patient]
+    orders: frozenset[tuple[str, str]]  # (specimen, loinc)
+    materials: frozenset[str]  # registered control materials
+    earlier: Mapping[str, Sequence[Earlier]]  # by identity
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One result's place.
+
+    `repeat_of` is the stored result that this one repeats: nothing new is kept but the fact. Where that one lies in quarantine and this
+    time nothing stands against it (sent again whole after a cut, or after a driver was mended), `supersedes` is set: it takes that row.
+    """
+
+    key: ResultKey
+    state: str
+    reason: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    patient: str = ""
+    repeat_of: int | None = None
+    supersedes: bool = False
+
+
+def identity(key: ResultKey) -> str:
+    """Return the key without its run: what two runs of one test share."""
+    return "\x1f".join((key.site, key.analyzer, key.specimen, key.code, key.detail, key.completed))
+
+
+def place(
+    read: ResultRead, key: ResultKey, *, kind: str, sender: PatientRead | None, known: Known, at: datetime
+) -> Placement:
+    """Place one result of a message that was read without objection."""
+    run, repeated, doubt = _run(read, key, known.earlier.get(identity(key), ()))
+    key = replace(key, run=run)
+    if doubt:
+        return Placement(key, QUARANTINED, doubt, (("specimen", key.specimen), ("code", key.code)))
+    placement = _place(read, key, kind, sender, known, at)
+    if repeated is None:
+        return placement
+    supersedes = repeated.state == QUARANTINED and placement.state != QUARANTINED
+    return replace(placement, repeat_of=repeated.id, supersedes=supersedes)
+
+
+def _place(
+    read: ResultRead, key: ResultKey, kind: str, sender: PatientRead | None, known: Known, at: datetime
+) -> Placement:
+    if read.problem:
+        return Placement(key, QUARANTINED, read.problem, read.problem_facts)
+    if control := _control(read, kind, known):
+        return Placement(key, *control)
+    patient, reason, facts = _patient(read, sender, known, at)
+    if reason:
+        return Placement(key, QUARANTINED, reason, facts)
+    if not read.main or read.index:
+        return Placement(key, DETAIL, patient=patient)
+    if (read.specimen, read.loinc) not in known.orders:
+        facts = (("specimen", read.specimen), ("test", read.test_name or read.code))
+        return Placement(key, QUARANTINED, "no-order", facts, patient)
+    return Placement(key, VERIFY, patient=patient)
+
+
+def _run(read: ResultRead, key: ResultKey, earlier: Sequence[Earlier]) -> tuple[str, Earlier | None, str]:
+    """Decide the run: (run, the result it repeats, a doubt)."""
+    if not earlier:
+        return key.run, None, ""
+    number = read.number or ""
+    same = [
+        one
+        for one in earlier
+        if (one.value, one.number, one.comparator, one.unit_raw) == (read.value, number, read.comparator, read.unit_raw)
+    ]
+    if key.run:
+        same = [one for one in same if one.run == key.run]
+    if same and (key.completed or key.run or not same[0].acknowledged):
+        return same[0].run, same[0], ""
+    run = next_run(key.run, {one.run for one in earlier})
+    return run, None, "ambiguous-repeat" if same else ""
+
+
+def next_run(sent: str, taken: set[str]) -> str:
+    """Return a run that nobody has: the analyzer's own if free, else the first free number after it."""
+    if sent not in taken:
+        return sent
+    count = len(taken) + 1
+    while (run := f"{sent}+{count}" if sent else str(count)) in taken:
+        count += 1
+    return run
+
+
+def _control(read: ResultRead, kind: str, known: Known) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
+    """Quality control only if the identifier is a registered material; a conflict with the analyzer's mark is for a person."""
+    material, marked = read.specimen in known.materials, kind == "qc-result"
+    facts = (("specimen", read.specimen),)
+    if material and marked:
+        return CONTROL, "", ()
+    if marked:
+        return QUARANTINED, "control-conflict" if read.specimen in known.specimens else "unregistered-control", facts
+    if material:
+        return QUARANTINED, "control-conflict", facts
+    return None
+
+
+def _patient(
+    read: ResultRead, sender: PatientRead | None, known: Known, at: datetime
+) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Find the patient of a specimen at a moment: (patient, reason, facts)."""
+    tubes = known.specimens.get(read.specimen, ())
+    facts = (("specimen", read.specimen),)
+    if not tubes:
+        return "", "no-order", (*facts, ("test", read.test_name or read.code))
+    moment = read.completed or at
+    valid = [
+        tube
+        for tube in tubes
+        if (tube.valid_from is None or tube.valid_from <= moment) and (tube.valid_to is None or moment <= tube.valid_to)
+    ]
+    if not valid:
+        return "", "specimen-window", facts
+    owners = {tube.patient for tube in valid}
+    if len(owners) > 1:  # a recycled barcode: two patients within one window
+        return "", "identity-mismatch", facts
+    owner = owners.pop()
+    patient = known.patients.get(owner)
+    if patient is not None and sender is not None and (what := _differs(patient, sender)):
+        return "", "identity-mismatch", (*facts, ("what", what))
+    return owner, "", ()
+
+
+def _differs(patient: Patient, sender: PatientRead) -> str:
+    """Name the trait on which the analyzer and the LIS disagree; an empty field says nothing."""
+    sex = sender.sex.strip().upper()
+    if sex in ("F", "M") and patient.sex in (Sex.FEMALE, Sex.MALE) and sex != patient.sex:
+        return "sex"
+    birth = sender.birth.strip()[:8]
+    if (
+        len(birth) == 8
+        and birth.isdecimal()
+        and patient.birth is not None
+        and birth != patient.birth.strftime("%Y%m%d")
+    ):
+        return "birth"
+    return ""
+
+
+def sender_of(read: ResultRead, orders: Sequence[OrderRead], patients: Sequence[PatientRead]) -> PatientRead | None:
+    """Return the P record above a result, if there is one."""
+    if read.order is None or read.order >= len(orders):
+        return None
+    place_ = orders[read.order].patient
+    return patients[place_] if place_ is not None and place_ < len(patients) else None
+
+
+def ordered(orders: Sequence[Order]) -> frozenset[tuple[str, str]]:
+    """Return what is asked for, as (specimen, loinc)."""
+    return frozenset((order.specimen, order.loinc) for order in orders)

@@ -1,0 +1,339 @@
+"""From a result that was stored to a verdict: rules judge, and ONE transaction keeps the verdict and starts the next step (law 7).
+
+Works from `work` rows, never in the path of an ACK. A message's results are judged together: siblings see each other, and what is
+released of one specimen leaves in one report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from labmw.clock import Clock, read_stamp, stamp
+from labmw.errors import StoreError
+from labmw.lab.intake import patient_of, quantity_of, specimen_of
+from labmw.metrics import HELD, VERDICTS
+from labmw.model import (
+    Case,
+    Flag,
+    HilIndices,
+    Patient,
+    Previous,
+    Reason,
+    Result,
+    ResultKey,
+    Specimen,
+    Verdict,
+    VerdictLevel,
+)
+from labmw.store import statements
+from labmw.store.transaction import Row, Step, Store, Transaction
+from rules.engine import Packs, judge
+
+log = structlog.get_logger("labmw.lab")
+
+STATE_OF = {
+    VerdictLevel.RELEASE: "released",
+    VerdictLevel.COMMENT: "released",
+    VerdictLevel.REVIEW: "held",
+    VerdictLevel.HOLD: "held",
+    VerdictLevel.BLOCK: "blocked",
+}
+BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
+ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
+HISTORY = timedelta(days=366)
+HISTORY_DEPTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one message's verification came to: (link, verdict, the reason that weighed most) per result."""
+
+    verdicts: tuple[tuple[str, str, str], ...]
+    reports: int
+
+
+@dataclass(slots=True)
+class Verification:
+    """Takes work rows and turns them into verdicts until it is cancelled."""
+
+    site: str
+    store: Store
+    clock: Clock
+    packs: Callable[[], Packs]
+    destinations: Sequence[str]
+    wake_delivery: Callable[[], None]
+    signal: asyncio.Event = field(default_factory=asyncio.Event)
+    rest: float = 1.0  # seconds between looks when nobody wakes us
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self.signal.clear()
+            try:
+                done = await self.step()
+            except StoreError as error:
+                log.error("verification waits for the store", why=str(error))
+                done = 0
+            if done:
+                continue
+            try:
+                async with asyncio.timeout(self.rest):
+                    await self.signal.wait()
+            except TimeoutError:
+                pass
+
+    async def step(self) -> int:
+        """Do what is due; return how many messages were judged."""
+        now = stamp(self.clock.now())
+        due = await self.store.read(
+            statements.DUE_WORK, {"site": self.site, "kind": "verify", "now": now, "count": BATCH}
+        )
+        for row in due:
+            await self._one(row)
+        return len(due)
+
+    async def _one(self, row: Row) -> None:
+        script = verify(
+            self.site,
+            row.id,
+            row.message,
+            stamp(self.clock.now()),
+            self.packs(),
+            self.destinations,
+            give_up=row.attempts + 1 >= ATTEMPTS,
+        )
+        try:
+            judged = await self.store.run(script)
+        except StoreError:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever a rule, a row or a driver's data does, the result is not lost and not released
+            log.exception(
+                "verification failed; the results wait", message=row.message, attempt=row.attempts + 1, why=str(error)
+            )
+            again = stamp(self.clock.now() + timedelta(seconds=2.0 ** (row.attempts + 1)))
+            await self.store.run(_postpone(row.id, again))
+            return
+        for link, verdict, reason in judged.verdicts:
+            VERDICTS.labels(link, verdict).inc()
+            if reason:
+                HELD.labels(link, reason).inc()
+        if judged.reports:
+            self.wake_delivery()
+
+
+def _postpone(work: int, due_at: str) -> Transaction[None]:
+    yield Step(statements.POSTPONE_WORK, {"work_id": work, "due_at": due_at})
+
+
+def verify(
+    site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
+) -> Transaction[Judged]:
+    """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
+    if not (yield Step(statements.FINISH_WORK, {"work_id": work})):
+        return Judged((), 0)  # somebody else has done it
+    rows = yield Step(statements.RESULTS_TO_VERIFY, {"message": message})
+    if not rows:
+        return Judged((), 0)
+    facts = yield from _facts(site, rows, now)
+    terminated = bool(rows[0].terminated)
+    verdicts: list[tuple[Row, Verdict]] = []
+    for row in rows:
+        verdict = GIVEN_UP if give_up else judge(facts.case(row, terminated), packs)
+        verdicts.append((row, verdict))
+    yield Step(statements.INSERT_VERDICT, [_verdict_row(site, row, verdict, now) for row, verdict in verdicts])
+    yield Step(
+        statements.SET_RESULT_STATE,
+        [{"result_id": row.id, "new_state": STATE_OF[verdict.level]} for row, verdict in verdicts],
+    )
+    yield Step(statements.INSERT_AUDIT, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
+    released = [row for row, verdict in verdicts if verdict.released]
+    reports = 0
+    for destination in destinations:
+        for specimen in dict.fromkeys(row.specimen for row in released):
+            yield from _report(
+                site, destination, specimen, message, [row for row in released if row.specimen == specimen], now
+            )
+            reports += 1
+    return Judged(
+        tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
+    )
+
+
+GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())
+
+
+def _weightiest(verdict: Verdict) -> str:
+    """Return the code of the reason that decided; "" for a release."""
+    if verdict.released:
+        return ""
+    return max(verdict.reasons, key=lambda reason: reason.level).code if verdict.reasons else "unexplained"
+
+
+def _report(
+    site: str, destination: str, specimen: str, message: int, rows: Sequence[Row], now: str
+) -> Transaction[None]:
+    """Write the outbox row and what it carries, in the verdict's own transaction."""
+    control_id = (
+        hashlib.sha256(f"{site}/{destination}/{message}/{specimen}/{rows[0].id}".encode()).hexdigest()[:20].upper()
+    )
+    priority = "S" if any(row.priority == "S" for row in rows) else "R"
+    outbox = yield Step(
+        statements.INSERT_OUTBOX,
+        {
+            "site": site,
+            "destination": destination,
+            "control_id": control_id,
+            "specimen": specimen,
+            "message": message,
+            "state": "waiting",
+            "priority": priority,
+            "attempts": 0,
+            "due_at": now,
+            "created_at": now,
+        },
+    )
+    entries = [{"site": site, "outbox": outbox[0].id, "result": row.id, "destination": destination} for row in rows]
+    yield Step(statements.INSERT_OUTBOX_RESULT, entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the store knows about the results of one message."""
+
+    patients: Mapping[str, Patient]
+    specimens: Mapping[tuple[str, str], Specimen]
+    history: Mapping[tuple[str, str], Sequence[Previous]]
+    indices: Mapping[tuple[str, str], HilIndices]
+    results: Mapping[int, Result]
+    runs: Mapping[tuple[str, str], int]
+    now: str
+
+    def case(self, row: Row, terminated: bool) -> Case:
+        result = self.results[row.id]
+        return Case(
+            result=result,
+            patient=self.patients.get(row.patient),
+            specimen=self.specimens.get((row.specimen, row.patient)),
+            history=tuple(self.history.get((row.patient, row.loinc), ())) if row.patient else None,
+            indices=self.indices.get((row.analyzer, row.specimen)),
+            terminated=terminated,
+            now=read_stamp(self.now),
+            siblings=tuple(
+                other for id_, other in self.results.items() if id_ != row.id and other.key.specimen == row.specimen
+            ),
+            earlier_runs=self.runs.get((row.specimen, row.loinc), 1) - 1,
+        )
+
+
+def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
+    tubes = sorted({row.specimen for row in rows})
+    owners = sorted({row.patient for row in rows if row.patient})
+    specimens = {
+        (row.identifier, row.patient): specimen_of(row)
+        for row in (yield Step(statements.SPECIMENS_OF, {"site": site, "specimens": tubes}))
+    }
+    patients = (
+        {
+            row.identifier: patient_of(row)
+            for row in (yield Step(statements.PATIENTS_OF, {"site": site, "patients": owners}))
+        }
+        if owners
+        else {}
+    )
+    history: dict[tuple[str, str], list[Previous]] = {}
+    since = stamp(read_stamp(now) - HISTORY)
+    if owners:
+        wanted = {"site": site, "patients": owners, "loincs": sorted({row.loinc for row in rows}), "since": since}
+        for row in (yield Step(statements.PREVIOUS_OF, wanted)):
+            found = history.setdefault((row.patient, row.loinc), [])
+            quantity = quantity_of(row.number, row.comparator, row.unit)
+            if quantity is not None and len(found) < HISTORY_DEPTH:
+                found.append(Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory))
+    indices: dict[tuple[str, str], dict[str, Decimal]] = {}
+    for row in (yield Step(statements.INDICES_OF, {"site": site, "specimens": tubes})):
+        if row.number:
+            indices.setdefault((row.analyzer, row.specimen), {})[row.serum_index] = Decimal(row.number)
+    runs = {
+        (row.specimen, row.loinc): row.count
+        for row in (yield Step(statements.RUNS_OF, {"site": site, "specimens": tubes}))
+    }
+    return _Facts(
+        patients,
+        specimens,
+        history,
+        {key: HilIndices(found.get("H"), found.get("I"), found.get("L")) for key, found in indices.items()},
+        {row.id: result_of_row(row) for row in rows},
+        runs,
+        now,
+    )
+
+
+def result_of_row(row: Row) -> Result:
+    """Make the noun from its row."""
+    return Result(
+        key=ResultKey(row.site, row.analyzer, row.specimen, row.code, row.detail, row.run, row.completed_raw),
+        value=row.value,
+        quantity=quantity_of(row.number, row.comparator, row.unit),
+        unit_raw=row.unit_raw,
+        loinc=row.loinc,
+        test_name=row.test_name,
+        range_raw=row.range_raw,
+        flags_raw=row.flags_raw,
+        flags=frozenset(Flag(flag) for flag in json.loads(row.flags)),
+        status=row.status,
+        operator=row.operator,
+        completed=read_stamp(row.completed_at) if row.completed_at else None,
+        main=bool(row.main),
+        index=row.serum_index,
+        comments=tuple(json.loads(row.comments)),
+        driver=row.driver,
+        driver_version=row.driver_version,
+        mapping_version=row.mapping_version,
+        software=row.analyzer_software,
+    )
+
+
+def _verdict_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, Any]:
+    reasons = [
+        {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
+        for one in verdict.reasons
+    ]
+    return {
+        "site": site,
+        "result": row.id,
+        "level": int(verdict.level),
+        "reasons": json.dumps(reasons, ensure_ascii=False),
+        "trace": json.dumps([list(line) for line in verdict.trace], ensure_ascii=False),
+        "packs": json.dumps(list(verdict.packs)),
+        "comments": json.dumps(list(verdict.comments), ensure_ascii=False),
+        "decided_at": now,
+        "decided_by": "rules",
+    }
+
+
+def _audit_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, Any]:
+    detail = {
+        "verdict": verdict.level.name.lower(),
+        "packs": list(verdict.packs),
+        "reasons": [one.code for one in verdict.reasons],
+    }
+    return {
+        "site": site,
+        "at": now,
+        "who": "labmw",
+        "what": "verified",
+        "subject": f"result/{row.id}",
+        "why": _weightiest(verdict),
+        "detail": json.dumps(detail),
+    }

@@ -1,0 +1,280 @@
+"""One connection that speaks LIS01-A2: bytes to frames, frames to the journal, messages to intake, and only then an ACK.
+
+The order is law 3: each frame is committed, then acknowledged; the frame that ends with L is committed together with its message
+and results. A commit that takes longer than the owner's patience is answered NAK; the analyzer keeps its data and sends again, and
+a commit that completes later is recognised when the same frame comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from labmw.clock import Clock
+from labmw.driver import Driver
+from labmw.errors import StoreError
+from labmw.line.health import LinkHealth
+from labmw.line.journal import SessionJournal, keep_frame
+from labmw.line.received import UNTERMINATED, Intake, Received
+from labmw.line.transport import Wire
+from labmw.metrics import FRAMES_REFUSED, SESSIONS, of_link
+from labmw.store.transaction import Step, Store
+from protocols.astm.control import show
+from protocols.astm.datalink import (
+    DataLink,
+    Event,
+    FrameReceived,
+    FrameRefused,
+    MessageSent,
+    Noise,
+    Role,
+    SendFailed,
+    SessionClosed,
+    SessionOpened,
+    Timer,
+    Troubled,
+)
+from protocols.astm.frame import Frame
+from protocols.astm.message import Assembly, Message
+from protocols.astm.tolerance import Tolerances
+from protocols.errors import ProtocolError
+
+log = structlog.get_logger("labmw.line")
+
+SENDER_PATIENCE = (
+    14.0  # seconds; a sender without an answer gives up at 15 (E1381 6.5.2.3), so an EOT after this may mean a lost ACK
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed for a link: who we are, what we tolerate, how long we wait."""
+
+    site: str
+    link: str
+    role: Role
+    tolerances: Tolerances
+    encoding: str
+    driver: Driver | None  # None: chosen by each message's header
+    commit_timeout: float = 10.0
+    message_bytes: int = 64 * 2**20
+    idle_timeout: float = 0.0
+
+
+class AstmConversation:
+    """Runs one connection until it ends; nothing it promised depends on memory."""
+
+    def __init__(
+        self, wire: Wire, terms: Terms, store: Store, intake: Intake, health: LinkHealth, clock: Clock
+    ) -> None:
+        self._wire, self._terms, self._store, self._intake, self._health, self._clock = (
+            wire,
+            terms,
+            store,
+            intake,
+            health,
+            clock,
+        )
+        self._machine = DataLink(terms.role, terms.tolerances)
+        self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
+        self._assembly = self._new_assembly()
+        self._first = 1  # number, within the session, of the first frame of the message being received
+        self._uncertain: tuple[Frame, asyncio.Future[None], int] | None = (
+            None  # refused for time, may still be committed
+        )
+        self._deadline: tuple[Timer, float] | None = None
+        self._answered_at = 0.0
+        self._metrics = of_link(terms.link)
+        self._log = log.bind(link=terms.link, peer=wire.peer)
+
+    def _new_assembly(self) -> Assembly:
+        return Assembly(self._terms.encoding, max_message=self._terms.message_bytes)
+
+    async def run(self) -> str:
+        """Talk until the other side hangs up, or until we are cancelled; return why it ended."""
+        ending = "hang-up"
+        try:
+            while True:
+                data = await self._read()
+                if data is None:
+                    if self._machine.timer is None:
+                        ending = "idle"
+                        break
+                    await self._work(self._expire())
+                elif not data:
+                    break
+                else:
+                    self._journal.note(">", data)
+                    self._health.heard()
+                    await self._work(self._machine.receive(data))
+        finally:
+            await self._work(self._machine.hang_up())
+            self._journal.close(ending, self._clock.now())
+            await self._wire.close()
+            await self._journal.settled()
+        return ending
+
+    async def _read(self) -> bytes | None:
+        """Return bytes, b"" at the end, or None when the running timer (or the idle limit) has expired."""
+        until = self._until()
+        if until is None:
+            return await self._wire.read()
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._wire.read()
+        except TimeoutError:
+            return None
+
+    def _until(self) -> float | None:
+        timer = self._machine.timer
+        loop = asyncio.get_running_loop()
+        if timer is None:
+            self._deadline = None
+            return loop.time() + self._terms.idle_timeout if self._terms.idle_timeout else None
+        if self._deadline is None or self._deadline[0] is not timer:
+            self._deadline = (timer, loop.time() + timer.seconds)
+        return self._deadline[1]
+
+    def _expire(self) -> list[Event]:
+        timer = self._machine.timer
+        return self._machine.expire(timer) if timer is not None else []
+
+    async def _work(self, events: Sequence[Event]) -> None:
+        """Deal with events in order; what accepting a frame brings to light comes next."""
+        queue = list(events)
+        while queue:
+            event = queue.pop(0)
+            if isinstance(event, FrameReceived):
+                queue[:0] = await self._frame(event.frame)
+            else:
+                await self._notice(event)
+            await self._send()
+        await self._send()
+
+    async def _send(self) -> None:
+        if data := self._machine.data_to_send():
+            self._journal.note("<", data)
+            self._wire.write(data)
+            self._answered_at = self._clock.monotonic()
+            await self._wire.drain()
+
+    async def _notice(self, event: Event) -> None:
+        match event:
+            case SessionOpened():
+                self._start_session()
+            case SessionClosed(reason=reason):
+                await self._session_closed(str(reason))
+            case FrameRefused(fault=fault, raw=raw, in_a_row=count):
+                FRAMES_REFUSED.labels(self._terms.link, fault.value).inc()
+                self._health.refused(count, fault.value)
+                self._log.warning(
+                    "frame refused", fault=fault.value, in_a_row=count, bytes=len(raw), begins=show(raw[:40])
+                )
+            case Troubled(in_a_row=count):
+                self._health.trouble("frames-refused", count=str(count))
+                self._log.error(
+                    "frames refused in a row: check cable, baud rate, parity and the link's tolerances", count=count
+                )
+            case Noise(data=data):
+                self._log.info("bytes outside a session ignored", bytes=len(data), begins=show(data[:40]))
+            case SendFailed(reason=reason):
+                self._log.warning("message not taken by the analyzer; it is kept", reason=str(reason))
+            case MessageSent():
+                self._log.info("message taken by the analyzer")
+            case _:
+                pass
+
+    def _start_session(self) -> None:
+        self._assembly = self._new_assembly()
+        self._first = self._journal.frames + 1
+        self._uncertain = None
+
+    async def _frame(self, frame: Frame) -> list[Event]:
+        """Make a frame durable, then answer for it: the one place where an ACK of content is given."""
+        started = self._clock.monotonic()
+        try:
+            messages = await self._keep(frame)
+        except StoreError as error:
+            self._health.trouble("store", why=str(error))
+            self._log.error("nothing can be stored: the analyzer is refused and keeps its results", why=str(error))
+            return self._machine.refuse()
+        except ProtocolError as error:
+            self._log.error(
+                "the message cannot be read; its frames are kept and it ends as unterminated", why=str(error)
+            )
+            self._assembly = self._new_assembly()
+            messages = False
+        if messages:
+            self._health.message()
+        events = self._machine.accept()
+        self._metrics.frames.inc()
+        self._metrics.ack_seconds.observe(self._clock.monotonic() - started)
+        return events
+
+    async def _keep(self, frame: Frame) -> bool:
+        """Commit a frame, and its message where it ends one; True when a message was taken in."""
+        doubt = self._uncertain
+        again = doubt is not None and doubt[0].raw == frame.raw
+        noted = doubt[1] if again and doubt is not None else self._journal.noted
+        self._uncertain = (frame, noted)
+        steps = self._journal.frame_steps(frame, noted)
+        if self._assembly.completes(frame):
+            trial = self._assembly.copy()
+            messages = trial.feed(frame)
+            await self._take(messages, steps)
+            self._assembly = trial
+        else:
+            await self._store.run(keep_frame(steps, again=again), timeout=self._terms.commit_timeout)
+            messages = self._assembly.feed(frame)
+        self._uncertain = None
+        self._journal.committed(noted)
+        if messages:
+            self._first = self._journal.frames + 1
+        return bool(messages)
+
+    async def _take(self, messages: Sequence[Message], steps: Sequence[Step]) -> None:
+        """Give complete messages to intake; the first carries the frame's own steps."""
+        number = self._journal.frames + 1
+        first = self._first
+        for place, message in enumerate(messages):
+            before = steps if place == 0 else ()
+            await self._intake.take(self._received(message, first, number, place, before))
+            first = number
+
+    def _received(self, message: Message, first: int, last: int, place: int, before: Sequence[Step]) -> Received:
+        return Received(
+            link=self._terms.link,
+            session=self._journal.session,
+            peer=self._wire.peer,
+            protocol="astm",
+            first=first,
+            last=last,
+            place=place,
+            received_at=self._clock.now(),
+            raw=message.raw,
+            message=message,
+            tolerances=tuple(sorted(self._machine.used)),
+            before=tuple(before),
+        )
+
+    async def _session_closed(self, reason: str) -> None:
+        """Deliver what ended without L, and say how the session ended."""
+        late = reason == "eot" and self._clock.monotonic() - self._answered_at >= SENDER_PATIENCE
+        ending = "eot-after-silence" if late else reason
+        SESSIONS.labels(self._terms.link, ending).inc()
+        await self._unterminated()
+        self._journal.close(ending, self._clock.now())
+        self._start_session()
+
+    async def _unterminated(self) -> None:
+        """Hand over what ended without L. If the store is down the frames are in the journal, and the next start does this."""
+        message = self._assembly.close()
+        if message is None:
+            return
+        try:
+            await self._intake.take(self._received(message, self._first, self._journal.frames, UNTERMINATED, ()))
+        except StoreError as error:
+            self._log.error("an unterminated message waits in the journal until the next start", why=str(error))

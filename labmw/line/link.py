@@ -1,0 +1,231 @@
+"""One link's life: listen, connect or open the port, again and again, and run a conversation on each connection.
+
+Bounded on purpose: so many connections per link and in all, and only from allowed addresses. When a link is full, a peer that has never
+spoken gives way first, then the longest silent one from the newcomer's own address: an analyzer that lost its power comes back while its
+old connection still looks alive (spec A.15), and ten thousand silent peers harm nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from labmw.config import Link, address
+from labmw.errors import LinkError
+from labmw.line.health import LinkHealth
+from labmw.line.transport import StreamWire, Wire, connect_tcp, open_serial, tcp_wire
+from labmw.metrics import CONNECTIONS_REFUSED
+
+log = structlog.get_logger("labmw.line")
+
+Converse = Callable[[Wire], Awaitable[str]]
+
+RECONNECT = (
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+)  # seconds between attempts to reach an analyzer that listens, or a port that is gone
+
+
+@dataclass(slots=True)
+class Doorkeeper:
+    """How many connections there may be in all, over every link."""
+
+    most: int
+    open: int = 0
+
+    def enter(self) -> bool:
+        """Count one in; False when the house is full."""
+        if self.open >= self.most:
+            return False
+        self.open += 1
+        return True
+
+    def leave(self) -> None:
+        """Count one out."""
+        self.open -= 1
+
+
+@dataclass(eq=False, slots=True)
+class _Guest:
+    """One open connection of a link."""
+
+    wire: StreamWire
+    heard: float  # when it last spoke; when it arrived, as long as it has not
+    task: asyncio.Task[None] | None
+    spoke: bool = False
+
+
+@dataclass(slots=True)
+class LinkRunner:
+    """Keeps one link open until it is cancelled."""
+
+    config: Link
+    converse: Converse
+    health: LinkHealth
+    doorkeeper: Doorkeeper
+    bound: asyncio.Future[tuple[str, int]] | None = (
+        None  # for tests and the demo: where a listening link really listens
+    )
+    _guests: list[_Guest] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Keep the link open."""
+        if self.config.listen:
+            await self._listen()
+        else:
+            await self._reopen()
+
+    async def _reopen(self) -> None:
+        """Open the port or the connection, talk, and when it is lost open it again: unplug and replug needs no restart."""
+        failures = 0
+        while True:
+            try:
+                wire = await self._open()
+            except LinkError as error:
+                self.health.trouble("unreachable", why=str(error))
+                if failures == 0:
+                    log.error("link is down", link=self.config.name, why=str(error))
+                await asyncio.sleep(RECONNECT[min(failures, len(RECONNECT) - 1)])
+                failures += 1
+                continue
+            failures = 0
+            await self._talk(wire)
+            await asyncio.sleep(RECONNECT[0])
+
+    async def _open(self) -> StreamWire:
+        if self.config.serial:
+            return await open_serial(self.config.serial)
+        host, port = address("the configuration", f"{self.config.name}.connect", self.config.connect)
+        return await connect_tcp(host, port)
+
+    async def _listen(self) -> None:
+        host, port = address("the configuration", f"{self.config.name}.listen", self.config.listen)
+        failures = 0
+        while True:
+            try:
+                server = await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=128)
+            except OSError as error:
+                self.health.trouble("cannot-listen", address=self.config.listen, why=str(error))
+                log.error("link cannot listen", link=self.config.name, address=self.config.listen, why=str(error))
+                await asyncio.sleep(RECONNECT[min(failures, len(RECONNECT) - 1)])
+                failures += 1
+                continue
+            self.health.well("cannot-listen")
+            if self.bound is not None and not self.bound.done():
+                self.bound.set_result(server.sockets[0].getsockname()[:2])
+            try:
+                async with server:
+                    await server.serve_forever()
+            finally:
+                for guest in list(self._guests):
+                    if guest.task is not None:
+                        guest.task.cancel()
+                await asyncio.gather(
+                    *(guest.task for guest in self._guests if guest.task is not None), return_exceptions=True
+                )
+
+    async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Let a connection in, or say no at once. Runs as the connection's own task."""
+        wire = tcp_wire(reader, writer)
+        cause = self._refuses(wire)
+        if cause:
+            CONNECTIONS_REFUSED.labels(self.config.name, cause).inc()
+            log.warning("connection refused", link=self.config.name, peer=wire.peer, cause=cause)
+            writer.transport.abort()
+            return
+        guest = _Guest(wire, asyncio.get_running_loop().time(), asyncio.current_task())
+        self._guests.append(guest)
+        try:
+            await self._talk(_Noticing(wire, guest))
+        except asyncio.CancelledError:
+            pass  # asked to leave: the server's own task must end without noise
+        finally:
+            self._guests.remove(guest)
+            self.doorkeeper.leave()
+
+    def _refuses(self, wire: StreamWire) -> str:
+        """Return why a connection is not let in; "" lets it in and counts it."""
+        if self.config.allow and not _allowed(wire.peer, self.config.allow):
+            return "not-allowed"
+        if len(self._guests) >= self.config.connections and not self._make_room(wire):
+            return "link-full"
+        return "" if self.doorkeeper.enter() else "house-full"
+
+    def _make_room(self, newcomer: StreamWire) -> bool:
+        """Hang up on whoever has the least claim to the link; False when everybody is busy."""
+        silent = [guest for guest in self._guests if not guest.spoke]
+        host = newcomer.peer.rpartition(":")[0]
+        candidates = silent or [guest for guest in self._guests if guest.wire.peer.rpartition(":")[0] == host]
+        if not candidates:
+            return False
+        gone = min(candidates, key=lambda guest: guest.heard)
+        log.warning(
+            "connection gives way to a new one",
+            link=self.config.name,
+            peer=gone.wire.peer,
+            newcomer=newcomer.peer,
+            spoke=gone.spoke,
+        )
+        gone.wire.writer.transport.abort()
+        return True
+
+    async def _talk(self, wire: Wire) -> None:
+        self.health.opened(wire.peer)
+        log.info("connection opened", link=self.config.name, peer=wire.peer)
+        try:
+            ending = await self.converse(wire)
+            log.info("connection ended", link=self.config.name, peer=wire.peer, ending=ending)
+        except Exception as error:  # one connection's failure must not take the link with it
+            log.exception("connection failed", link=self.config.name, peer=wire.peer, why=str(error))
+        finally:
+            with contextlib.suppress(OSError):
+                await wire.close()
+            self.health.closed()
+
+
+@dataclass(slots=True)
+class _Noticing:
+    """A wire that notices that its guest has spoken."""
+
+    wire: StreamWire
+    guest: _Guest
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end."""
+        return self.wire.peer
+
+    async def read(self) -> bytes:
+        """Return what has arrived, and notice it."""
+        data = await self.wire.read()
+        if data:
+            self.guest.spoke, self.guest.heard = True, asyncio.get_running_loop().time()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes to be sent."""
+        self.wire.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer takes what was written."""
+        await self.wire.drain()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.wire.close()
+
+
+def _allowed(peer: str, networks: list[str]) -> bool:
+    try:
+        host = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return any(host in ipaddress.ip_network(network, strict=False) for network in networks)

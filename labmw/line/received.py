@@ -1,0 +1,56 @@
+"""What a line hands to the laboratory, and what it asks of it; `app` fills these interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from labmw.store.transaction import Step
+
+
+UNTERMINATED = -1
+"""The place of what a session left without L: it shares its last frame with no complete message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message off the wire, not yet acknowledged.
+
+    `before` are the steps of the journal that must be in the same transaction: the frame that ends the message and the bytes around it.
+    `first` and `last` number the message's frames within its session; `complete` is False when the session ended before L.
+    """
+
+    link: str
+    session: str
+    peer: str
+    protocol: str
+    first: int
+    last: int
+    place: int  # several messages may end in one frame: which of them, from 0
+    received_at: datetime
+    raw: bytes
+    message: object  # protocols.astm.message.Message or protocols.hl7.er7.Message
+    tolerances: tuple[str, ...] = ()
+    before: Sequence[Step] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a message once its transaction was committed."""
+
+    message: int
+    disposition: str
+    reason: str
+    results: int
+    repeat: bool = False
+    reply: bytes = b""  # the HL7 acknowledgment to send, stored with the message
+
+
+class Intake(Protocol):
+    """The way into the laboratory: returns only after the commit; raises StoreError when nothing may be acknowledged."""
+
+    async def take(self, received: Received) -> Stored:
+        """Store a message and its results in one transaction."""
+        ...

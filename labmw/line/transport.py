@@ -1,0 +1,126 @@
+"""How are bytes carried? TCP and RS-232, offered as one wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+import serialx
+
+from labmw.config import Serial
+from labmw.errors import LinkError
+
+READ_SIZE = 65536
+_PARITY = {"none": "N", "even": "E", "odd": "O"}
+
+
+class Wire(Protocol):
+    """Two streams of bytes and the name of who is at the other end."""
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end, for people and logs."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return what has arrived, at least one byte; b"" when the other side has hung up."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes to be sent."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait while the other side is slower than we are."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up; safe to call twice."""
+        ...
+
+
+@dataclass(slots=True)
+class StreamWire:
+    """A wire over asyncio streams."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    peer: str
+
+    async def read(self) -> bytes:
+        """Return what has arrived; a reset, a timed-out peer and an unplugged adapter all count as hanging up."""
+        try:
+            return await self.reader.read(READ_SIZE)
+        except OSError:  # ConnectionError, and EIO from a serial adapter that was pulled out
+            return b""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes to be sent; a wire that is already closing swallows them, the next read tells."""
+        if not self.writer.is_closing():
+            self.writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer takes what was written."""
+        with contextlib.suppress(OSError):
+            await self.writer.drain()
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(2.0):
+                await self.writer.wait_closed()
+
+
+def tcp_wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> StreamWire:
+    """Wrap an accepted or opened TCP connection; keep-alive finds the peer that lost its power (spec A.15)."""
+    raw = writer.get_extra_info("socket")
+    if isinstance(raw, socket.socket) or hasattr(raw, "setsockopt"):
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+                if hasattr(socket, option):
+                    raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+    address = writer.get_extra_info("peername")
+    peer = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "?"
+    return StreamWire(reader, writer, peer)
+
+
+async def connect_tcp(host: str, port: int, *, patience: float = 10.0) -> StreamWire:
+    """Open a connection to an analyzer that listens; raises LinkError."""
+    try:
+        async with asyncio.timeout(patience):
+            reader, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as error:
+        raise LinkError(
+            f"{host}:{port} cannot be reached ({_why(error)}); check the analyzer's network settings and the firewall"
+        ) from error
+    return tcp_wire(reader, writer)
+
+
+async def open_serial(settings: Serial) -> StreamWire:
+    """Open an RS-232 port exclusively; raises LinkError."""
+    try:
+        reader, writer = await serialx.open_serial_connection(
+            url=settings.device,
+            baudrate=settings.baud,
+            byte_size=settings.bits,
+            parity=_PARITY[settings.parity],
+            stopbits=settings.stop,
+            rtscts=settings.rtscts,
+            xonxoff=settings.xonxoff,
+            exclusive=True,
+        )
+    except (OSError, serialx.SerialException, ValueError) as error:
+        raise LinkError(
+            f"{settings.device} cannot be opened ({_why(error)}); check the cable, the device name and that no other program holds it"
+        ) from error
+    return StreamWire(reader, writer, settings.device)
+
+
+def _why(error: BaseException) -> str:
+    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -1,0 +1,87 @@
+"""How is a SQLite file opened, and how does a step become an answer?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.sql.base import Executable
+
+from labmw.store.compiled import Compiled, Compiler
+from labmw.store.transaction import Row, Step, Values, row_type
+
+MAX_VALUES = 32_000  # placeholders in one INSERT; SQLite's own default limit is 32,766
+
+
+def open_for_writing(file: Path, busy: float) -> sqlite3.Connection:
+    """A connection that writes an existing file: WAL, and each commit is on the disk before it returns.
+
+    `busy` is how long it waits for another process that writes, in seconds.
+    """
+    connection = _open(file, "mode=rw", busy)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # in WAL, NORMAL may lose the last commits with the power
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes; a WAL that once grew gives its space back
+        connection.execute("PRAGMA cache_size = -32768")  # KiB
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(file: Path, busy: float, *, quiet: bool) -> sqlite3.Connection:
+    """A connection that only reads. `quiet`: nobody has the file open, so it is read as it lies and no file is made beside it."""
+    return _open(file, "immutable=1" if quiet else "mode=ro", busy)
+
+
+def _open(file: Path, how: str, busy: float) -> sqlite3.Connection:
+    address = f"{file.absolute().as_uri()}?{how}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=busy, cached_statements=256)
+
+
+def execute(connection: sqlite3.Connection, compiler: Compiler, step: Step) -> list[Row]:
+    """Run one step and return its rows."""
+    statement, parameters = step
+    if isinstance(parameters, Sequence):
+        _execute_many(connection, compiler, statement, parameters)
+        return []
+    compiled = compiler(statement, parameters)
+    cursor = connection.execute(compiled.text, compiled.values(parameters))
+    if cursor.description is None:
+        return []
+    make = row_type(tuple([column[0] for column in cursor.description]))
+    return [make(row) for row in cursor.fetchall()]
+
+
+def _execute_many(
+    connection: sqlite3.Connection, compiler: Compiler, statement: Executable, rows: Sequence[Values]
+) -> None:
+    start = 0
+    while start < len(rows):
+        names = tuple(rows[start])
+        end = start + 1
+        while end < len(rows) and tuple(rows[end]) == names:
+            end += 1
+        compiled = compiler(statement, rows[start])
+        values = compiled.all_values(rows[start:end])
+        if compiled.rows:  # RETURNING: sqlite3 refuses it in executemany
+            for one in values:
+                connection.execute(compiled.text, one).fetchall()
+        elif compiled.row and len(values) > 1:
+            _insert(connection, compiled, values)
+        else:
+            connection.executemany(compiled.text, values)
+        start = end
+
+
+def _insert(connection: sqlite3.Connection, compiled: Compiled, values: list[tuple[Any, ...]]) -> None:
+    """One INSERT with many rows: one crossing into SQLite, and one hand-over of the interpreter lock, instead of many."""
+    size = max(1, MAX_VALUES // len(compiled.order))
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        text = compiled.text + f", {compiled.row}" * (len(part) - 1)
+        connection.execute(text, [value for row in part for value in row])

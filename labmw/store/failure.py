@@ -1,0 +1,60 @@
+"""What does an error of SQLite mean to a laboratory, and what is to be done about it?"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from labmw.errors import StoreError
+
+# Primary result codes (sqlite.org/rescode.html) that are the disk's, the machine's or a neighbour's: nothing of the group is kept.
+_STORAGE: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("the disk of {file} is full", "free space there; labmw goes on by itself"),
+    sqlite3.SQLITE_IOERR: (
+        "{file} cannot be read or written",
+        "look at the system log for its disk, and at quotas and file size limits; labmw goes on by itself",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "{file} is read-only",
+        "give labmw's user write permission on the file and its folder, or remount the disk",
+    ),
+    sqlite3.SQLITE_PERM: ("{file} may not be opened", "give labmw's user permission on the file and its folder"),
+    sqlite3.SQLITE_AUTH: ("{file} may not be opened", "give labmw's user permission on the file and its folder"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "{file} cannot be opened",
+        "check that the file and its folder exist, that labmw's user may write there, and that the disk has space",
+    ),
+    sqlite3.SQLITE_BUSY: ("another process is writing to {file}", "end that process, or wait until it has finished"),
+    sqlite3.SQLITE_LOCKED: ("another process is writing to {file}", "end that process, or wait until it has finished"),
+    sqlite3.SQLITE_PROTOCOL: ("another process is writing to {file}", "end that process, or wait until it has finished"),
+    sqlite3.SQLITE_NOMEM: ("there is no memory left to write {file}", "end what uses it up; labmw goes on by itself"),
+    sqlite3.SQLITE_CORRUPT: ("{file} is damaged", "stop labmw, keep the file, and restore the last backup"),
+    sqlite3.SQLITE_NOTADB: ("{file} is not a SQLite file", "set store.url to the store, or restore the last backup"),
+    sqlite3.SQLITE_INTERRUPT: ("writing {file} was interrupted", "send again"),
+}
+
+
+def is_storage(error: sqlite3.Error) -> bool:
+    """True when the disk, the machine or another process failed, and not one statement."""
+    return _primary(error) in _STORAGE
+
+
+def explain(error: Exception, file: Path) -> StoreError:
+    """The sentence for an error, ending with the remedy."""
+    if isinstance(error, StoreError):
+        return error
+    code = _primary(error)
+    if code in _STORAGE:
+        problem, remedy = _STORAGE[code]
+        return StoreError(f"{problem.format(file=file)} ({error}); {remedy}")
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return StoreError(f"{file} holds something else under the same key, or lacks what this refers to ({error}); nothing was changed")
+    if code == sqlite3.SQLITE_TOOBIG:
+        return StoreError(f"a value is too large for {file} ({error}); lower limits.message_bytes")
+    return StoreError(f"{file} refused a statement ({error}); this is a fault in labmw, please report it")
+
+
+def _primary(error: Exception) -> int:
+    # Errors raised by Python's module itself (wrong type, wrong number of values) carry no code.
+    code = getattr(error, "sqlite_errorcode", None)
+    return (code if isinstance(code, int) else 0) & 0xFF

@@ -1,0 +1,80 @@
+"""Who serves this store? One labmw at a time: an advisory lock on a file beside it, which the kernel drops when its holder dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labmw.errors import StoreError
+from labmw.store.address import sqlite_file
+
+
+def lock_file(url: str) -> Path:
+    """The file that carries the lock of a store."""
+    file = sqlite_file(url)
+    return file.with_name(file.name + ".lock")
+
+
+@contextmanager
+def hold(url: str) -> Iterator[None]:
+    """Serve this store for as long as the block lasts; raises StoreError when another process already does.
+
+    The file stays: removing it would let a third process lock a new file of the same name while the second holds the old one.
+    """
+    path = lock_file(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder") from error
+    try:
+        if not _take(descriptor, path):
+            raise StoreError(
+                f"another labmw{_named(descriptor)} already serves the store {sqlite_file(url)}; "
+                "stop it first, or give this one a store.url of its own"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(url: str) -> int | None:
+    """The process that serves this store (0 when it is not told), or None; makes no file."""
+    path = lock_file(url)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"the lock {path} cannot be looked at ({error}); give labmw's user permission on it") from error
+    try:
+        return None if _take(descriptor, path, shared=True) else _process(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise StoreError(f"the lock {path} cannot be taken ({error}); keep the store on a local disk") from error
+    return True
+
+
+def _process(descriptor: int) -> int:
+    text = os.pread(descriptor, 20, 0).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _named(descriptor: int) -> str:
+    process = _process(descriptor)
+    return f" (process {process})" if process else ""

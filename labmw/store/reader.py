@@ -1,0 +1,115 @@
+"""How is the store read beside the writer, from the same process or another, and also when nobody writes?
+
+`Reader` is for commands (`labmw status`, `labmw result show`); it never waits for the writer and never makes a file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.base import Executable
+
+from labmw.errors import StoreError
+from labmw.store.address import sqlite_file
+from labmw.store.compiled import Compiler
+from labmw.store.connection import execute, open_for_reading
+from labmw.store.failure import explain
+from labmw.store.revision import require
+from labmw.store.transaction import Step, Row, T, Transaction, Values
+
+
+class Reader:
+    """A read-only view of one store; a context manager. To be used in the thread that made it."""
+
+    def __init__(self, url: str, *, busy: float = 5.0) -> None:
+        self._file = sqlite_file(url)
+        require(self._file)
+        self._busy = busy
+        self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))  # type: ignore[no-untyped-call]
+        self._connection: sqlite3.Connection | None = None
+        self._lying: tuple[int, ...] | None = None  # how the file lay when nobody had it open
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def read(self, statement: Executable, parameters: Values = {}) -> list[Row]:
+        """Ask one question; raises StoreError."""
+        return self._ask(lambda connection: execute(connection, self._compiler, Step(statement, parameters)), again=True)
+
+    def view(self, script: Transaction[T]) -> T:
+        """Ask several questions of one and the same moment; raises StoreError."""
+        return self._ask(lambda connection: self._play(connection, script), again=False)
+
+    def _play(self, connection: sqlite3.Connection, script: Transaction[T]) -> T:
+        connection.execute("BEGIN")
+        try:
+            step = next(script)
+            while True:
+                step = script.send(execute(connection, self._compiler, step))
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        finally:
+            script.close()
+            connection.execute("ROLLBACK")
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T], *, again: bool) -> T:
+        try:
+            answer = question(self._open())
+        except sqlite3.Error as error:
+            disturbed = self._disturbed()
+            self.close()
+            if not disturbed:
+                raise explain(error, self._file) from error
+        else:
+            if not self._disturbed():
+                return answer
+            self.close()
+        # The file was read as it lay, and meanwhile somebody began to write: what was read may be torn.
+        if again:
+            return self._ask(question, again=False)
+        raise StoreError(f"{self._file} was opened for writing while it was being read; ask again")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._lying is not None and self._disturbed():
+            self.close()
+        if self._connection is None:
+            quiet = not _wal(self._file).exists()
+            self._lying = _state(self._file) if quiet else None
+            try:
+                self._connection = open_for_reading(self._file, self._busy, quiet=quiet)
+            except sqlite3.Error as error:
+                raise explain(error, self._file) from error
+        return self._connection
+
+    def _disturbed(self) -> bool:
+        return self._lying is not None and (_wal(self._file).exists() or _state(self._file) != self._lying)
+
+
+def read_sync(url: str, statement: Executable, parameters: Values = {}) -> list[Row]:
+    """Ask one question of a store, whether or not labmw runs; raises StoreError."""
+    with Reader(url) as reader:
+        return reader.read(statement, parameters)
+
+
+def _wal(file: Path) -> Path:
+    # SQLite keeps this file beside the store for as long as anybody has the store open (sqlite.org/wal.html).
+    return file.with_name(file.name + "-wal")
+
+
+def _state(file: Path) -> tuple[Any, ...]:
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,83 @@
+"""Which revision is this store, may this labmw use it, and how does an older one become a new one?"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from labmw.errors import StoreError
+from labmw.store.address import sqlite_file
+from labmw.store.connection import open_for_reading
+from labmw.store.failure import explain
+from labmw.store.schema import REVISION
+
+
+def revision(url: str) -> str | None:
+    """The revision of a store; None when the file is absent or empty. Raises StoreError when it is something else."""
+    return _revision(sqlite_file(url))
+
+
+def require(file: Path) -> None:
+    """Raise StoreError, with the remedy, unless the store is of this labmw's revision."""
+    found = _revision(file)
+    if found == REVISION:
+        return
+    if found is None:
+        raise StoreError(f"there is no store at {file}; set store.url, or start `labmw serve` once to make it")
+    _known(file, found)
+    raise StoreError(
+        f"{file} is of revision {found} and this labmw needs {REVISION}; start `labmw serve` once to bring it up to date"
+    )
+
+
+def migrate(url: str) -> None:
+    """Make the store, or bring an older one up to date, all or nothing; raises StoreError for a newer or foreign one.
+
+    An up-to-date store costs one read: the migration machinery is only loaded when there is something to do.
+    """
+    file = sqlite_file(url)
+    found = _revision(file)
+    if found == REVISION:
+        return
+    if found is not None:
+        _known(file, found)
+    from labmw.store.migrations import upgrade  # noqa: PLC0415 - alembic takes a third of a second to load
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere") from error
+    try:
+        upgrade(file)
+    except sqlite3.Error as error:
+        raise explain(error, file) from error
+
+
+def _known(file: Path, found: str) -> None:
+    from labmw.store.migrations import revisions  # noqa: PLC0415
+
+    if found not in revisions():
+        raise StoreError(
+            f"{file} was written by another version of labmw (revision {found}, this one knows up to {REVISION}); "
+            "start that version, or restore the backup made before the upgrade"
+        )
+
+
+def _revision(file: Path) -> str | None:
+    try:
+        if not file.exists() or file.stat().st_size == 0:
+            return None
+        quiet = not file.with_name(file.name + "-wal").exists()
+        with closing(open_for_reading(file, 5.0, quiet=quiet)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
+    except sqlite3.Error as error:
+        raise explain(error, file) from error
+    except OSError as error:
+        raise StoreError(f"{file} cannot be looked at ({error}); give labmw's user permission on it") from error
+    if not tables:
+        return None
+    if len(rows) != 1 or not {"message", "result"} <= tables:
+        raise StoreError(f"{file} is a SQLite file but not a labmw store; set store.url to the store, or to a file that does not exist")
+    return str(rows[0][0])

@@ -1,0 +1,276 @@
+"""Which tables are there? One schema for every database; the migrations make the same tables (a test compares them).
+
+Conventions: the site is in every natural key (law 6). Times are `clock.stamp()` texts, decimals are texts, JSON is text, yes/no is 1/0,
+so that no database converts anything. "" is "not given"; NULL is "not yet" or "does not apply".
+
+States of a result, and why the final ones are final (law 5: *lost* = acknowledged and in no final state):
+
+    verify       waits for verification: a `work` row exists in the same transaction. Not final.
+    released     verified, an `outbox` row exists in the same transaction. Not final: the LIS has not answered.
+    held         FINAL: a person decides; status and console show it until then.
+    blocked      FINAL: the rules forbid release; a person decides.
+    quarantined  FINAL: not understood or not matched; an open `quarantine` row shows it to a person.
+    control      FINAL: a registered control material; it belongs to quality control, never to a patient.
+    detail       FINAL: a Ct, log value or index beside a main result; kept and shown, never reported on its own.
+    delivered    FINAL: the LIS has acknowledged it.
+    dead         FINAL: delivery was given up and a person was told; the outbox row keeps the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+REVISION: Final = "0001"  # the newest file in migrations/versions; a test keeps them together
+
+FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
+RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the type is exactly INTEGER; PostgreSQL needs the 64 bits spelled out.
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _BIG, primary_key=True)
+
+
+def _refers(name: str, column: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, _BIG, ForeignKey(column), nullable=nullable)
+
+
+def _must(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def _may(*names: str) -> list[Column[str]]:
+    """Texts that are "" when not given."""
+    return [Column(name, Text, nullable=False, server_default="") for name in names]
+
+
+def _later(*names: str) -> list[Column[str]]:
+    """Texts that are NULL until something has happened."""
+    return [Column(name, Text, nullable=True) for name in names]
+
+
+def _json(*names: str, empty: str = "{}") -> list[Column[str]]:
+    return [Column(name, Text, nullable=False, server_default=text(f"'{empty}'")) for name in names]
+
+
+def _number(name: str, default: int | None = None) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=None if default is None else text(str(default)))
+
+
+def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=nullable)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """A partial index: small however long the history grows."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+# --- the wire -------------------------------------------------------------------------------------------------------------
+
+# One ENQ..EOT, or one connection for HL7. Closed only in, or after, the transaction that takes its last frames:
+# an open session is what recovery looks at after a restart.
+session = Table(
+    "session", metadata,
+    *_must("id", "site", "link"), *_may("peer"), *_must("opened_at"), *_later("closed_at", "closing"),
+    PrimaryKeyConstraint("site", "id"),
+    Index(None, "site", "opened_at"),
+    Index("ix_session_open", "site", "opened_at", **_where("closed_at IS NULL")),
+)  # fmt: skip
+
+# Every byte in both directions. `session` is "" outside a session, hence no foreign key.
+journal = Table(
+    "journal", metadata,
+    _id(), *_must("site", "link"), *_may("session"), *_must("at", "direction"), _bytes("data"),
+    Index(None, "site", "session"),
+)  # fmt: skip
+
+# Each accepted frame, committed before its ACK. `seq` counts from 0 or 1 within the session; `number` is the digit on the wire.
+frame = Table(
+    "frame", metadata,
+    _id(), *_must("site", "link", "session"), _number("seq"), _number("number"), _number("last", 0), _bytes("text"), *_must("at"),
+    UniqueConstraint("site", "session", "seq"),
+    ForeignKeyConstraint(["site", "session"], ["session.site", "session.id"]),
+)  # fmt: skip
+
+# One message, whole. `first_frame` and `last_frame` are `frame.seq` in `session`; NULL where the protocol has no frames. Several messages may
+# end in one frame: `place` counts them from 0.
+message = Table(
+    "message", metadata,
+    _id(), *_must("site", "link"), *_may("session"),
+    Column("first_frame", Integer), Column("last_frame", Integer), _number("place", 0),
+    *_must("direction", "protocol"), *_may("peer"), *_must("received_at"), _bytes("raw"),
+    *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
+    _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
+    Index(None, "site", "session", "last_frame"),
+    Index(None, "site", "received_at"),
+    Index(None, "site", "digest"),
+    Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
+)  # fmt: skip
+
+# --- who and what ---------------------------------------------------------------------------------------------------------
+
+patient = Table(
+    "patient", metadata,
+    _id(), *_must("site", "identifier"), *_may("family", "given", "birth", "sex", "pid", "updated_at"),
+    UniqueConstraint("site", "identifier"),
+)  # fmt: skip
+
+# A tube: barcodes recycle and several tubes share one, so kind and window are in the key. `valid_from` "" = since ever, `valid_to` NULL = open.
+specimen = Table(
+    "specimen", metadata,
+    _id(), *_must("site", "identifier"), *_may("kind", "valid_from"), *_later("valid_to"), *_may("patient"), *_later("collected"), *_may("ward"),
+    UniqueConstraint("site", "identifier", "kind", "valid_from"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+order = Table(
+    "order", metadata,
+    _id(), *_must("site", "specimen", "loinc"), *_may("placer", "filler"), Column("priority", Text, nullable=False, server_default="R"),
+    *_later("ordered_at"), Column("state", Text, nullable=False, server_default="open"),
+    UniqueConstraint("site", "specimen", "loinc", "placer"),
+)  # fmt: skip
+
+# --- results --------------------------------------------------------------------------------------------------------------
+
+# One value of one test; every run is kept. `key` is `ResultKey.text()`, `identity` the same without the run; `record` and `ordinal` say where in the message it stands.
+result = Table(
+    "result", metadata,
+    _id(), *_must("site", "key", "identity"), _refers("message", "message.id"), _number("record", 0), _number("ordinal", 0),
+    *_must("link"), *_may("analyzer", "serial", "specimen", "patient", "code", "detail", "run", "loinc", "test_name", "value"),
+    *_later("number"), *_may("comparator", "unit", "unit_raw", "range_raw", "flags_raw"), *_json("flags", empty="[]"), *_may("status", "operator", "completed_raw"),
+    *_later("completed_at"), *_must("received_at"), _number("main", 1), *_may("serum_index"), *_json("comments", empty="[]"),
+    *_may("driver", "driver_version", "mapping_version", "analyzer_software", "software_version"), *_must("state"),
+    UniqueConstraint("site", "key"),
+    Index(None, "site", "identity"),
+    Index(None, "message"),
+    Index(None, "site", "specimen", "code"),
+    Index(None, "site", "patient", "loinc", "completed_at"),
+    Index("ix_result_waiting", "site", "state", **_where("state IN ('verify', 'released', 'held', 'blocked', 'quarantined', 'dead')")),
+)  # fmt: skip
+
+# A retransmission that was recognised: the same result, seen again.
+repeat = Table(
+    "repeat", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), _refers("message", "message.id"), _number("record", 0), *_must("seen_at"),
+    Index(None, "result"),
+    Index(None, "message"),
+)  # fmt: skip
+
+# The row that starts the next step of a result's life; deleted in the transaction that finishes it.
+work = Table(
+    "work", metadata,
+    _id(), *_must("site"), Column("kind", Text, nullable=False, server_default="verify"), _refers("message", "message.id"),
+    *_must("due_at"), *_later("claimed_by", "claimed_until"), _number("attempts", 0), *_must("created_at"),
+    Index(None, "site", "kind", "due_at"),
+    Index(None, "message"),
+)  # fmt: skip
+
+verdict = Table(
+    "verdict", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), _number("level"), *_json("reasons", "trace", "packs", "comments", empty="[]"),
+    *_must("decided_at"), *_may("decided_by"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# Raised at intake, whatever the verdict (law 7); once per result and kind.
+alert = Table(
+    "alert", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_json("facts"), *_must("raised_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by"),
+    UniqueConstraint("site", "result", "kind"),
+    Index("ix_alert_open", "site", "raised_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# What a person must look at; `result` is NULL when the whole message waits. States: open, replayed, discarded.
+quarantine = Table(
+    "quarantine", metadata,
+    _id(), *_must("site"), _refers("message", "message.id"), _refers("result", "result.id", nullable=True), *_must("reason"), *_json("facts"),
+    *_must("raised_at"), Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    Index(None, "message"),
+    Index(None, "result"),
+    Index("ix_quarantine_open", "site", "raised_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# What history rules compare with: earlier results of a patient, ours and imported.
+previous = Table(
+    "previous", metadata,
+    _id(), *_must("site", "patient", "loinc", "completed_at", "number"), *_may("comparator", "unit", "analyzer", "method", "laboratory", "source"),
+    Index(None, "site", "patient", "loinc", "completed_at"),
+)  # fmt: skip
+
+# Registered control materials: a specimen identifier that is not a patient's tube.
+material = Table(
+    "material", metadata,
+    _id(), *_must("site", "identifier"), *_may("name", "lot", "valid_from"), *_later("valid_to"),
+    UniqueConstraint("site", "identifier", "lot"),
+)  # fmt: skip
+
+# --- to somebody else -----------------------------------------------------------------------------------------------------
+
+# One message to one destination. `message` is the analyzer's message it comes from; `payload` the bytes as first sent, `receipt` the
+# acknowledgment as received. `control_id` (MSH-10) stays the same over every attempt, so that the receiver can drop a repeat.
+# States: waiting, claimed, delivered, dead.
+outbox = Table(
+    "outbox", metadata,
+    _id(), *_must("site", "destination", "control_id"), *_may("specimen"), _refers("message", "message.id"),
+    Column("state", Text, nullable=False, server_default="waiting"), Column("priority", Text, nullable=False, server_default="R"),
+    _number("attempts", 0), *_must("due_at"), *_later("claimed_by", "claimed_until"), *_may("last_error"), *_must("created_at"),
+    *_later("delivered_at"), _bytes("payload", nullable=True), _bytes("receipt", nullable=True),
+    UniqueConstraint("site", "control_id"),
+    Index(None, "site", "specimen"),
+    Index("ix_outbox_waiting", "site", "destination", "due_at", **_where("state IN ('waiting', 'claimed')")),
+    Index("ix_outbox_dead", "site", "destination", **_where("state = 'dead'")),
+)  # fmt: skip
+
+# Which results an outbox message carries. The key makes "twice" impossible: a result goes once to a destination.
+outbox_result = Table(
+    "outbox_result", metadata,
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("result", "result.id"), *_must("destination"),
+    UniqueConstraint("site", "destination", "result"),
+    Index(None, "outbox"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# --- watching -------------------------------------------------------------------------------------------------------------
+
+audit = Table(
+    "audit", metadata,
+    _id(), *_must("site", "at", "who", "what"), *_may("subject", "why"), *_json("detail"),
+    Index(None, "site", "subject"),
+)  # fmt: skip
+
+# How each link is doing now: one row per link, overwritten.
+link_state = Table(
+    "link_state", metadata,
+    _id(), *_must("site", "link"), _number("connected", 0), *_may("peer"), *_later("since", "heard_at", "message_at"), _number("refused_in_row", 0),
+    *_may("trouble"), *_json("facts"), *_must("updated_at"),
+    UniqueConstraint("site", "link"),
+)  # fmt: skip

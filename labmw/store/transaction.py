@@ -1,0 +1,91 @@
+"""What does a step of work say to the store? A script that yields statements and receives rows; no executor in sight.
+
+A transaction is a generator, so that the SQLite writer thread and an asyncpg executor run the same script:
+
+    def accept(number: str) -> Transaction[int]:
+        rows = yield insert(schema.message, {...})
+        yield insert(schema.work, {"message": rows[0].id, ...})
+        return rows[0].id
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy.sql.base import Executable
+
+T = TypeVar("T")
+Values: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Values | Sequence[Values]
+
+
+class Row(tuple[Any, ...]):
+    """One row of an answer: a tuple whose columns can also be asked for by name (`row.id`)."""
+
+    __slots__ = ()
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def mapping(self) -> dict[str, Any]:
+        """The row as column name -> value."""
+        return dict(zip(self.columns, self, strict=True))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+@lru_cache(maxsize=512)
+def row_type(names: tuple[str, ...]) -> type[Row]:
+    """The kind of Row that has these columns."""
+    fields: dict[str, Any] = {name: property(itemgetter(place)) for place, name in enumerate(names)}
+    return type("Row", (Row,), fields | {"__slots__": (), "columns": names})
+
+
+class Step(NamedTuple):
+    """One statement with its values; a sequence of values runs the statement once for each and answers no rows."""
+
+    statement: Executable
+    parameters: Parameters = {}
+
+
+Transaction: TypeAlias = Generator[Step, list[Row], T]
+
+
+class Commit(NamedTuple):
+    """What one commit held, told to the metrics: transactions kept, transactions failed, and seconds from first statement to disk."""
+
+    kept: int
+    failed: int
+    seconds: float
+
+
+class Store(Protocol):
+    """What the laboratory asks of its store, whichever database is behind it."""
+
+    async def start(self) -> None:
+        """Open; raises StoreError when the store is missing, of another revision, or cannot be written."""
+
+    async def stop(self) -> None:
+        """Commit what is queued, then close."""
+
+    def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
+        """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
+
+    def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
+        """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
+
+    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:
+        """Run a transaction and wait for the disk; StoreBusy after `timeout` seconds."""
+
+    async def run_rows(self, statement: Executable, rows: Sequence[Values], timeout: float | None = None) -> None:
+        """Insert rows and wait for the disk; StoreBusy after `timeout` seconds."""
+
+    async def read(self, statement: Executable, parameters: Values = {}) -> list[Row]:
+        """Ask one question, beside the writer."""
+
+    async def view(self, transaction: Transaction[T]) -> T:
+        """Ask several questions of one and the same moment."""

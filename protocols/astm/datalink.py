@@ -1,0 +1,620 @@
+"""How do two stations exchange frames over one line: the state machine of LIS01-A2, for both roles.
+
+Pure: bytes and expired deadlines in, events and bytes to send out. The transitions are in protocols.astm.table; here
+are the actions, and the looking at circumstances that turns a byte or a frame into an input of the table.
+
+    link = DataLink(Role.COMPUTER)
+    events = link.receive(data)         # also accept(), refuse(), expire() and hang_up() return events
+    wire.write(link.data_to_send())     # after every call
+    link.timer                          # the deadline now running; at its end: link.expire(timer)
+
+A new frame is the owner's business: it is answered only when the owner calls accept() or refuse(). Until then bytes
+are kept, not looked at. What follows from them is returned by accept() or refuse(), as receive() would have done.
+
+Decisions:
+* A frame with the number of the last accepted one is a repeat only if its content is the same. Same number and other
+  content is refused in strict numbering, and taken for a new frame otherwise: acknowledging it unread would lose it.
+* Right after ENQ nothing has been accepted, so that only number 1 is valid; a frame numbered 0 is not a repeat.
+* A sender that goes on after a refusal comes, eight frames later, to a number that looks right. After six frames out
+  of order nothing more is accepted until the session ends.
+* An ENQ refused in a running session does not restart the 30 s of the receiver; a restarted peer would otherwise
+  keep the line for ever with the ENQ that we refuse.
+* The owner's answer is sent within 14 s or not at all: at 15 s the sender has given up, and a late ACK would be taken
+  for the answer to its next ENQ.
+* One message is sent per session; a message that failed is offered again from its first record.
+Source: E1381-95 §6, LIS01-A2 §8; numbers in comments are clauses of E1381-95.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final, Literal
+
+from protocols.astm.control import ACK, ENQ, EOT, NAK, STX
+from protocols.astm.events import (
+    SECONDS,
+    AnswerTooLate,
+    CallRefused,
+    Contention,
+    Deadline,
+    Event,
+    Fault,
+    FrameReceived,
+    FrameRefused,
+    FrameRepeated,
+    FrameSent,
+    Interrupted,
+    LineBusy,
+    MessageSent,
+    Noise,
+    Overrun,
+    SendFailed,
+    SendingStarted,
+    SessionClosed,
+    SessionOpened,
+    Timer,
+    Troubled,
+)
+from protocols.astm.frame import MAX_TEXT_SERIAL, Frame, check_text, cut, encode
+from protocols.astm.scanner import Damaged, Scanner
+from protocols.astm.table import TABLE, Input, State
+from protocols.astm.tolerance import STRICT, Tolerances
+from protocols.errors import FrameError, Misuse
+
+SIX: Final = 6
+"""Transmissions of one frame before the sender gives up (§6.5.1.2); refusals in a row before a person is told."""
+NOISE_PIECE: Final = 4096
+MAX_PENDING: Final = 16 * 2**20
+
+
+class Role(Enum):
+    """Who wins when both send ENQ: the instrument (§6.2.7)."""
+
+    COMPUTER = "computer"
+    INSTRUMENT = "instrument"
+
+
+class DataLink:
+    """One end of one line."""
+
+    __slots__ = (
+        "_attempts",
+        "_deadline",
+        "_events",
+        "_expected",
+        "_frame",
+        "_frames",
+        "_in_a_row",
+        "_index",
+        "_interrupt",
+        "_last",
+        "_limit",
+        "_out",
+        "_out_of_order",
+        "_owed",
+        "_pending",
+        "_queue",
+        "_restarted",
+        "_role",
+        "_scanner",
+        "_serial",
+        "_state",
+        "_strict",
+        "_texts",
+        "_tolerances",
+        "can_receive",
+        "used",
+    )
+
+    def __init__(
+        self,
+        role: Role = Role.COMPUTER,
+        tolerances: Tolerances = STRICT,
+        *,
+        frame_text: int = MAX_TEXT_SERIAL,
+        max_pending: int = MAX_PENDING,
+    ) -> None:
+        cut(b"", frame_text)  # objects to an impossible limit now, not at the first message
+        self._role = role
+        self._tolerances = tolerances
+        self._limit = frame_text
+        self._pending = max_pending
+        self._strict = tolerances.frame_numbers == "strict"
+        self.can_receive = True
+        self.used: Counter[str] = Counter()
+        self._scanner = Scanner(tolerances, self.used)
+        self._state = State.NEUTRAL
+        self._out = bytearray()
+        self._events: list[Event] = []
+        self._deadline: Deadline | None = None
+        self._serial = 0
+        self._owed: Deadline | None = None  # a pause due before our next ENQ
+        self._restarted = False  # the pause now running was cut short once by a session of the peer
+        # as receiver
+        self._expected = 1
+        self._last: Frame | None = None
+        self._frame: Frame | None = None
+        self._frames = 0
+        self._in_a_row = 0
+        self._out_of_order = 0
+        self._interrupt = False
+        # as sender
+        self._queue: deque[tuple[tuple[bytes, ...], object]] = deque()
+        self._texts: list[tuple[bytes, bool]] = []
+        self._index = 0
+        self._attempts = 0
+
+    # -- what the owner may ask ------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the link stands."""
+        return self._state
+
+    @property
+    def waiting(self) -> bool:
+        """A frame was handed over and has not been answered."""
+        return self._state in (State.DECIDING, State.LATE)
+
+    @property
+    def timer(self) -> Timer | None:
+        """The deadline now running, counted from the moment this serial number appeared."""
+        if self._deadline is None:
+            return None
+        turnaround = self._deadline is Deadline.TURNAROUND
+        seconds = self._tolerances.turnaround if turnaround else SECONDS[self._deadline]
+        return Timer(self._deadline, seconds, self._serial)
+
+    @property
+    def unsent(self) -> list[object]:
+        """Tags of the messages not yet acknowledged whole, in the order in which they will be sent."""
+        return [tag for _, tag in self._queue]
+
+    @property
+    def kept(self) -> int:
+        """Bytes that have arrived and cannot be looked at yet; an owner may stop reading while they are many."""
+        return self._scanner.kept()
+
+    # -- what the owner may do -------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Bytes have arrived, cut in any way."""
+        self._scanner.feed(data)
+        return self._look()
+
+    def data_to_send(self) -> bytes:
+        """The bytes to write now; each is given once."""
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def accept(self) -> list[Event]:
+        """The frame handed over last is safe with its owner: acknowledge it.
+
+        Raises:
+            Misuse: no frame waits for an answer.
+        """
+        return self._answer(Input.ACCEPT)
+
+    def refuse(self) -> list[Event]:
+        """The frame handed over last could not be stored: the peer is to send it again.
+
+        Raises:
+            Misuse: no frame waits for an answer.
+        """
+        return self._answer(Input.REFUSE)
+
+    def ask_for_line(self) -> bool:
+        """Answer the next accepted frame with EOT, which asks the sender to pause (§6.3.5); false without a session."""
+        self._interrupt = self._state in (State.RECEIVING, State.DECIDING)
+        return self._interrupt
+
+    def send(self, message: Sequence[bytes], tag: object = None) -> list[Event]:
+        """Queue a message, one record each ending with CR; it leaves as soon as the line allows.
+
+        Raises:
+            FrameError: no record, a record without CR at its end, or with a character that a frame may not contain.
+        """
+        if not message:
+            raise FrameError("a message without records cannot be sent: leave it out")
+        for number, record in enumerate(message, 1):
+            if not record.endswith(b"\r"):
+                raise FrameError(f"record {number} does not end with CR: add it")
+            check_text(record)
+        self._queue.append((tuple(message), tag))
+        return self._look()
+
+    def withdraw(self, tag: object) -> bool:
+        """Forget the first queued message of this tag; false if there is none, or if it is on its way."""
+        sending = self._state in (State.BIDDING, State.AWAITING_REPLY)
+        for place, (_, known) in enumerate(self._queue):
+            if known == tag and not (sending and place == 0):
+                del self._queue[place]
+                return True
+        return False
+
+    def expire(self, timer: Timer) -> list[Event]:
+        """A deadline has passed; one that no longer runs is ignored."""
+        if self._deadline is None or timer.serial != self._serial:
+            return []
+        self._events = []
+        self._step(Input.TIMEOUT)
+        return self._look(self._events)
+
+    def hang_up(self) -> list[Event]:
+        """The wire is gone: whatever was going on is over, unsent messages stay queued until resume()."""
+        self._events = []
+        self._step(Input.HANG_UP)
+        self._scanner.abandon()
+        self._tell_noise()
+        self._out.clear()
+        return self._events
+
+    def resume(self) -> list[Event]:
+        """The wire is back: offer what is queued."""
+        return self._look()
+
+    # -- from bytes to inputs --------------------------------------------------------------------------------
+
+    def _answer(self, answer: Input) -> list[Event]:
+        if not self.waiting:
+            raise Misuse(
+                f"{answer.name.lower()}() in state {self._state.name}: answer only a frame that was handed over"
+            )
+        self._events = []
+        self._step(answer)
+        return self._look(self._events)
+
+    def _look(self, events: list[Event] | None = None) -> list[Event]:
+        """Look at what has arrived, as far as the state allows."""
+        self._events = events = [] if events is None else events
+        scanner = self._scanner
+        while True:
+            state = self._state
+            if state is State.RECEIVING:
+                found = scanner.block()
+                if found is None:
+                    break
+                if type(found) is Frame:
+                    self._judge(found)
+                elif type(found) is Damaged:
+                    self._refuse_or_close(found)
+                elif found == EOT:
+                    self._step(Input.EOT, "eot")
+                else:
+                    self._call_in_session()
+            elif state in (State.DECIDING, State.LATE):
+                dropped = scanner.truncate(self._pending)
+                if dropped:
+                    events.append(Overrun(dropped))
+                break
+            elif state is State.AWAITING_REPLY:
+                reply = scanner.answer_to_frame()
+                if reply is None:
+                    break
+                self._reply(reply)
+            elif state is State.BIDDING:
+                reply = scanner.answer_to_call()
+                if reply is None:
+                    break
+                self._reply_to_bid(reply)
+            else:
+                if state is State.NEUTRAL and (self._queue or self._owed):
+                    self._step(Input.PAUSE if self._owed else Input.WISH)
+                    continue
+                call = scanner.call(self._tolerances.implicit_session and self.can_receive)
+                if call is None:
+                    break
+                if call == STX:
+                    self._step(Input.UNANNOUNCED)
+                else:
+                    self._step(Input.CALL if self.can_receive else Input.CALL_REFUSED)
+        scanner.compact()
+        if len(scanner.noise) >= NOISE_PIECE:
+            self._tell_noise(NOISE_PIECE)
+        return events
+
+    def _judge(self, frame: Frame) -> None:
+        """Is a good frame the next one, the last one again, or out of order (§6.5.1)?"""
+        last = self._last
+        if self._strict:
+            if self._out_of_order >= SIX:
+                self._step(Input.DAMAGE, Damaged(Fault.OUT_OF_STEP, frame.raw))
+            elif frame.number == self._expected:
+                self._step(Input.FRAME, frame)
+            elif last is None or frame.number != last.number:
+                self._out_of_order += 1
+                self._step(Input.DAMAGE, Damaged(Fault.NUMBER, frame.raw))
+            elif frame.text == last.text and frame.last == last.last:
+                self._step(Input.REPEAT, frame)
+            else:
+                self._out_of_order += 1
+                self._step(Input.DAMAGE, Damaged(Fault.CHANGED_REPEAT, frame.raw))
+            return
+        numbered = self._tolerances.frame_numbers != "absent"
+        if (
+            numbered
+            and last is not None
+            and (frame.number, frame.text, frame.last) == (last.number, last.text, last.last)
+        ):
+            self._step(Input.REPEAT, frame)
+            return
+        if self._tolerances.frame_numbers == "warn" and frame.number != self._expected:
+            self.used["frame_numbers"] += 1
+        self._step(Input.FRAME, frame)
+
+    def _refuse_or_close(self, damaged: Damaged) -> None:
+        if damaged.fault is Fault.EOT_INSIDE:
+            # Either the sender has given up (§6.5.2.3), or a flipped bit made EOT: both end the session safely.
+            self._scanner.noise += damaged.raw[:-1]
+            self._step(Input.EOT, "eot-in-frame")
+        else:
+            self._step(Input.DAMAGE, damaged)
+
+    def _call_in_session(self) -> None:
+        answered = self._tolerances.contention_reply == "at-once" and self._last is None and not self._in_a_row
+        if self._tolerances.enq_in_transfer == "restart" or answered:
+            self.used["enq_in_transfer" if not answered else "contention_reply"] += 1
+            self._step(Input.RESTART if self.can_receive else Input.CALL_REFUSED)
+        else:
+            self._step(Input.CALL_REFUSED)
+
+    def _reply_to_bid(self, reply: int) -> None:
+        if reply == ACK:
+            self._step(Input.ACK)
+        elif reply == NAK:
+            self._step(Input.NAK)
+        elif self._role is Role.INSTRUMENT:
+            self._step(Input.COLLISION_INSTRUMENT)
+        elif self._tolerances.contention_reply == "at-once" and self.can_receive:
+            self.used["contention_reply"] += 1
+            self._step(Input.COLLISION_ANSWERED)
+        else:
+            self._step(Input.COLLISION_COMPUTER)
+
+    def _reply(self, reply: int) -> None:
+        """The answer to a frame: anything but ACK and EOT counts as NAK (§6.4)."""
+        if reply == EOT and self._tolerances.interrupt == "honour":
+            self._step(Input.INTERRUPT)
+        elif reply in (ACK, EOT):
+            if reply == EOT:
+                self._events.append(Interrupted(honoured=False))
+            self._step(Input.ACK if self._index + 1 < len(self._texts) else Input.ACK_OF_LAST)
+        else:
+            self._step(Input.NAK if self._attempts < SIX else Input.SIXTH_NAK)
+
+    # -- the table at work -----------------------------------------------------------------------------------
+
+    def _step(self, happened: Input, what: Any = None) -> None:
+        if self._scanner.noise:
+            self._tell_noise()
+        action, self._state = _TRANSITIONS[self._state, happened]
+        action(self, what)
+
+    def _tell_noise(self, at_least: int = 1) -> None:
+        noise = self._scanner.noise
+        while len(noise) >= at_least:
+            self._events.append(Noise(bytes(noise[:NOISE_PIECE])))
+            del noise[:NOISE_PIECE]
+
+    def _run(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
+        self._serial += 1
+
+    def _say(self, character: int) -> None:
+        if self._tolerances.send_replies:
+            self._out.append(character)
+
+    # -- actions: establishment ------------------------------------------------------------------------------
+
+    def _begin_session(self, implicit: bool) -> None:
+        if self._deadline in _NOT_CUT_SHORT and not self._restarted:
+            self._owed = self._deadline
+        self._expected = 1
+        self._last = self._frame = None
+        self._frames = self._in_a_row = self._out_of_order = 0
+        self._interrupt = False
+        self._events.append(SessionOpened(implicit))
+        self._run(Deadline.RECEIVE)
+
+    def _open_session(self, _: object) -> None:
+        self._begin_session(implicit=False)
+        self._say(ACK)
+
+    def _open_unannounced(self, _: object) -> None:
+        self.used["implicit_session"] += 1
+        self._begin_session(implicit=True)
+
+    def _restart_session(self, _: object) -> None:
+        self._events.append(SessionClosed("restart", self._frames))
+        self._open_session(None)
+
+    def _refuse_call(self, _: object) -> None:
+        self._events.append(CallRefused(in_session=self._state is State.RECEIVING))
+        self._say(NAK)
+
+    def _bid(self, _: object) -> None:
+        self._restarted = False
+        self._out.append(ENQ)
+        self._run(Deadline.ENQ_REPLY)
+
+    def _pause(self, _: object) -> None:
+        self._restarted = self._owed in _NOT_CUT_SHORT
+        self._run(self._owed)
+        self._owed = None
+
+    def _end_pause(self, _: object) -> None:
+        self._run(None)
+
+    def _wait_busy(self, _: object) -> None:
+        self._events.append(LineBusy())
+        self._run(Deadline.BUSY)
+
+    def _yield_line(self, _: object) -> None:
+        self._events.append(Contention())
+        self._run(Deadline.CONTENTION_COMPUTER)
+
+    def _insist(self, _: object) -> None:
+        self._events.append(Contention())
+        self._run(Deadline.CONTENTION_INSTRUMENT)
+
+    def _yield_and_open(self, _: object) -> None:
+        self._events.append(Contention())
+        self._open_session(None)
+
+    def _give_up_bid(self, _: object) -> None:
+        self._give_up("enq-unanswered")
+
+    # -- actions: transfer and termination, as sender --------------------------------------------------------
+
+    def _transmit(self) -> None:
+        self._attempts += 1
+        text, last = self._texts[self._index]
+        self._out += encode((self._index + 1) & 7, text, last)
+        self._run(Deadline.FRAME_REPLY)
+
+    def _send_first(self, _: object) -> None:
+        message, tag = self._queue[0]
+        records = [b"".join(message)] if self._tolerances.packing == "message" else message
+        self._texts = [text for record in records for text in cut(record, self._limit)]
+        self._index = self._attempts = 0
+        self._events.append(SendingStarted(tag))
+        self._transmit()
+
+    def _frame_is_sent(self) -> None:
+        self._events.append(FrameSent((self._index + 1) & 7, self._attempts))
+        self._index += 1
+        self._attempts = 0
+
+    def _send_next(self, _: object) -> None:
+        self._frame_is_sent()
+        self._transmit()
+
+    def _send_again(self, _: object) -> None:
+        self._transmit()
+
+    def _finish(self, _: object) -> None:
+        self._frame_is_sent()
+        self._events.append(MessageSent(self._queue.popleft()[1]))
+        self._out.append(EOT)
+        self._run(None)
+
+    def _give_way(self, _: object) -> None:
+        self._events.append(Interrupted(honoured=True))
+        self._frame_is_sent()
+        if self._index == len(self._texts):
+            self._events.append(MessageSent(self._queue.popleft()[1]))
+        else:
+            self._events.append(SendFailed(self._queue[0][1], "interrupted"))
+        self._out.append(EOT)
+        self._run(Deadline.INTERRUPT)
+
+    def _abort_refused(self, _: object) -> None:
+        self._give_up("six-refusals")
+
+    def _abort_unanswered(self, _: object) -> None:
+        self._give_up("frame-unanswered")
+
+    def _give_up(self, reason: Literal["enq-unanswered", "frame-unanswered", "six-refusals"]) -> None:
+        self._out.append(EOT)
+        self._events.append(SendFailed(self._queue[0][1], reason))
+        self._run(Deadline.RETRY)
+
+    # -- actions: transfer and termination, as receiver ------------------------------------------------------
+
+    def _hand_over(self, frame: Frame) -> None:
+        self._frame = frame
+        self._events.append(FrameReceived(frame))
+        self._run(Deadline.ANSWER)
+
+    def _count_accepted(self) -> None:
+        frame = self._last = self._frame
+        assert frame is not None  # DECIDING and LATE are entered with a frame
+        self._expected = (frame.number + 1) & 7
+        self._frames += 1
+        self._in_a_row = self._out_of_order = 0
+        self._run(Deadline.RECEIVE)
+
+    def _acknowledge(self, _: object) -> None:
+        self._count_accepted()
+        self._say_accepted()
+
+    def _say_accepted(self) -> None:
+        self._say(EOT if self._interrupt else ACK)
+        self._interrupt = False
+
+    def _acknowledge_again(self, frame: Frame) -> None:
+        self._in_a_row = self._out_of_order = 0
+        self._events.append(FrameRepeated(frame))
+        self._say_accepted()
+        self._run(Deadline.RECEIVE)
+
+    def _count_refused(self, fault: Fault, raw: bytes) -> None:
+        self._in_a_row += 1
+        self._events.append(FrameRefused(fault, raw, self._in_a_row))
+        if self._in_a_row == SIX:
+            self._events.append(Troubled(self._in_a_row))
+        self._run(Deadline.RECEIVE)
+
+    def _refuse_frame(self, damaged: Damaged) -> None:
+        self._count_refused(damaged.fault, damaged.raw)
+        self._say(NAK)
+
+    def _decline(self, _: object) -> None:
+        assert self._frame is not None
+        self._count_refused(Fault.OWNER, self._frame.raw)
+        self._say(NAK)
+
+    def _fall_silent(self, _: object) -> None:
+        assert self._frame is not None
+        self._events.append(AnswerTooLate(self._frame))
+        self._run(None)
+
+    def _accept_silently(self, _: object) -> None:
+        self._count_accepted()
+        self._scanner.skip_to_last_eot()
+
+    def _refuse_silently(self, _: object) -> None:
+        assert self._frame is not None
+        self._count_refused(Fault.OWNER, self._frame.raw)
+        self._scanner.skip_to_last_eot()
+
+    def _end_session(self, reason: Literal["eot", "timeout", "hang-up", "eot-in-frame"]) -> None:
+        self._events.append(SessionClosed(reason, self._frames))
+        self._last = self._frame = None
+        self._run(None)
+
+    def _close_session(self, reason: Literal["eot", "eot-in-frame"]) -> None:
+        self._end_session(reason)
+        if self._owed is None and self._tolerances.turnaround:
+            self._owed = Deadline.TURNAROUND
+
+    def _time_out_session(self, _: object) -> None:
+        self._scanner.abandon()
+        self._tell_noise()
+        self._end_session("timeout")
+
+    # -- actions: the wire is gone ---------------------------------------------------------------------------
+
+    def _forget(self, _: object) -> None:
+        self._owed = None
+        self._run(None)
+
+    def _break_off_sending(self, _: object) -> None:
+        self._events.append(SendFailed(self._queue[0][1], "hang-up"))
+        self._forget(None)
+
+    def _break_off_session(self, _: object) -> None:
+        self._end_session("hang-up")
+        self._owed = None
+
+
+_NOT_CUT_SHORT: Final = (Deadline.BUSY, Deadline.CONTENTION_INSTRUMENT)
+"""Pauses that the standard gives a least length: a session of the peer meanwhile makes them start over, once.
+
+Once only, because a peer that sends without pause would otherwise keep our messages from leaving at all.
+"""
+
+_TRANSITIONS: Final[dict[tuple[State, Input], tuple[Callable[[DataLink, Any], None], State]]] = {
+    key: (getattr(DataLink, "_" + action), following) for key, (action, following) in TABLE.items()
+}

@@ -1,0 +1,434 @@
+"""What does an HL7 message hold? The ER7 ("vertical bar") encoding, read lazily and given back byte for byte.
+
+A message is cut into lines at once and into fields, repetitions and components only where somebody asks: a laboratory
+reads a dozen of the thousand values in a result message. Nothing is normalised; ``encode()`` returns what came in.
+
+Line ends: CR is the standard. The first line end of a message decides: after CR or CR LF a lone LF is text inside a
+field (a comment with line feeds must not become segments); after LF every line end counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from protocols.errors import Hl7Error, Misuse
+from protocols.hl7 import batch, charset
+from protocols.hl7.escapes import NULL, escape, unescape
+from protocols.hl7.separators import HEADERS, STANDARD, UNDECLARED, Separators
+
+__all__ = [
+    "NULL",
+    "STANDARD",
+    "Field",
+    "Message",
+    "Raw",
+    "Segment",
+    "Separators",
+    "build",
+    "escape",
+    "split_batch",
+    "unescape",
+]
+
+
+class Raw(str):
+    """Field content that is already encoded: written as it is."""
+
+    __slots__ = ()
+
+
+Component = str | Sequence[str | None] | None
+"""A text, or the texts of its subcomponents."""
+Repetition = str | tuple[Component, ...] | None
+Field = str | tuple[Component, ...] | list[Repetition] | None
+"""What a field is built from: a text, a tuple of components, or a list of repetitions. None and "" send nothing; Raw(NULL) deletes."""
+
+
+class Segment:
+    """One line of a message. Fields are counted as in the standard: MSH-1 is the separator, MSH-2 the encoding characters.
+
+    A plain class with slots, not a dataclass: the fields are cut on first use and kept.
+    """
+
+    __slots__ = ("_cells", "encoding", "line", "separators")
+
+    def __init__(self, line: str, separators: Separators = STANDARD, encoding: str = "utf-8") -> None:
+        self.line = line
+        self.separators = separators
+        self.encoding = encoding
+        self._cells: list[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Segment({self.line!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Segment) and (self.line, self.separators) == (other.line, other.separators)
+
+    def __hash__(self) -> int:
+        return hash(self.line)
+
+    @property
+    def name(self) -> str:
+        """PID, OBX, ZXX ... as sent, also when it is not three characters long."""
+        return self.line.partition(self.separators.field)[0]
+
+    @property
+    def fields(self) -> list[str]:
+        """The name and then every field as sent: ``fields[n]`` is field n."""
+        if self._cells is None:
+            cells = self.line.split(self.separators.field)
+            if cells[0] in HEADERS:
+                cells.insert(1, self.separators.field)
+            self._cells = cells
+        return self._cells
+
+    def field(self, n: int) -> str:
+        """Field n as sent, with its repetitions and escapes; "" when the segment ends before it."""
+        cells = self._cells or self.fields
+        if 0 < n < len(cells):
+            return cells[n]
+        if n < 1:
+            raise Misuse(f"field {n}: fields are counted from 1")
+        return ""
+
+    def repetitions(self, n: int) -> list[str]:
+        """The repetitions of field n as sent; none when the field is empty."""
+        value = self.field(n)
+        if not value:
+            return []
+        return [value] if self._is_declaration(n) else value.split(self.separators.repetition)
+
+    def components(self, n: int, repetition: int = 1) -> list[str]:
+        """The components of one repetition, decoded, each with its subcomponents left together; none when it is empty."""
+        value = self._repetition(n, repetition)
+        if not value:
+            return []
+        return (
+            [value]
+            if self._is_declaration(n)
+            else [self._decoded(part) for part in value.split(self.separators.component)]
+        )
+
+    def component(self, n: int, c: int = 1, s: int = 1, repetition: int = 1) -> str:
+        """One decoded value: component c, subcomponent s of field n; "" when it is absent, empty or the null ``""``."""
+        cells = self._cells or self.fields
+        if not 0 < n < len(cells):
+            return self.field(n)
+        value = cells[n]
+        if n < 3 and cells[0] in HEADERS:
+            return value if c == s == repetition == 1 else ""
+        _, component, repeats, mark, subcomponent, _ = self.separators
+        if repetition != 1 or repeats in value:
+            value = _pick(value, repeats, repetition)
+        if c != 1:
+            value = _pick(value, component, c)
+        elif component in value:
+            value = value.partition(component)[0]
+        if s != 1:
+            value = _pick(value, subcomponent, s)
+        elif subcomponent in value:
+            value = value.partition(subcomponent)[0]
+        if mark in value:
+            value = self._decoded(value)
+        return "" if value == NULL else value
+
+    def values(self, *numbers: int) -> list[str]:
+        """``component(n)`` of several fields at once: the quick way to read the columns of a result."""
+        cells = self._cells or self.fields
+        size = len(cells)
+        _, component, repeats, mark, subcomponent, _ = self.separators
+        found = []
+        for n in numbers:
+            value = cells[n] if 2 < n < size else self.component(n)
+            if component in value or repeats in value or subcomponent in value or mark in value or value == NULL:
+                value = self.component(n)
+            found.append(value)
+        return found
+
+    def text(self, n: int, repetition: int = 1) -> str:
+        """One repetition of a text field decoded whole: component separators that the sender forgot to escape are text.
+
+        For OBX-5 of type ST, TX or FT and for NTE-3. "" when it is absent, empty or the null.
+        """
+        value = self._repetition(n, repetition)
+        return "" if value == NULL else value if self._is_declaration(n) else self._decoded(value)
+
+    def is_null(self, n: int, c: int | None = None, repetition: int = 1) -> bool:
+        """Whether the field (or its component c) is the null ``""``: the sender asks to delete, not merely says nothing."""
+        value = self._repetition(n, repetition)
+        return (value if c is None else _pick(value, self.separators.component, c)) == NULL
+
+    def _repetition(self, n: int, repetition: int) -> str:
+        value = self.field(n)
+        if self._is_declaration(n):
+            return value if repetition == 1 else ""
+        return _pick(value, self.separators.repetition, repetition)
+
+    def _decoded(self, value: str) -> str:
+        return unescape(value, self.separators, self.encoding)
+
+    def _is_declaration(self, n: int) -> bool:
+        return n <= 2 and self.fields[0] in HEADERS
+
+
+def _pick(value: str, separator: str, number: int) -> str:
+    if number < 1:
+        raise Misuse(f"part {number}: repetitions, components and subcomponents are counted from 1")
+    parts = value.split(separator)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+class Message:
+    """One message: its lines, in the order and the bytes in which they came. Never changed after it was made."""
+
+    __slots__ = ("_all", "_first", "_text", "charset_problem", "encoding", "raw", "separators")
+
+    def __init__(self, raw: bytes, text: str, encoding: str, charset_problem: str | None = None) -> None:
+        self.raw = raw
+        self.encoding = encoding
+        self.charset_problem = charset_problem
+        """What was wrong with the declared character set; None when every byte was read as declared."""
+        self.separators = Separators.of_header(text)
+        self._text = text
+        self._first: dict[str, Segment | None] = {}
+        self._all: dict[str, list[Segment]] = {}
+
+    @classmethod
+    def parse(cls, data: bytes, encoding: str | None = None) -> Message:
+        """The message in these bytes, without MLLP; ``encoding`` wins over MSH-18.
+
+        Raises: Hl7Error when the data do not begin with MSH, declare no usable separators, or hold a second message.
+        """
+        if data[:3] != b"MSH":
+            raise Hl7Error(_no_header(data))
+        header = _first_line(data).split(data[3:4])
+        declared = header[17] if len(header) > 17 else b""
+        repetition = header[1][1:2] if len(header) > 1 else b""
+        first = declared.split(repetition, 1)[0] if repetition else declared
+        text, actual, problem = charset.decode(data, first.decode("ascii", "replace"), encoding)
+        message = cls(data, text, actual, problem)
+        if "\n" in text or _INNER_HEADER.search(text):
+            for line in message.lines[1:]:
+                if line.startswith(HEADERS) and line[3:4] == message.separators.field:
+                    raise Hl7Error(f"{line[:3]} inside a message: cut the data into messages first (split_batch)")
+        return message
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment | Sequence[Field]], separators: Separators = STANDARD) -> Message:
+        """A message to send, of segments or rows (``row[n]`` is field n, ``row[0]`` the name; MSH-1 and MSH-2 stay None).
+
+        It is encoded as its MSH-18 says. Raises: Hl7Error for a character that this encoding lacks, a segment with other
+        separators, and a line end inside a segment.
+        """
+        made = [item if isinstance(item, Segment) else segment(item, separators) for item in segments]
+        if not made or made[0].name != "MSH":
+            raise Hl7Error("the first segment is not MSH: a message starts with MSH")
+        encoding = charset.encoding_of(made[0].component(18))
+        if encoding is None:
+            raise Hl7Error(f"MSH-18 {made[0].field(18)!r} is not a known character set: use UNICODE UTF-8")
+        for item in made:
+            if item.separators != made[0].separators:
+                raise Hl7Error(f"{item.name} uses other separators than MSH: build all segments with the same ones")
+            if "\r" in item.line or "\n" in item.line:
+                raise Hl7Error(f"{item.name} holds a line end: escape it in the field")
+            try:
+                item.line.encode(encoding)
+            except UnicodeEncodeError as error:
+                lost = item.line[error.start : error.end]
+                raise Hl7Error(
+                    f"{item.name} holds {lost!r}, which MSH-18 {made[0].field(18)!r} cannot carry: send UNICODE UTF-8"
+                ) from None
+        text = "".join(item.line + "\r" for item in made)
+        return cls(text.encode(encoding), text, encoding)
+
+    def __repr__(self) -> str:
+        return f"Message({self.raw!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self.raw == other.raw and self.encoding == other.encoding
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the message without their ends; blank ones, such as the one after the last CR, are empty."""
+        text = self._text
+        return text.split("\r") if "\n" not in text else re.split(_end(text), text)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every segment, unknown and Z segments too, in order."""
+        return [Segment(line, self.separators, self.encoding) for line in self.lines if line]
+
+    def first(self, name: str) -> Segment | None:
+        """The first segment of this name."""
+        if name not in self._first:
+            if self._by_pattern(name):
+                match = _named(name, self.separators.field).search(self._text)
+                self._first[name] = Segment(match[1], self.separators, self.encoding) if match else None
+            else:
+                self._first[name] = self.header if name == "MSH" else next(iter(self.all(name)), None)
+        return self._first[name]
+
+    def all(self, name: str) -> list[Segment]:
+        """Every segment of this name, in order."""
+        if name not in self._all:
+            separators, encoding = self.separators, self.encoding
+            if self._by_pattern(name):
+                lines = _named(name, separators.field).findall(self._text)
+            else:
+                lines = [line for line in self.lines if line.startswith(name + separators.field) or line == name]
+            self._all[name] = [Segment(line, separators, encoding) for line in lines]
+        return self._all[name].copy()
+
+    def _by_pattern(self, name: str) -> bool:
+        return "\n" not in self._text and name not in HEADERS
+
+    @property
+    def header(self) -> Segment:
+        """MSH."""
+        found = self._first.get("MSH")
+        if found is None:
+            line = re.split("[\r\n]", self._text, maxsplit=1)[0]
+            found = self._first["MSH"] = Segment(line, self.separators, self.encoding)
+        return found
+
+    @property
+    def code(self) -> str:
+        """MSH-9.1, such as ORU."""
+        return self.header.component(9, 1)
+
+    @property
+    def trigger(self) -> str:
+        """MSH-9.2, such as R01."""
+        return self.header.component(9, 2)
+
+    @property
+    def structure(self) -> str:
+        """MSH-9.3, such as ORU_R01; often left out before version 2.5."""
+        return self.header.component(9, 3)
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10, which the reply repeats in MSA-2."""
+        return self.header.component(10)
+
+    @property
+    def version(self) -> str:
+        """MSH-12.1, such as 2.5.1."""
+        return self.header.component(12)
+
+    @property
+    def line_end_problem(self) -> str | None:
+        """What is unusual about the line ends; None when every segment ends with CR alone."""
+        text = self._text
+        if "\n" not in text:
+            return None
+        if any(re.search(rf"\n[A-Z][A-Z0-9]{{2}}{re.escape(self.separators.field)}", line) for line in self.lines):
+            return "a line feed inside a field is followed by what looks like a segment: segments must end with CR"
+        if any("\n" in line for line in self.lines):
+            return "a field holds a line feed: it must be sent as \\.br\\"
+        return (
+            "segments end with "
+            + ", ".join(sorted({repr(end)[1:-1] for end in re.findall(_end(text), text)}))
+            + " instead of CR alone"
+        )
+
+    def encode(self) -> bytes:
+        """The bytes of the message: for one that was parsed, the bytes that came in."""
+        return self._text.encode(self.encoding, "surrogateescape")
+
+
+_INNER_HEADER = re.compile("\r[MBF][SH]")
+_CR, _CR_OR_LF = "\r\n?", "\r\n?|\n"
+
+
+def _end(text: str) -> str:
+    """The pattern of this message's line ends."""
+    lf = text.find("\n")
+    return _CR_OR_LF if 0 <= lf < (text.find("\r") % (len(text) + 1)) else _CR
+
+
+@lru_cache(maxsize=256)
+def _named(name: str, field: str) -> re.Pattern[str]:
+    # Finding the wanted lines costs less than cutting all of them; the pattern begins with a plain character for that reason.
+    return re.compile(rf"\r({re.escape(name)}(?:{re.escape(field)}[^\r]*)?)(?![^\r])")
+
+
+def _first_line(data: bytes) -> bytes:
+    cr = data.find(b"\r")
+    line = data if cr < 0 else data[:cr]
+    lf = line.find(b"\n")
+    return line if lf < 0 else line[:lf]
+
+
+def _no_header(data: bytes) -> str:
+    if data[:3] in (b"FHS", b"BHS"):
+        return "the data are a batch: cut it into messages first (split_batch)"
+    if data[:3] == b"\xef\xbb\xbf":
+        return "the data begin with a byte order mark: the sender must not write one"
+    return f"the data begin with {data[:12]!r}: a message starts with MSH"
+
+
+def segment(row: Sequence[Field], separators: Separators = STANDARD) -> Segment:
+    """The segment of a row: ``row[0]`` is the name, ``row[n]`` field n; empty fields at the end are dropped."""
+    name = row[0]
+    if not isinstance(name, str) or not re.fullmatch("[A-Z][A-Z0-9]{2}", name):
+        raise Hl7Error(f"{name!r} is not a segment name: three capital letters or digits, such as OBX")
+    cells = [encode_field(value, separators) for value in row[1:]]
+    if name in HEADERS:
+        if any(cells[:2]):
+            raise Hl7Error(f"{name}-1 and {name}-2 are the separators: leave them None")
+        cells = [separators.encoding_characters, *cells[2:]]
+    while cells and not cells[-1]:
+        cells.pop()
+    return Segment(separators.field.join([name, *cells]), separators)
+
+
+def encode_field(value: Field, separators: Separators = STANDARD) -> str:
+    """A field as sent: see ``Field``. Empty parts at the end of a tuple or list are dropped.
+
+    Raises: Hl7Error when a part has to be separated by a character that MSH-2 does not declare.
+    """
+    if isinstance(value, list):
+        return _join([encode_field(part, separators) for part in value], separators.repetition, "repetition")
+    if isinstance(value, tuple):
+        return _join([_encode_component(part, separators) for part in value], separators.component, "component")
+    return _encode_component(value, separators)
+
+
+def _encode_component(value: Component, separators: Separators) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Raw):
+        return value
+    if isinstance(value, str):
+        return escape(value, separators)
+    return _join([_encode_component(part, separators) for part in value], separators.subcomponent, "subcomponent")
+
+
+def _join(parts: list[str], separator: str, what: str) -> str:
+    while parts and not parts[-1]:
+        parts.pop()
+    if len(parts) > 1 and separator == UNDECLARED:
+        raise Hl7Error(f"MSH-2 declares no {what} separator: declare ^~\\&")
+    return separator.join(parts)
+
+
+def build(segments: Iterable[Segment | Sequence[Field]], separators: Separators = STANDARD) -> bytes:
+    """The bytes of a message made of these segments or rows: see ``Message.of``."""
+    return Message.of(segments, separators).raw
+
+
+def split_batch(data: bytes, encoding: str | None = None) -> list[Message]:
+    """The messages of a batch, a file, or several messages one after the other.
+
+    Raises: Hl7Error when the envelopes do not fit together, a trailer counts otherwise, or a message cannot be read.
+    """
+    return [Message.parse(part, encoding) for part in batch.cut(data)]
