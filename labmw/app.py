@@ -1,1 +1,342 @@
-"""Build every part from the configuration and run it: the only place where parts meet."""
+"""Build every part from the configuration and run it: the only place where parts meet.
+
+python -m labmw.app CONFIG          the process that talks to analyzers and to the LIS (law 16)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from labmw.clock import SYSTEM, Clock
+from labmw.config import Config, Link, address, load
+from labmw.delivery.lis import LisReport
+from labmw.delivery.mllp import MllpSender
+from labmw.delivery.outbox import Outbox
+from labmw.delivery.patience import Patience
+from labmw.driver import Driver, Reading
+from labmw.driver import astm as astm_reading
+from labmw.errors import ConfigError, DriverError, StoreError
+from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.verification import Verification
+from labmw.line.conversation import AstmConversation, Terms
+from labmw.line.health import LinkHealth
+from labmw.line.link import Doorkeeper, LinkRunner
+from labmw.line.received import Received
+from labmw.line.recovery import recover
+from labmw.line.registry import Ambiguous, Registry
+from labmw.line.transport import Wire
+from labmw.store import open_store, schema, statements
+from labmw.store.transaction import Store, Transaction
+from protocols.astm.datalink import Role
+from protocols.astm.message import Message
+from protocols.astm.tolerance import STRICT
+from protocols.errors import SettingError
+from rules.pack import SHIPPED, Packs, load_all
+from rules.signature import read_signatures
+
+log = structlog.get_logger("labmw.app")
+
+EX_CONFIG = 78
+HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
+HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
+
+
+@dataclass(slots=True)
+class Laboratory:
+    """The lines process: everything between the analyzers and the LIS."""
+
+    config: Config
+    clock: Clock = SYSTEM
+    conversation: type[AstmConversation] = AstmConversation
+    store: Store = field(init=False)
+    registry: Registry = field(init=False)
+    packs: Packs = field(init=False)
+    links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
+    _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
+    _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
+    _outbox: Outbox | None = field(init=False, default=None)
+
+    async def start(self) -> None:
+        """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
+        site = self.config.site.id
+        self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
+        self._tell_drivers()
+        rules = self.config.rules
+        self.packs = packs_of(rules.packs, rules.signatures, self.config.site.language)
+        self._tell_packs()
+        settings = self.config.store
+        self.store = open_store(settings.url, group=settings.group, queue=settings.queue)
+        await self.store.start()
+        self._outbox = self._build_outbox()
+        verification = Verification(
+            site=site,
+            store=self.store,
+            clock=self.clock,
+            packs=lambda: self.packs,
+            destinations=[self._outbox.destination] if self._outbox else [],
+            wake_delivery=self._outbox.signal.set if self._outbox else lambda: None,
+        )
+        intake = LaboratoryIntake(
+            site,
+            self.store,
+            self.clock,
+            self._read,
+            lambda: self.packs,
+            verification.signal.set,
+            settings.commit_timeout,
+        )
+        found = await recover(site, self.store, intake, self.clock, self._encoding_of)
+        if found:
+            log.warning("messages recovered that the last process had acknowledged in part", messages=found)
+        self._spawn(self._tasks, "verification", verification.run())
+        if self._outbox:
+            self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
+        self._spawn(self._tasks, "health", self._write_health())
+        self._open_links(intake)
+        log.info(
+            "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
+        )
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Run until asked to stop; raises what a part died of."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([stopping, *self._tasks, *self._lines], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task is not stopping:
+                    task.result()
+                    raise RuntimeError(f"{task.get_name()} ended by itself")
+        finally:
+            stopping.cancel()
+
+    async def stop(self) -> None:
+        """Drain: no more bytes from the lines, then the steps under way, then the store."""
+        await _end(self._lines)
+        await _end(self._tasks)
+        if self._outbox:
+            await self._outbox.sender.close()
+        with contextlib.suppress(StoreError, AttributeError):
+            await self.store.run(_health_rows([health.row() for health in self._health.values()]))
+        if hasattr(self, "store"):
+            await self.store.stop()
+
+    # --- building ---------------------------------------------------------------------------------------------------------
+
+    def _open_links(self, intake: LaboratoryIntake) -> None:
+        doorkeeper = Doorkeeper(self.config.limits.connections)
+        for link in self.config.link:
+            health = self._health_of(link.name)
+            try:
+                terms = self._terms(link)
+            except (DriverError, SettingError) as error:
+                health.trouble("driver", why=str(error))
+                log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
+                continue
+            runner = LinkRunner(link, self._converse(terms, intake, health), health, doorkeeper)
+            self.links[link.name] = runner
+            self._spawn(self._lines, f"link {link.name}", runner.run())
+
+    def _converse(
+        self, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
+    ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        async def converse(wire: Wire) -> str:
+            return await self.conversation(wire, terms, self.store, intake, health, self.clock).run()
+
+        return converse
+
+    def _terms(self, link: Link) -> Terms:
+        driver = self._driver_of(link)
+        base = driver.tolerances if driver else STRICT
+        tolerances = base.changed(link.tolerances)
+        encoding = link.encoding or (driver.encoding if driver else "latin-1")
+        return Terms(
+            site=self.config.site.id,
+            link=link.name,
+            role=Role(link.role),
+            tolerances=tolerances,
+            encoding=encoding,
+            driver=driver,
+            commit_timeout=self.config.store.commit_timeout,
+            message_bytes=self.config.limits.message_bytes,
+            idle_timeout=link.idle_timeout,
+        )
+
+    def _driver_of(self, link: Link) -> Driver | None:
+        return None if link.driver == "auto" else self.registry.named(link.driver)
+
+    def _encoding_of(self, name: str) -> str:
+        link = next((one for one in self.config.link if one.name == name), None)
+        if link is None:
+            return "latin-1"
+        with contextlib.suppress(DriverError):
+            return self._terms(link).encoding
+        return "latin-1"
+
+    def _read(self, received: Received) -> Reading:
+        """Read a message with its link's driver, or with the one that its header names."""
+        link = next((one for one in self.config.link if one.name == received.link), None)
+        zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
+        assert isinstance(received.message, Message)
+        driver: Driver | Ambiguous | None = None
+        if link is not None:
+            with contextlib.suppress(DriverError):
+                driver = self._driver_of(link)
+        if driver is None:
+            driver = self.registry.recognise_message(received.message)
+        return astm_reading.read(
+            received.message, self.registry.reader(driver), zone=zone, tolerances_used=received.tolerances
+        )
+
+    def _build_outbox(self) -> Outbox | None:
+        lis = self.config.lis
+        if lis is None:
+            return None
+        host, port = address("the configuration", "lis.connect", lis.connect)
+        health = self._health_of(lis.name)
+        sender = MllpSender(host, port, patience=lis.ack_timeout)
+        report = LisReport(
+            self.config.site.id,
+            lis.sending_application,
+            lis.name,
+            lis.facility,
+            ZoneInfo(self.config.site.timezone),
+            lis.auto_release_text,
+        )
+        return Outbox(
+            site=self.config.site.id,
+            destination=lis.name,
+            store=self.store,
+            clock=self.clock,
+            sender=sender,
+            compose=report.compose,
+            patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
+            attempts=lis.attempts,
+            lease=max(120.0, 2 * lis.ack_timeout),
+            trouble=lambda code, facts: health.trouble(code, **facts),
+            well=health.well,
+        )
+
+    # --- telling ----------------------------------------------------------------------------------------------------------
+
+    def _health_of(self, name: str) -> LinkHealth:
+        if name not in self._health:
+            self._health[name] = LinkHealth(self.config.site.id, name, self.clock)
+        return self._health[name]
+
+    def _tell_drivers(self) -> None:
+        for file, error in self.registry.broken.items():
+            log.error("driver file cannot be used", file=str(file), why=str(error))
+        for name, file in self.registry.replaced.items():
+            log.warning("the laboratory's own driver replaces the shipped one", driver=name, file=str(file))
+
+    def _tell_packs(self) -> None:
+        for broken in self.packs.broken:
+            log.error(
+                "rule pack cannot be used; what it would have judged is held", pack=broken.pack, why=str(broken.error)
+            )
+        for one in self.packs.inactive:
+            log.warning("rule pack does not judge", pack=one.pack, why=one.code)
+
+    async def _write_health(self) -> None:
+        """Write each link's state when it changed, and now and then to say that we live."""
+        written = 0.0
+        while True:
+            changed = [health for health in self._health.values() if health.changed]
+            if self.clock.monotonic() - written >= HEARTBEAT_EVERY or any(health.changed for health in changed):
+                rows = [health.row() for health in self._health.values()]
+                for health in changed:
+                    health.changed = False
+                with contextlib.suppress(StoreError):
+                    await self.store.run(_health_rows(rows))
+                written = self.clock.monotonic()
+            await asyncio.sleep(HEALTH_EVERY)
+
+    @staticmethod
+    def _spawn(tasks: list[asyncio.Task[None]], name: str, work: Coroutine[Any, Any, None]) -> None:
+        tasks.append(asyncio.create_task(work, name=name))
+
+
+def packs_of(packs: list[str], signatures: str, language: Literal["en", "fr"]) -> Packs:
+    """Return the rule packs in force; a bare name is a shipped pack. Raises PackError for signatures that cannot be read."""
+    paths = [Path(pack) if "/" in pack else SHIPPED / pack for pack in packs]
+    found, broken = load_all(paths)
+    return Packs.of(found, read_signatures(Path(signatures)) if signatures else (), broken, language=language)
+
+
+def _health_rows(rows: list[dict[str, Any]]) -> Transaction[None]:
+    for row in rows:
+        yield statements.insert_or_update(schema.link_state, **row)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()
+
+
+async def _run(config: Config) -> int:
+    laboratory = Laboratory(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await laboratory.start()
+        await laboratory.wait(stop)
+    finally:
+        await laboratory.stop()
+    log.info("closed")
+    return 0
+
+
+def set_up_logging(level: str = "") -> None:
+    """One line per event on stderr: key=value for people at a terminal, JSON for a log collector (LABMW_LOG=json)."""
+    wanted = level or os.environ.get("LABMW_LOG_LEVEL", "info")
+    renderer: Any
+    if os.environ.get("LABMW_LOG", "") == "json":
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, wanted.upper(), logging.INFO)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the lines process; exit 78 when the configuration or the store cannot be used, so that nobody restarts it in vain."""
+    set_up_logging()
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m labmw.app CONFIG\n")
+        return 2
+    try:
+        return asyncio.run(_run(load(Path(arguments[0]))))
+    except (ConfigError, StoreError) as error:
+        log.error("cannot start", why=str(error))
+        return EX_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

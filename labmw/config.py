@@ -96,7 +96,7 @@ class Lis(_Strict):
 class Rules(_Strict):
     """Which rule packs judge, and where the signatures that make them active are kept."""
 
-    packs: list[str] = []  # folders or files; relative to the configuration file
+    packs: list[str] = []  # names of shipped packs, or paths relative to the configuration file
     signatures: str = ""  # TOML file of signatures
 
 
@@ -148,7 +148,24 @@ def load(path: Path) -> Config:
             name, key or "the file", problem, "see deploy/labmw.toml, where every key is explained"
         ) from None
     _check(name, config)
-    return config
+    return _resolved(config, path.absolute().parent)
+
+
+def _resolved(config: Config, folder: Path) -> Config:
+    """Make relative paths start at the configuration file; a pack's bare name that is no file there stays a name."""
+
+    def found(text: str) -> str:
+        return str(folder / text) if text else ""
+
+    packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
+    scheme, slashes, place = config.store.url.partition(":///")
+    url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
+    return msgspec.structs.replace(
+        config,
+        store=msgspec.structs.replace(config.store, url=url),
+        rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
+        drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+    )
 
 
 def _unknown_key(problem: str) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from labmw.quantity import Quantity
-
 from rules.kleene import Truth, both, negation
 
 EQUAL = 1e-9  # relative difference below which two numbers are one
@@ -87,7 +86,12 @@ def within(a: Interval, low: float, high: float) -> Truth:
 
 def difference(a: Interval, b: Interval) -> Interval:
     """Return a - b, wherever both may lie."""
-    return Interval(_minus(a.low, b.high, -math.inf), _minus(a.high, b.low, math.inf), a.low_open or b.high_open, a.high_open or b.low_open)
+    return Interval(
+        _minus(a.low, b.high, -math.inf),
+        _minus(a.high, b.low, math.inf),
+        a.low_open or b.high_open,
+        a.high_open or b.low_open,
+    )
 
 
 def _minus(x: float, y: float, widest: float) -> float:

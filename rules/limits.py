@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, pairwise, product
 
 from labmw.errors import QuantityError
 from labmw.quantity import ucum
-
 from rules.age import BIRTH, Age, Edge, edge, equal, ordered
 from rules.interval import finite
 from rules.spreadsheet import Line, Sheet, read_sheet
@@ -85,18 +84,12 @@ class UnitLimits:
         """Return every row that may hold, given what is unknown (None); the last is None when there may be none at all."""
         if ward is not None and specimen is not None and sex is not None and age is not None:
             return (self.row(ward, specimen, sex, age),)
-        found = {
-            id(row): row
-            for w in (*self.wards, "") if ward is None else (ward,)
-            for s in (*self.specimens, "") if specimen is None else (specimen,)
-            for x in SEXES[:2] if sex is None else (sex,)
-            for a in self._ages() if age is None else (age,)
-            for row in (self.row(w, s, x, a),)
-        }  # fmt: skip
+        wards = (*self.wards, "") if ward is None else (ward,)  # "" is a ward that no row names
+        specimens = (*self.specimens, "") if specimen is None else (specimen,)
+        sexes = SEXES[:2] if sex is None else (sex,)
+        ages = tuple(one.age for one in self.edges) if age is None else (age,)
+        found = {id(row): row for one in product(wards, specimens, sexes, ages) for row in (self.row(*one),)}
         return tuple(sorted(found.values(), key=lambda row: (row is None, row.place if row else "")))
-
-    def _ages(self) -> Iterable[Age]:
-        return (one.age for one in self.edges)
 
 
 def _tries(value: str, known: frozenset[str]) -> tuple[str, ...]:
@@ -160,7 +153,9 @@ def _row(sheet: Sheet, line: Line, analytes: Mapping[str, tuple[str, ...]]) -> t
     end = _edge(sheet.file, where, "age_to", cells["age_to"]) if cells["age_to"] else None
     if end is not None and not ordered(start, end):
         problem = f"from {start.text} to {end.text} is no age band"
-        raise refusal(sheet.file, where, problem, "let age_to be later than age_from, in the same unit where they are near")
+        raise refusal(
+            sheet.file, where, problem, "let age_to be later than age_from, in the same unit where they are near"
+        )
     bounds = _bounds(sheet, line)
     place = f"{sheet.file.replace(chr(92), '/').rpartition('/')[2]}:{line.number}"
     return Row(alias, sex, start, end, cells["ward"], cells["specimen"], unit, bounds, cells["source"], place), loincs
@@ -197,7 +192,9 @@ def _bounds(sheet: Sheet, line: Line) -> dict[str, Bounds]:
             if one > other:
                 crossed = f"{outer}_{end} {one} and {inner}_{end} {other} are the wrong way round"
                 problem = f"{crossed}: a value would be released though it is critical or impossible"
-                raise refusal(sheet.file, where, problem, "keep abs_lo <= crit_lo <= lim_lo and lim_hi <= crit_hi <= abs_hi")
+                raise refusal(
+                    sheet.file, where, problem, "keep abs_lo <= crit_lo <= lim_lo and lim_hi <= crit_hi <= abs_hi"
+                )
     for inner_kind, outer_kind in combinations(KINDS, 2):
         inner_, outer_ = found[inner_kind], found[outer_kind]
         if _higher(outer_.low, inner_.high) or _higher(inner_.low, outer_.high):
@@ -223,7 +220,9 @@ def _bands(file: str, rows: list[Row]) -> _Bands:
         for other in rows:
             if one is not other and ordered(one.start, other.start) is None:
                 problem = f"{one.start.text} and {other.start.text} cannot be put in order: months differ in length"
-                raise refusal(file, f"lines {_line(one)} and {_line(other)}", problem, "write both in days or both in months")
+                raise refusal(
+                    file, f"lines {_line(one)} and {_line(other)}", problem, "write both in days or both in months"
+                )
     in_order = sorted(rows, key=lambda row: row.start.days)
     for one, next_ in pairwise(in_order):
         if one.end is not None and equal(one.end, next_.start):

@@ -10,6 +10,8 @@ from typing import Any
 
 from labmw.errors import PackError
 
+LARGEST = 30  # powers of ten; a viral load stays below ten
+
 
 def refusal(file: str, where: str, problem: str, remedy: str) -> PackError:
     """Return the error that names file, line or key, and remedy."""
@@ -35,8 +37,8 @@ class Table:
         self._asked.append(key)
         return key in self._data
 
-    def keys(self) -> tuple[str, ...]:
-        """Return the keys not taken yet, in the order of the file."""
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the keys not taken yet, in the order of the file."""
         return tuple(self._data)
 
     def take(self, key: str, remedy: str) -> Any:
@@ -87,7 +89,9 @@ class Table:
 
     def _number(self, key: str, value: object, remedy: str) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-            raise self.refuse(key, f"{value!r} is not a number", remedy)
+            raise self.refuse(key, f"{str(value)[:40]!r} is not a number", remedy)
+        if value and abs(Decimal(value).adjusted()) > LARGEST:
+            raise self.refuse(key, "is no number that a laboratory measures", remedy)
         return Decimal(value)
 
     def moment(self, key: str, remedy: str) -> datetime:

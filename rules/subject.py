@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from labmw.model import Case, Sex
-
 from rules.age import Age, age
 from rules.interval import Interval, interval
 
@@ -78,6 +77,3 @@ class Scope:
 
 def _in(names: frozenset[str], name: str | None, unknown: bool) -> bool:
     return not names or (unknown if name is None else name in names)
-
-
-EVERYWHERE = Scope()

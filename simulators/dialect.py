@@ -33,6 +33,7 @@ class Assay:
     written: str = ""  # the test field of the R record, between the template's own signs
     detail: str = ""
     main: bool = True
+    fixed: str = ""  # a text that is always the same, instead of a measured value
     normal: tuple[str, str] = ("", "")  # printed limits; a value outside is flagged L or H
     status: str = ""  # where it is not the dialect's
 
@@ -52,6 +53,7 @@ class Dialect:
     result: str
     comment: str
     terminator: str
+    alarm: str = ""  # text of a comment that follows every result; "" for families that send none
     assays: Mapping[str, Assay]
     kind: str  # tube type in the work list: SER, EDTA ...
     order_test: str = "^^^{code}"  # one repeat of the order's test field
@@ -68,7 +70,9 @@ class Dialect:
     detail_at: tuple[int, int] = (0, 0)
     value_at: tuple[int, int] = (4, 0)
     completed_at: tuple[tuple[str, int], ...] = (("R", 13), ("R", 12), ("O", 23))
-    instrument: Mapping[str, str] = field(default_factory=dict)  # serial number and the like, filled into every template
+    instrument: Mapping[str, str] = field(
+        default_factory=dict
+    )  # serial number and the like, filled into every template
 
     @property
     def delimiters(self) -> Delimiters:
@@ -118,7 +122,8 @@ def measure(assay: Assay, number: Decimal | str, dialect: Dialect, *, flag: str 
         written=assay.written or assay.code,
         detail=assay.detail,
         main=assay.main,
-        range=" to ".join(assay.normal) if any(assay.normal) else "",
+        range=" to ".join(assay.normal) if all(assay.normal) else "",
+        comments=(dialect.alarm,) if dialect.alarm else (),
     )
 
 
@@ -168,7 +173,8 @@ def sent(dialect: Dialect, tube: Tube) -> tuple[SentResult, ...]:
     """Return what a message of this tube says, for the count."""
     completed = tube.completed.strftime(dialect.time_format)
     return tuple(
-        SentResult(tube.specimen, one.code, one.detail, one.value, one.unit, completed, one.main) for one in tube.measured
+        SentResult(tube.specimen, one.code, one.detail, one.value, one.unit, completed, one.main)
+        for one in tube.measured
     )
 
 

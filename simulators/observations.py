@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from protocols.hl7.er7 import Message, Segment
+from protocols.hl7.er7 import Message
+from protocols.hl7.segment import Segment
 
-# How the reader of a report recognises that no human has seen a result: in words, in a note beside it.
-AUTOMATIC = re.compile(r"validé automatiquement|automatically|sans relecture|without (human )?review", re.IGNORECASE)
+AUTO = (
+    "AUTO"  # OBX-16.1, and NTE-4.1 of the note that says it in words: released without a human (protocols.hl7.messages)
+)
 
 
 def observations(message: Message) -> list[dict[str, Any]]:
@@ -20,10 +21,10 @@ def observations(message: Message) -> list[dict[str, Any]]:
 
 
 def _groups(message: Message) -> Iterator[list[Segment]]:
-    """Cut at OBR: in ORU_R01 each order brings its observations, and its SPM comes after them."""
+    """Cut before each order: in ORU_R01 an order brings its observations, and its SPM comes after them."""
     group: list[Segment] = []
-    for segment in message:
-        if segment.name == "OBR" and group:
+    for segment in message.segments:
+        if segment.name == "ORC" or (segment.name == "OBR" and group and group[-1].name != "ORC"):
             yield group
             group = []
         group.append(segment)
@@ -34,15 +35,13 @@ def _rows(group: list[Segment]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     order = next((one for one in group if one.name == "OBR"), None)
     tube = next((one for one in group if one.name == "SPM"), None)
-    about_order: list[str] = []
     for segment in group:
         if segment.name == "OBX":
             rows.append(_row(segment, order, tube))
-        elif segment.name == "NTE":
-            (rows[-1]["notes"] if rows else about_order).append(segment.text(3))
-    for row in rows:
-        row["notes"] = about_order + row["notes"]
-        row["automatic"] = any(AUTOMATIC.search(note) for note in row["notes"])
+        elif segment.name == "NTE" and rows:
+            rows[-1]["notes"].append(segment.text(3))
+            if segment.component(4) == AUTO:
+                rows[-1]["automatic_text"] = segment.text(3)
     return rows
 
 
@@ -65,5 +64,7 @@ def _row(obx: Segment, order: Segment | None, tube: Segment | None) -> dict[str,
         "observed": obx.field(14),
         "analyzed": obx.field(19),
         "equipment": obx.text(18),
+        "automatic": obx.component(16) == AUTO,
+        "automatic_text": "",
         "notes": [],
     }

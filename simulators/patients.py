@@ -131,6 +131,8 @@ _COMPUTED: Mapping[str, Callable[[Body], Decimal]] = {
     "haematocrit": lambda body: rounded(body.value("erythrocytes") * body.value("mcv") / 10, 1),  # %
     "haemoglobin": lambda body: rounded(body.value("erythrocytes") * body.value("mch"), 0),  # g/L
     "mchc": lambda body: rounded(body.value("haemoglobin") * 100 / body.value("haematocrit"), 0),  # g/L
+    "viral-load-log": lambda body: rounded(body.value("viral-load").log10(), 2),
+    "cycle-threshold": lambda body: rounded(40 - 2 * body.value("viral-load-log"), 1),
     "neutrophils-share": lambda body: 100 - sum((body.value(f"{one}-share") for one in _OTHERS), Decimal(0)),  # %
 }
 

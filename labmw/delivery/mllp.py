@@ -34,10 +34,11 @@ class Unreachable(DeliveryError):
 class MllpSender:
     """Keeps one connection open and opens it again when it is lost. One message is outstanding at a time per caller."""
 
-    def __init__(
-        self, host: str, port: int, *, patience: float, stray: Callable[[Acknowledgment, bytes], None]
-    ) -> None:
-        self._host, self._port, self._patience, self._stray = host, port, patience, stray
+    def __init__(self, host: str, port: int, *, patience: float) -> None:
+        self._host, self._port, self._patience = host, port, patience
+        self.stray: Callable[[Acknowledgment, bytes], None] = (
+            _nobody  # the owner sets this to hear of late acknowledgments
+        )
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[tuple[Acknowledgment, bytes]]] = {}
@@ -124,6 +125,10 @@ class MllpSender:
             return
         answer = self._waiting.get(acknowledgment.control_id)
         if answer is None or answer.done():
-            self._stray(acknowledgment, data)
+            self.stray(acknowledgment, data)
         else:
             answer.set_result((acknowledgment, data))
+
+
+def _nobody(acknowledgment: Acknowledgment, raw: bytes) -> None:
+    """Hear of an acknowledgment that nobody waits for, when nobody listens."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,8 +20,8 @@ from labmw.delivery.mllp import MllpSender, Silent, Unreachable
 from labmw.delivery.patience import Patience
 from labmw.errors import DeliveryError, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
-from labmw.store import statements
-from labmw.store.transaction import Row, Step, Store, Transaction
+from labmw.store import schema, statements
+from labmw.store.transaction import Row, Store, Transaction
 from protocols.hl7.acknowledgment import Acknowledgment
 
 log = structlog.get_logger("labmw.delivery")
@@ -31,7 +31,6 @@ Compose = Callable[[Row], Transaction[bytes]]
 
 BATCH = 20
 TAKEN = frozenset({"AA", "CA"})
-REFUSED = frozenset({"AE", "AR", "CE", "CR"})
 
 
 @dataclass(slots=True)
@@ -54,6 +53,9 @@ class Outbox:
     failures: int = 0  # in a row, of the destination as a whole
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
 
+    def __post_init__(self) -> None:
+        self.sender.stray = self.stray
+
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
@@ -74,7 +76,7 @@ class Outbox:
             rows = await self.store.run(self._claim())
             for place, row in enumerate(rows):
                 if not await self._one(row):
-                    await self.store.run(_release([other.id for other in rows[place:]], stamp(self.clock.now())))
+                    await self.store.run(self._give_back(rows[place + 1 :], stamp(self.clock.now())))
                     return self.patience.delay(self.failures)
         except StoreError as error:
             log.error("delivery waits for the store", why=str(error))
@@ -83,17 +85,21 @@ class Outbox:
 
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
-        wanted = {
-            "site": self.site,
-            "destination": self.destination,
-            "now": stamp(now),
-            "until": stamp(now + timedelta(seconds=self.lease)),
-            "who": self.who,
-            "count": BATCH,
-        }
-        claimed = yield Step(statements.CLAIM_OUTBOX, wanted)
+        claimed = yield statements.claim_outbox(
+            self.site,
+            self.destination,
+            limit=BATCH,
+            now=stamp(now),
+            until=stamp(now + timedelta(seconds=self.lease)),
+            who=self.who,
+        )
         # Stat first, then in the order of birth: RETURNING promises no order.
         return sorted(claimed, key=lambda row: (row.priority != "S", row.id))
+
+    def _give_back(self, rows: Sequence[Row], due: str, why: str = "") -> Transaction[None]:
+        """Return claimed rows unsent: the attempt does not count against them."""
+        for row in rows:
+            yield statements.give_back(row.id, who=self.who, due=due, error=why or row.last_error)
 
     async def _one(self, row: Row) -> bool:
         """Deliver one row; False when the destination is down and the rest must wait."""
@@ -107,15 +113,15 @@ class Outbox:
         except Unreachable as error:
             self._down("lis-unreachable", str(error))
             DELIVERIES.labels(self.destination, "unreachable").inc()
-            await self.store.run(_note_failure(row.id, row.attempts, str(error)))
+            await self.store.run(self._give_back([row], stamp(self.clock.now()), str(error)))
             return False
         except Silent as error:
             DELIVERIES.labels(self.destination, "silent").inc()
-            if row.attempts + 1 >= self.attempts:
-                await self._bury(row, f"no acknowledgment after {row.attempts + 1} attempts: {error}")
+            if row.attempts >= self.attempts:
+                await self._bury(row, f"no acknowledgment after {row.attempts} attempts: {error}")
                 return True
             self._down("lis-silent", str(error))
-            await self.store.run(_note_failure(row.id, row.attempts + 1, str(error)))
+            await self.store.run(self._retry(row.id, stamp(self.clock.now()), str(error)))
             return False
         self._up()
         if acknowledgment.code in TAKEN:
@@ -123,23 +129,30 @@ class Outbox:
             await self.store.run(delivered(self.site, row.id, stamp(self.clock.now()), raw))
         else:
             DELIVERIES.labels(self.destination, "refused").inc()
-            await self._bury(
-                row, f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}", raw
-            )
+            why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
+            await self._bury(row, why)
         return True
+
+    def _retry(self, entry: int, due: str, why: str) -> Transaction[None]:
+        yield statements.outbox_retry(entry, who=self.who, due=due, error=why)
 
     def _write(self, row: Row) -> Transaction[bytes]:
         """Compose the message once and keep its bytes: every attempt sends the same."""
         payload = yield from self.compose(row)
-        yield Step(statements.KEEP_PAYLOAD, {"outbox_id": row.id, "payload": payload})
+        yield statements.keep_payload(row.id, payload)
         return payload
 
-    async def _bury(self, row: Row, why: str, receipt: bytes | None = None) -> None:
+    async def _bury(self, row: Row, why: str) -> None:
         """Give up on one message and show it to a person; the others go on."""
         log.error(
             "message to dead letters", destination=self.destination, outbox=row.id, control_id=row.control_id, why=why
         )
-        await self.store.run(_dead(self.site, row.id, stamp(self.clock.now()), why, receipt))
+        await self.store.run(self._dead(row.id, stamp(self.clock.now()), why))
+
+    def _dead(self, entry: int, now: str, why: str) -> Transaction[None]:
+        if (yield statements.outbox_dead(entry, who=self.who, error=why)):
+            yield statements.results_of_outbox(entry, becomes="dead")
+            yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", entry, why))
 
     def stray(self, acknowledgment: Acknowledgment, raw: bytes) -> None:
         """Deal with an acknowledgment that nobody waits for: a late one still proves that its own message was taken."""
@@ -173,44 +186,21 @@ class Outbox:
         self.well("lis-silent")
 
 
-def delivered(site: str, outbox: int, now: str, receipt: bytes) -> Transaction[None]:
-    """Close a row that the receiver has taken, and its results with it."""
-    yield Step(statements.OUTBOX_DELIVERED, {"outbox_id": outbox, "delivered_at": now, "receipt": receipt})
-    results = yield Step(statements.RESULTS_OF_OUTBOX, {"outbox_id": outbox})
-    yield Step(statements.SET_RESULT_STATE, [{"result_id": row.result, "new_state": "delivered"} for row in results])
-    yield Step(statements.INSERT_AUDIT, [_audit(site, now, "delivered", outbox, "")])
+def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[None]:
+    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well."""
+    if not (yield statements.outbox_delivered(entry, at=now, receipt=receipt)):
+        return
+    yield statements.results_of_outbox(entry, becomes="delivered")
+    yield statements.results_of_outbox(entry, was="dead", becomes="delivered")
+    yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
 
 
 def _late(site: str, destination: str, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
-    found = yield Step(
-        statements.OUTBOX_BY_CONTROL_ID, {"site": site, "destination": destination, "control_id": control_id}
-    )
-    if found and found[0].state != "delivered":
+    found = yield statements.outbox_by_control_id(site, control_id)
+    if found and found[0].destination == destination:
         yield from delivered(site, found[0].id, now, receipt)
 
 
-def _dead(site: str, outbox: int, now: str, why: str, receipt: bytes | None) -> Transaction[None]:
-    yield Step(statements.OUTBOX_DEAD, {"outbox_id": outbox, "last_error": why, "receipt": receipt})
-    results = yield Step(statements.RESULTS_OF_OUTBOX, {"outbox_id": outbox})
-    yield Step(statements.SET_RESULT_STATE, [{"result_id": row.result, "new_state": "dead"} for row in results])
-    yield Step(statements.INSERT_AUDIT, [_audit(site, now, "dead-letter", outbox, why)])
-
-
-def _note_failure(outbox: int, attempts: int, why: str) -> Transaction[None]:
-    yield Step(statements.OUTBOX_FAILED, {"outbox_id": outbox, "attempts": attempts, "last_error": why})
-
-
-def _release(outbox: list[int], now: str) -> Transaction[None]:
-    yield Step(statements.RELEASE_OUTBOX, [{"outbox_id": id_, "due_at": now} for id_ in outbox])
-
-
-def _audit(site: str, now: str, what: str, outbox: int, why: str) -> dict[str, Any]:
-    return {
-        "site": site,
-        "at": now,
-        "who": "labmw",
-        "what": what,
-        "subject": f"outbox/{outbox}",
-        "why": why,
-        "detail": "{}",
-    }
+def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:
+    subject = f"outbox/{entry}"
+    return {"site": site, "at": now, "who": "labmw", "what": what, "subject": subject, "why": why, "detail": "{}"}

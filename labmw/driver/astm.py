@@ -12,7 +12,7 @@ from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead,
 from labmw.driver.timestamp import read_time
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Disposition, Flag
-from protocols.astm.message import Message, parse
+from protocols.astm.message import Message
 from protocols.astm.record import Record, unescape
 
 ANY = "any-astm"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
@@ -20,40 +20,31 @@ _REPORTS = frozenset("FCPXRI")  # O.26: the analyzer reports on an order, also w
 _NO_ORDER = frozenset("YZ")  # O.26: the host has no order for what was asked
 
 
-def read(
-    message: Message,
-    driver: Driver,
-    *,
-    zone: ZoneInfo,
-    tolerances_used: Sequence[str] = (),
-    doubt: str = "",
-    doubt_facts: Facts = (),
-) -> Reading:
-    """Read one message. `doubt` is why the whole message is quarantined although it can be read (an unknown or ambiguous sender)."""
+def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: Sequence[str] = ()) -> Reading:
+    """Read one message; one from an unknown or ambiguous sender is read as sent, and quarantined whole."""
     used = list(tolerances_used)
     message, encoding = _as_text(message, driver)
     if encoding:
         used.append(f"encoding {encoding}")
-    header = next((record for record in message.records if record.type == "H"), None)
+    if message.fault is not None:
+        return _unreadable(message, driver, tuple(used))
+    header = message.header
     sender = header.field(5) if header else ""
-    if driver.name == ANY and not doubt:
-        doubt, doubt_facts = "unknown-sender", (("sender", sender or "-"),)
-    walk = _Walk(driver, zone, (doubt, doubt_facts) if doubt else ("", ()), _is_control_header(header, driver))
+    reason, facts = _doubt(driver, sender)
+    walk = _Walk(driver, zone, (reason, facts), _is_control_header(header, driver))
     for place, record in enumerate(message.records):
         walk.take(place, record)
     walk.finish()
-    reason, facts = (doubt, doubt_facts)
     if not message.terminated:
         reason, facts = "unterminated", (("records", str(len(message.records))),)
-    delimiters = message.delimiters
     return Reading(
         driver=driver.name,
         driver_version=driver.version,
         mapping_version=driver.mapping_version,
         protocol="astm",
         kind=walk.kind(message),
-        delimiters=delimiters.field + delimiters.repeat + delimiters.component + delimiters.escape,
-        structure="".join(record.type for record in message.records),
+        delimiters=str(message.delimiters),
+        structure=message.structure,
         sender=sender,
         receiver=header.field(10) if header else "",
         serial=_first(message.records, driver.serial),
@@ -76,6 +67,51 @@ def read(
         reason_facts=facts,
         problems=tuple(walk.problems),
         tolerances_used=tuple(used),
+    )
+
+
+def _doubt(driver: Driver, sender: str) -> tuple[str, Facts]:
+    """Why a message cannot be trusted whole although it can be read."""
+    if driver.rivals:
+        return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
+    if driver.name == ANY:
+        return "unknown-sender", (("sender", sender or "-"),)
+    return "", ()
+
+
+def _unreadable(message: Message, driver: Driver, used: tuple[str, ...]) -> Reading:
+    """Keep a message that cannot be split safely: no field of it is believed."""
+    head = message.raw[:12].decode("latin-1")
+    return Reading(
+        driver=driver.name,
+        driver_version=driver.version,
+        mapping_version=driver.mapping_version,
+        protocol="astm",
+        kind="other",
+        delimiters="",
+        structure="",
+        sender="",
+        receiver="",
+        serial="",
+        software="",
+        processing_id="",
+        version="",
+        datetime="",
+        message_id="",
+        terminated=message.terminated,
+        terminator="",
+        patients=(),
+        specimens=(),
+        orders=(),
+        results=(),
+        queries=(),
+        comments=(),
+        manufacturer=(),
+        disposition=Disposition.QUARANTINED,
+        reason="bad-delimiters",
+        reason_facts=(("head", head),),
+        problems=(str(message.fault),),
+        tolerances_used=used,
     )
 
 
@@ -199,7 +235,7 @@ class _Walk:
         test = driver.tests.get(test_id.key or test_id.code)
         status = _text(record, driver.status)
         main = driver.main(test_id, status) if driver.main else test_id.main
-        if test and test.index:
+        if test_id.code in driver.unreported or (test and test.index):
             main = False
         value = self._value(record)
         read_as = self._read_value(value, record, test_id, test, main)
@@ -267,7 +303,7 @@ class _Walk:
             return read_unknown(text, self.driver)
         if test is not None and (main or test.index):
             return read_main(text, _text(record, self.driver.unit), test, self.driver)
-        return read_detail(text, test_id.detail, self.driver)
+        return read_detail(text, _text(record, self.driver.unit), test_id.detail, self.driver)
 
     def _problem(
         self,
@@ -293,6 +329,8 @@ class _Walk:
             return "", ()
         if test is None:
             return "unknown-code", (("code", test_id.key or test_id.code or "-"), ("driver", driver.name))
+        if material := self._other_material(record, order):
+            return "other-material", (("material", material), ("code", test_id.code))
         if stray := _stray(record, driver):
             return "unexpected-component", (("value", stray),)
         sent = _text(record, driver.loinc_sent) if driver.loinc_sent else ""
@@ -304,8 +342,16 @@ class _Walk:
             return "unexpected-status", (("status", status),)
         return "", ()
 
+    def _other_material(self, record: Record, order: OrderRead) -> str:
+        """Return what was measured, where the LOINC codes of the driver do not hold for it."""
+        if not self.driver.material or order.control:
+            return ""
+        named = [self._place(place, record).strip() for place in self.driver.material]
+        return next((text for text in named if text and text not in self.driver.materials), "")
+
     def _flags(self, record: Record) -> frozenset[Flag]:
-        driver, found = self.driver, set()
+        driver = self.driver
+        found: set[str] = set()
         for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
             components = _components(record, driver.flag.field, repeat)
             wanted = [_pick(components, driver.flag)] if driver.flag.component else components
@@ -350,16 +396,14 @@ def _is_mean(result: ResultRead, mark: str) -> bool:
 
 def _as_text(message: Message, driver: Driver) -> tuple[Message, str]:
     """Decode text beyond ASCII as the driver declares; the bytes decide, not the place where they came from."""
-    raw = message.raw
-    if not driver.encodings or raw.isascii():
+    if not driver.encodings or message.raw.isascii():
         return message, ""
     for encoding in driver.encodings:
         try:
-            raw.decode(encoding)
+            message.raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        again = parse(raw, encoding)
-        return (replace(again[0], terminated=message.terminated), encoding) if len(again) == 1 else (message, "")
+        return replace(message, encoding=encoding), encoding
     return message, ""
 
 
@@ -412,7 +456,7 @@ def _stray(record: Record, driver: Driver) -> str:
 
 def _components(record: Record, number: int, repeat: int) -> tuple[str, ...]:
     """Decoded components of one repeat of a field."""
-    return tuple(unescape(text, record.delimiters) for text in record.components(number, repeat))
+    return tuple(record.components(number, repeat))
 
 
 def _pick(components: Sequence[str], place: Field) -> str:

@@ -69,7 +69,7 @@ class Test:
 
     __test__ = False  # not a pytest class
 
-    loinc: str
+    loinc: str  # "" for a serum index alone
     unit: str = ""
     also: tuple[str, ...] = ()
     name: str = ""
@@ -102,8 +102,9 @@ class Driver:
 
     `recognises` is a regular expression searched in the sender field (H.5 or MSH-3/4) written as sent; "" for a family whose header names
     nobody, which must then be chosen by the link or by `--driver`. `split` and `main` are the pure functions of families whose details share a
-    code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code. `details` are the
-    UCUM units of details ("" for none): a logarithm never carries the linear unit, whatever the unit field says.
+    code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code. `details` says, for a
+    detail and the UCUM unit beside it, which unit the number is really in: a logarithm never carries the linear unit. `material` are the
+    places that tell what was measured, `materials` what the LOINC codes of the tests hold for: a urine value never goes out as serum.
     """
 
     name: str
@@ -116,7 +117,9 @@ class Driver:
     specimen: Field = Field("O", 3, 1)
     test: Field = Field("R", 3, 4)
     value: Field = Field("R", 4)
-    value_or: Field | None = None  # read instead where `value` is empty (words in one component, the number in the next)
+    value_or: Field | None = (
+        None  # read instead where `value` is empty (words in one component, the number in the next)
+    )
     unit: Field = Field("R", 5)
     range: Field = Field("R", 6)
     flag: Field = Field("R", 7)
@@ -132,9 +135,12 @@ class Driver:
     ordered: Field = Field("O", 5, 4, bare=True)
     query: Field = Field("Q", 3, 2, bare=True)  # the specimen identifier in a query
     run: Field | None = None
+    material: tuple[Field, ...] = ()
+    materials: frozenset[str] = frozenset()
     tests: Mapping[str, Test] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unreported: frozenset[str] = frozenset()  # codes that are kept and shown, and never reported on their own
     flags: Mapping[str, Flag] = field(default_factory=lambda: STANDARD_FLAGS)
     alarms: Mapping[str, Flag] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()  # flag and alarm codes that say nothing
@@ -151,4 +157,7 @@ class Driver:
     accepts_status: frozenset[str] = frozenset({"F", "V", "R", "C", "W", "P", ""})
     preliminary: frozenset[str] = frozenset({"P", "W", "S", "I"})  # held for review, never released automatically
     file: str = ""  # where it was found; filled by the registry
+    rivals: tuple[
+        str, ...
+    ] = ()  # of the reader of an ambiguous sender: the drivers that claim it; filled by the registry
     mapping_version: str = ""  # digest of that file; filled by the registry

@@ -40,13 +40,14 @@ def read_main(text: str, unit_raw: str, test: Test, driver: Driver) -> ValueRead
     return ValueRead(quantity, comparator, _plain(number), unit, problem, facts)
 
 
-def read_detail(text: str, detail: str, driver: Driver) -> ValueRead:
+def read_detail(text: str, unit_raw: str, detail: str, driver: Driver) -> ValueRead:
     """Read a detail (Ct, logarithm, end point): its unit is the declared one or none, never what the unit field says."""
     found = read_number(text, driver.numbers)
     if found is None:
         return ValueRead()
     comparator, number = found
-    unit = driver.details.get(detail, "")
+    declared = driver.details.get(detail, {})
+    unit = declared.get(_known_unit(unit_raw.strip(), driver), "") if declared else ""
     return ValueRead(Quantity(number, comparator, unit), comparator, _plain(number), unit)
 
 
@@ -65,16 +66,23 @@ def _unit(unit_raw: str, test: Test, driver: Driver) -> tuple[str, str, Facts]:
     expected = ", ".join(unit for unit in (test.unit, *test.also) if unit) or "-"
     if not sent:
         return ("", "unit-missing", (("expected", expected),)) if test.unit else ("", "", ())
-    unit = driver.units.get(sent, "")
+    unit = _known_unit(sent, driver)
     if not unit:
-        try:
-            unit = ucum(sent)
-        except QuantityError:
-            return "", "unknown-unit", (("unit", sent), ("expected", expected))
+        return "", "unknown-unit", (("unit", sent), ("expected", expected))
     if unit in (test.unit, *test.also):
         return unit, "", ()
     reason = "log-with-linear-unit" if is_logarithm(test.unit) and not is_logarithm(unit) else "unit-mismatch"
     return "", reason, (("unit", sent), ("expected", expected))
+
+
+def _known_unit(sent: str, driver: Driver) -> str:
+    """Return the UCUM code of a unit string of this family, "" when nobody has declared it."""
+    if sent in driver.units:
+        return driver.units[sent]
+    try:
+        return ucum(sent)
+    except QuantityError:
+        return ""
 
 
 def is_logarithm(unit: str) -> bool:

@@ -26,9 +26,10 @@ from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
-from labmw.store import statements
-from labmw.store.transaction import Step, Store, Transaction
-from rules.engine import Packs, critical
+from labmw.store import schema, statements
+from labmw.store.transaction import Store, Transaction
+from rules.engine import critical
+from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
 
@@ -80,25 +81,23 @@ def _script(
     site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
 ) -> Transaction[Stored]:
     """The transaction: found again, or stored whole."""
-    place_in_session = {"site": site, "session": received.session, "last_frame": received.last, "place": received.place}
-    found = yield Step(statements.FIND_MESSAGE, place_in_session)
+    found = yield statements.message_at(site, received.session, received.last, received.place)
     if found:  # committed after we had refused for time: the resend is recognised (law 3)
         return Stored(found[0].id, found[0].disposition, found[0].reason, 0, repeat=True)
     for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
         yield step
-    rows = yield Step(statements.INSERT_MESSAGE, _message_row(site, received, reading, at))
+    rows = yield statements.insert(schema.message, **_message_row(site, received, reading, at))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
-        yield Step(
-            statements.INSERT_QUARANTINE, _quarantine(site, message, None, reading.reason, reading.reason_facts, at)
+        yield statements.insert(
+            schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
         )
     known = yield from _known(site, received, reading)
     placements = _placements(site, received, reading, known)
     yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
     if any(one.state == VERIFY for one in placements):
-        yield Step(
-            statements.INSERT_WORK,
-            {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at},
+        yield statements.insert(
+            schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
     return Stored(message, reading.disposition.value, reading.reason, len(placements))
 
@@ -175,15 +174,9 @@ def _keep_results(
         row = _result_row(site, received, reading, read, one, message, ordinal, at)
         if one.supersedes and one.repeat_of is not None:
             result = one.repeat_of
-            yield Step(statements.SUPERSEDE_RESULT, {**row, "result_id": result})
-            yield Step(
-                statements.CLOSE_QUARANTINE_OF_RESULT,
-                {
-                    "result_id": result,
-                    "closed_at": at,
-                    "closed_by": "labmw",
-                    "note": f"sent again in message {message}",
-                },
+            yield statements.supersede_result(result, row)
+            yield statements.close_quarantine_of_result(
+                result, at=at, by="labmw", why=f"sent again in message {message}"
             )
         else:
             new.append({**row, "id": result})
@@ -192,14 +185,14 @@ def _keep_results(
             quarantined.append(_quarantine(site, message, result, one.reason, one.facts, at))
         if alert := _alert(site, read, one, reading, known, packs, result, at, received.received_at):
             alerts.append(alert)
-    for statement, rows in (
-        (statements.INSERT_RESULT, new),
-        (statements.INSERT_REPEAT, repeats),
-        (statements.INSERT_QUARANTINE, quarantined),
-        (statements.INSERT_ALERT, alerts),
+    for table, rows in (
+        (schema.result, new),
+        (schema.repeat, repeats),
+        (schema.quarantine, quarantined),
+        (schema.alert, alerts),
     ):
         if rows:
-            yield Step(statement, rows)
+            yield statements.insert_rows(table, rows)
 
 
 def _alert(
@@ -302,7 +295,7 @@ def _result_row(
     message: int,
     ordinal: int,
     at: str,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     return {
         "site": site,
         "key": one.key.text(),
@@ -321,7 +314,7 @@ def _result_row(
         "loinc": read.loinc,
         "test_name": read.test_name,
         "value": read.value,
-        "number": read.number or "",
+        "number": read.number,
         "comparator": read.comparator,
         "unit": read.ucum,
         "unit_raw": read.unit_raw,
@@ -364,29 +357,21 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
     if not tubes:
         return Known({}, {}, frozenset(), frozenset(), {})
-    wanted = {"site": site, "specimens": tubes}
     specimens: dict[str, list[Specimen]] = {}
-    for row in (yield Step(statements.SPECIMENS_OF, wanted)):
+    for row in (yield statements.specimens_among(site, tubes)):
         specimens.setdefault(row.identifier, []).append(specimen_of(row))
     owners = sorted({tube.patient for found in specimens.values() for tube in found})
-    patients: dict[str, Patient] = {}
-    if owners:
-        for row in (yield Step(statements.PATIENTS_OF, {"site": site, "patients": owners})):
-            patients[row.identifier] = patient_of(row)
-    orders = frozenset((row.specimen, row.loinc) for row in (yield Step(statements.ORDERS_OF, wanted)))
-    materials = frozenset(
-        row.identifier
-        for row in (
-            yield Step(statements.MATERIALS_OF, {"site": site, "identifiers": tubes, "at": stamp(received.received_at)})
-        )
-    )
+    found = (yield statements.patients_among(site, owners)) if owners else []
+    patients = {row.identifier: patient_of(row) for row in found}
+    orders = frozenset((row.specimen, row.loinc) for row in (yield statements.orders_among(site, tubes)))
+    at = stamp(received.received_at)
+    materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
     identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
     earlier: dict[str, list[Earlier]] = {}
-    for row in (yield Step(statements.RESULTS_OF_IDENTITY, {"site": site, "identities": identities})):
+    for row in (yield statements.results_of_identities(site, identities)):
+        acknowledged = row.closing in ("eot", None)  # an open session is this one: the link itself has dropped repeats
         earlier.setdefault(row.identity, []).append(
-            Earlier(
-                row.id, row.run, row.value, row.number, row.comparator, row.unit_raw, row.state, row.closing == "eot"
-            )
+            Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
         )
     return Known(specimens, patients, orders, materials, earlier)
 
@@ -412,7 +397,7 @@ def patient_of(row: Any) -> Patient:
     return Patient(row.site, row.identifier, row.family, row.given, birth, sex, row.pid)
 
 
-def quantity_of(number: str, comparator: str, unit: str) -> Quantity | None:
+def quantity_of(number: str | None, comparator: str, unit: str) -> Quantity | None:
     """Make the noun from three columns."""
     return Quantity(Decimal(number), comparator, unit) if number else None
 

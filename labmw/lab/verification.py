@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,9 +35,10 @@ from labmw.model import (
     Verdict,
     VerdictLevel,
 )
-from labmw.store import statements
-from labmw.store.transaction import Row, Step, Store, Transaction
-from rules.engine import Packs, judge
+from labmw.store import schema, statements
+from labmw.store.transaction import Row, Store, Transaction
+from rules.engine import judge
+from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
 
@@ -73,6 +75,8 @@ class Verification:
     wake_delivery: Callable[[], None]
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
+    lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
+    who: str = field(default_factory=lambda: f"pid {os.getpid()}")
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -93,24 +97,20 @@ class Verification:
 
     async def step(self) -> int:
         """Do what is due; return how many messages were judged."""
-        now = stamp(self.clock.now())
-        due = await self.store.read(
-            statements.DUE_WORK, {"site": self.site, "kind": "verify", "now": now, "count": BATCH}
-        )
-        for row in due:
+        due = await self.store.run(self._claim())
+        for row in sorted(due, key=lambda row: int(row.id)):
             await self._one(row)
         return len(due)
 
+    def _claim(self) -> Transaction[list[Row]]:
+        now = self.clock.now()
+        until = stamp(now + timedelta(seconds=self.lease))
+        return (yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who))
+
     async def _one(self, row: Row) -> None:
-        script = verify(
-            self.site,
-            row.id,
-            row.message,
-            stamp(self.clock.now()),
-            self.packs(),
-            self.destinations,
-            give_up=row.attempts + 1 >= ATTEMPTS,
-        )
+        now = self.clock.now()
+        give_up = row.attempts > ATTEMPTS
+        script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
         try:
             judged = await self.store.run(script)
         except StoreError:
@@ -119,10 +119,9 @@ class Verification:
             Exception
         ) as error:  # whatever a rule, a row or a driver's data does, the result is not lost and not released
             log.exception(
-                "verification failed; the results wait", message=row.message, attempt=row.attempts + 1, why=str(error)
+                "verification failed; the results wait", message=row.message, attempt=row.attempts, why=str(error)
             )
-            again = stamp(self.clock.now() + timedelta(seconds=2.0 ** (row.attempts + 1)))
-            await self.store.run(_postpone(row.id, again))
+            await self.store.run(self._postpone(row.id, stamp(now + timedelta(seconds=2.0**row.attempts))))
             return
         for link, verdict, reason in judged.verdicts:
             VERDICTS.labels(link, verdict).inc()
@@ -131,18 +130,17 @@ class Verification:
         if judged.reports:
             self.wake_delivery()
 
-
-def _postpone(work: int, due_at: str) -> Transaction[None]:
-    yield Step(statements.POSTPONE_WORK, {"work_id": work, "due_at": due_at})
+    def _postpone(self, work: int, due: str) -> Transaction[None]:
+        yield statements.postpone_work(work, who=self.who, due=due)
 
 
 def verify(
     site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
-    if not (yield Step(statements.FINISH_WORK, {"work_id": work})):
+    if not (yield statements.finish_work(work)):
         return Judged((), 0)  # somebody else has done it
-    rows = yield Step(statements.RESULTS_TO_VERIFY, {"message": message})
+    rows = yield statements.results_to_verify(message)
     if not rows:
         return Judged((), 0)
     facts = yield from _facts(site, rows, now)
@@ -151,12 +149,9 @@ def verify(
     for row in rows:
         verdict = GIVEN_UP if give_up else judge(facts.case(row, terminated), packs)
         verdicts.append((row, verdict))
-    yield Step(statements.INSERT_VERDICT, [_verdict_row(site, row, verdict, now) for row, verdict in verdicts])
-    yield Step(
-        statements.SET_RESULT_STATE,
-        [{"result_id": row.id, "new_state": STATE_OF[verdict.level]} for row, verdict in verdicts],
-    )
-    yield Step(statements.INSERT_AUDIT, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
+    yield statements.insert_rows(schema.verdict, [_verdict_row(site, row, verdict, now) for row, verdict in verdicts])
+    yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
+    yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
     reports = 0
     for destination in destinations:
@@ -188,23 +183,12 @@ def _report(
         hashlib.sha256(f"{site}/{destination}/{message}/{specimen}/{rows[0].id}".encode()).hexdigest()[:20].upper()
     )
     priority = "S" if any(row.priority == "S" for row in rows) else "R"
-    outbox = yield Step(
-        statements.INSERT_OUTBOX,
-        {
-            "site": site,
-            "destination": destination,
-            "control_id": control_id,
-            "specimen": specimen,
-            "message": message,
-            "state": "waiting",
-            "priority": priority,
-            "attempts": 0,
-            "due_at": now,
-            "created_at": now,
-        },
+    row = {"site": site, "destination": destination, "control_id": control_id, "specimen": specimen, "message": message}
+    outbox = yield statements.insert(
+        schema.outbox, **row, state="waiting", priority=priority, due_at=now, created_at=now
     )
     entries = [{"site": site, "outbox": outbox[0].id, "result": row.id, "destination": destination} for row in rows]
-    yield Step(statements.INSERT_OUTBOX_RESULT, entries)
+    yield statements.insert_rows(schema.outbox_result, entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +200,7 @@ class _Facts:
     history: Mapping[tuple[str, str], Sequence[Previous]]
     indices: Mapping[tuple[str, str], HilIndices]
     results: Mapping[int, Result]
-    runs: Mapping[tuple[str, str], int]
+    runs: Mapping[tuple[str, str, str], int]
     now: str
 
     def case(self, row: Row, terminated: bool) -> Case:
@@ -232,7 +216,7 @@ class _Facts:
             siblings=tuple(
                 other for id_, other in self.results.items() if id_ != row.id and other.key.specimen == row.specimen
             ),
-            earlier_runs=self.runs.get((row.specimen, row.loinc), 1) - 1,
+            earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
         )
 
 
@@ -240,34 +224,17 @@ def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
     tubes = sorted({row.specimen for row in rows})
     owners = sorted({row.patient for row in rows if row.patient})
     specimens = {
-        (row.identifier, row.patient): specimen_of(row)
-        for row in (yield Step(statements.SPECIMENS_OF, {"site": site, "specimens": tubes}))
+        (row.identifier, row.patient): specimen_of(row) for row in (yield statements.specimens_among(site, tubes))
     }
-    patients = (
-        {
-            row.identifier: patient_of(row)
-            for row in (yield Step(statements.PATIENTS_OF, {"site": site, "patients": owners}))
-        }
-        if owners
-        else {}
-    )
-    history: dict[tuple[str, str], list[Previous]] = {}
-    since = stamp(read_stamp(now) - HISTORY)
-    if owners:
-        wanted = {"site": site, "patients": owners, "loincs": sorted({row.loinc for row in rows}), "since": since}
-        for row in (yield Step(statements.PREVIOUS_OF, wanted)):
-            found = history.setdefault((row.patient, row.loinc), [])
-            quantity = quantity_of(row.number, row.comparator, row.unit)
-            if quantity is not None and len(found) < HISTORY_DEPTH:
-                found.append(Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory))
+    known = (yield statements.patients_among(site, owners)) if owners else []
+    patients = {row.identifier: patient_of(row) for row in known}
+    history = yield from _history(site, rows, owners, now)
     indices: dict[tuple[str, str], dict[str, Decimal]] = {}
-    for row in (yield Step(statements.INDICES_OF, {"site": site, "specimens": tubes})):
+    for row in (yield statements.indices_among(site, tubes)):
         if row.number:
             indices.setdefault((row.analyzer, row.specimen), {})[row.serum_index] = Decimal(row.number)
-    runs = {
-        (row.specimen, row.loinc): row.count
-        for row in (yield Step(statements.RUNS_OF, {"site": site, "specimens": tubes}))
-    }
+    counted = yield statements.runs_among(site, tubes)
+    runs = {(row.specimen, row.patient, row.loinc): int(row.mapping()["count"]) for row in counted}
     return _Facts(
         patients,
         specimens,
@@ -277,6 +244,30 @@ def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
         runs,
         now,
     )
+
+
+def _history(
+    site: str, rows: Sequence[Row], owners: Sequence[str], now: str
+) -> Transaction[dict[tuple[str, str], list[Previous]]]:
+    """What was found before of the same patients and tests: our own releases, and what the LIS gave us."""
+    found: dict[tuple[str, str], list[Previous]] = {}
+    if not owners:
+        return found
+    loincs = sorted({row.loinc for row in rows})
+    since = stamp(read_stamp(now) - HISTORY)
+    before = min((row.completed_at for row in rows if row.completed_at), default=now)
+    for row in (yield statements.imported_history(site, owners, loincs, since=since, before=before)):
+        if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
+            one = Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory)
+            found.setdefault((row.patient, row.loinc), []).append(one)
+    for row in (yield statements.own_history(site, owners, loincs, since=since, before=before)):
+        if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
+            one = Previous(quantity, read_stamp(row.completed_at), row.analyzer)
+            found.setdefault((row.patient, row.loinc), []).append(one)
+    for earlier in found.values():
+        earlier.sort(key=lambda previous: previous.completed, reverse=True)
+        del earlier[HISTORY_DEPTH:]
+    return found
 
 
 def result_of_row(row: Row) -> Result:

@@ -23,14 +23,13 @@ from labmw.line.transport import Wire
 from labmw.metrics import FRAMES_REFUSED, SESSIONS, of_link
 from labmw.store.transaction import Step, Store
 from protocols.astm.control import show
-from protocols.astm.datalink import (
-    DataLink,
+from protocols.astm.datalink import DataLink, Role
+from protocols.astm.events import (
     Event,
     FrameReceived,
     FrameRefused,
     MessageSent,
     Noise,
-    Role,
     SendFailed,
     SessionClosed,
     SessionOpened,
@@ -40,7 +39,6 @@ from protocols.astm.datalink import (
 from protocols.astm.frame import Frame
 from protocols.astm.message import Assembly, Message
 from protocols.astm.tolerance import Tolerances
-from protocols.errors import ProtocolError
 
 log = structlog.get_logger("labmw.line")
 
@@ -81,17 +79,18 @@ class AstmConversation:
         self._machine = DataLink(terms.role, terms.tolerances)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._new_assembly()
+        self._size = 0  # bytes of the message being received
         self._first = 1  # number, within the session, of the first frame of the message being received
-        self._uncertain: tuple[Frame, asyncio.Future[None], int] | None = (
-            None  # refused for time, may still be committed
-        )
+        self._uncertain: tuple[Frame, int] | None = None
         self._deadline: tuple[Timer, float] | None = None
         self._answered_at = 0.0
         self._metrics = of_link(terms.link)
         self._log = log.bind(link=terms.link, peer=wire.peer)
 
     def _new_assembly(self) -> Assembly:
-        return Assembly(self._terms.encoding, max_message=self._terms.message_bytes)
+        # One frame beyond our own bound, which hands over what has come before the assembly's would drop it.
+        most = self._terms.message_bytes + self._terms.tolerances.max_frame
+        return Assembly(self._terms.encoding, self._terms.tolerances, max_message=most, used=self._machine.used)
 
     async def run(self) -> str:
         """Talk until the other side hangs up, or until we are cancelled; return why it ended."""
@@ -189,7 +188,7 @@ class AstmConversation:
 
     def _start_session(self) -> None:
         self._assembly = self._new_assembly()
-        self._first = self._journal.frames + 1
+        self._first, self._size = self._journal.frames + 1, 0
         self._uncertain = None
 
     async def _frame(self, frame: Frame) -> list[Event]:
@@ -201,12 +200,6 @@ class AstmConversation:
             self._health.trouble("store", why=str(error))
             self._log.error("nothing can be stored: the analyzer is refused and keeps its results", why=str(error))
             return self._machine.refuse()
-        except ProtocolError as error:
-            self._log.error(
-                "the message cannot be read; its frames are kept and it ends as unterminated", why=str(error)
-            )
-            self._assembly = self._new_assembly()
-            messages = False
         if messages:
             self._health.message()
         events = self._machine.accept()
@@ -222,7 +215,7 @@ class AstmConversation:
         self._uncertain = (frame, noted)
         steps = self._journal.frame_steps(frame, noted)
         if self._assembly.completes(frame):
-            trial = self._assembly.copy()
+            trial = self._assembly.fork()
             messages = trial.feed(frame)
             await self._take(messages, steps)
             self._assembly = trial
@@ -231,9 +224,18 @@ class AstmConversation:
             messages = self._assembly.feed(frame)
         self._uncertain = None
         self._journal.committed(noted)
+        self._size = 0 if messages else self._size + len(frame.text)
         if messages:
-            self._first = self._journal.frames + 1
+            self._first = self._journal.frames + (0 if self._assembly.pending else 1)
+        if self._size > self._terms.message_bytes:
+            await self._too_large()
         return bool(messages)
+
+    async def _too_large(self) -> None:
+        """A message beyond all measure: what has come is kept as unterminated, piece by piece, and memory stays bounded."""
+        self._log.error("message too large; it is kept in pieces, none of which is released", bytes=self._size)
+        await self._unterminated()
+        self._first, self._size = self._journal.frames + 1, 0
 
     async def _take(self, messages: Sequence[Message], steps: Sequence[Step]) -> None:
         """Give complete messages to intake; the first carries the frame's own steps."""
@@ -265,16 +267,21 @@ class AstmConversation:
         late = reason == "eot" and self._clock.monotonic() - self._answered_at >= SENDER_PATIENCE
         ending = "eot-after-silence" if late else reason
         SESSIONS.labels(self._terms.link, ending).inc()
-        await self._unterminated()
-        self._journal.close(ending, self._clock.now())
+        if await self._unterminated():
+            self._journal.close(ending, self._clock.now())
+        else:
+            self._journal.leave_open()
         self._start_session()
 
-    async def _unterminated(self) -> None:
-        """Hand over what ended without L. If the store is down the frames are in the journal, and the next start does this."""
+    async def _unterminated(self) -> bool:
+        """Hand over what ended without L; False when the store is down: the frames are in the journal, the next start does it."""
         message = self._assembly.close()
         if message is None:
-            return
+            return True
         try:
             await self._intake.take(self._received(message, self._first, self._journal.frames, UNTERMINATED, ()))
         except StoreError as error:
+            self._health.trouble("store", why=str(error))
             self._log.error("an unterminated message waits in the journal until the next start", why=str(error))
+            return False
+        return True

@@ -14,7 +14,7 @@ from typing import Any
 
 from labmw.clock import Clock, stamp
 from labmw.errors import StoreError
-from labmw.store import statements
+from labmw.store import schema, statements
 from labmw.store.transaction import Step, Store, Transaction
 from protocols.astm.frame import Frame
 
@@ -99,10 +99,16 @@ class SessionJournal:
             steps = self._opening()
             if self._pieces:
                 steps.append(Step(statements.INSERT_JOURNAL, tuple(self._pieces)))
-            steps.append(
-                Step(statements.CLOSE_SESSION, {"session": self.session, "closed_at": stamp(at), "closing": ending})
-            )
+            steps.append(statements.close_session(self._site, self.session, at=stamp(at), why=ending))
             self._submit(steps)
+        self._begin()
+
+    def leave_open(self) -> None:
+        """Begin a new session and leave this one without an end, for recovery to find: its frames are in no message yet."""
+        self.flush()
+        self._begin()
+
+    def _begin(self) -> None:
         self._pieces, self._bytes, self._touched, self._confirmed = [], 0, False, False
         self.session, self.frames = uuid.uuid4().hex, 0
 
@@ -114,14 +120,12 @@ class SessionJournal:
     def _opening(self) -> list[Step]:
         if self._confirmed:
             return []  # the statement inserts once: repeating it until a commit is confirmed costs nothing and survives a full disk
-        row = {
-            "id": self.session,
-            "site": self._site,
-            "link": self._link,
-            "peer": self._peer,
-            "opened_at": stamp(self._clock.now()),
-        }
-        return [Step(statements.INSERT_SESSION, row)]
+        opened = stamp(self._clock.now())
+        return [
+            statements.insert_once(
+                schema.session, id=self.session, site=self._site, link=self._link, peer=self._peer, opened_at=opened
+            )
+        ]
 
     def _submit(self, steps: list[Step]) -> None:
         try:
@@ -142,7 +146,7 @@ def keep_frame(steps: Sequence[Step], *, again: bool) -> Transaction[None]:
     if again:
         frame = next(step.parameters for step in steps if step.statement is statements.INSERT_FRAME)
         assert isinstance(frame, Mapping)
-        if (yield Step(statements.FIND_FRAME, {name: frame[name] for name in ("site", "session", "seq")})):
+        if (yield statements.frame_at(frame["site"], frame["session"], frame["seq"])):
             return
     for step in steps:  # noqa: UP028 -- `yield from` a list cannot be sent the rows
         yield step

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from labmw.store.transaction import Step
 
-
 UNTERMINATED = -1
 """The place of what a session left without L: it shares its last frame with no complete message."""
 

@@ -21,7 +21,9 @@ def sqlite_file(url: str) -> Path:
             'this version of labmw cannot keep its store in PostgreSQL; set store.url to a file, like "sqlite:///labmw.db"'
         )
     if parts.drivername != "sqlite":
-        raise StoreError(f'labmw has no store of the kind {parts.drivername!r}; write store.url like "sqlite:///labmw.db"')
+        raise StoreError(
+            f'labmw has no store of the kind {parts.drivername!r}; write store.url like "sqlite:///labmw.db"'
+        )
     if not parts.database or parts.database == ":memory:" or parts.host:
         raise StoreError(
             f"{url!r} names no file, and a store must outlive the process; "

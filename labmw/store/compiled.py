@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,31 +19,38 @@ from labmw.store.transaction import Values
 _MAX = 1024  # statements kept; a caller that builds a new one for each value must not fill the memory
 
 
-class Compiled(NamedTuple):
-    """A statement as the database takes it: its text, the order of its values, and the values the statement brings itself."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement as the database takes it: its text, and how the values of a step become its positional values."""
 
     text: str
     order: tuple[str, ...]
-    constants: dict[str, Any]
     rows: bool  # answers rows (SELECT, RETURNING)
-    row: str  # of a plain INSERT: its row of placeholders, which may be repeated; "" otherwise
+    row: str = ""  # of a plain INSERT: its row of placeholders, which may be repeated; "" otherwise
+    constants: dict[str, Any] = field(default_factory=dict)  # values that the statement brings itself
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the places that a list of values is spread over
 
     def values(self, parameters: Values) -> tuple[Any, ...]:
         """The values in the order of the text; raises StoreError naming the one that is missing."""
-        source = {**self.constants, **parameters} if self.constants else parameters
+        source = parameters
+        if self.constants or self.lists:
+            source = {**self.constants, **parameters}
+            for name, places in self.lists.items():
+                source.update(zip(places, _padded(parameters[name]), strict=True))
         try:
             return tuple([source[name] for name in self.order])
         except KeyError as missing:
-            raise StoreError(
-                f"no value for {missing} in {self.text[:80]!r}; this is a fault in labmw, please report it"
-            ) from None
+            raise _fault(f"no value for {missing} in {self.text[:80]!r}") from None
 
     def all_values(self, rows: Iterable[Values]) -> list[tuple[Any, ...]]:
         """The values of many rows."""
-        if self.constants or len(self.order) < 2:
+        if self.constants or self.lists or len(self.order) < 2:
             return [self.values(row) for row in rows]
         pick = itemgetter(*self.order)
         return [pick(row) for row in rows]
+
+
+_Key: TypeAlias = tuple[int, tuple[str, ...]]
 
 
 class Compiler:
@@ -50,36 +58,66 @@ class Compiler:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._known: dict[tuple[int, tuple[str, ...]], tuple[Executable, Compiled]] = {}
+        # By identity: the statements of `labmw.store.statements` are built once. An entry holds its statement, so that the
+        # id cannot pass to another one.
+        self._raw: dict[_Key, tuple[Executable, SQLCompiler, frozenset[str]]] = {}
+        self._known: dict[tuple[_Key, tuple[int, ...]], Compiled] = {}
 
     def __call__(self, statement: Executable, parameters: Values) -> Compiled:
-        """The compiled form of a statement for values with these names."""
-        # Keyed by identity: the statements of `labmw.store.statements` are built once. The entry holds the statement, so
-        # that its id cannot be given to another one.
+        """The compiled form of a statement for values with these names; raises StoreError when there is none."""
         key = (id(statement), tuple(parameters))
-        known = self._known.get(key)
-        if known is not None:
-            return known[1]
-        compiled, reusable = self._compile(statement, parameters)
-        if reusable:
+        raw = self._raw.get(key)
+        if raw is None:
+            if len(self._raw) >= _MAX:
+                self._raw.clear()
+                self._known.clear()
+            raw = self._raw[key] = self._compile(statement, parameters)
+        # A list is spelled out as so many placeholders; padded to a power of two there are few texts, not one per length.
+        sizes = tuple([_size(parameters[name]) for name in parameters if name in raw[2]]) if raw[2] else ()
+        known = self._known.get((key, sizes))
+        if known is None:
             if len(self._known) >= _MAX:
                 self._known.clear()
-            self._known[key] = (statement, compiled)
-        return compiled
+            known = self._known[key, sizes] = _expanded(raw[1], raw[2], parameters)
+        return known
 
-    def _compile(self, statement: Executable, parameters: Values) -> tuple[Compiled, bool]:
+    def _compile(self, statement: Executable, parameters: Values) -> tuple[Executable, SQLCompiler, frozenset[str]]:
         names = list(parameters) if isinstance(statement, Insert) else None
         try:
             raw = statement.compile(dialect=self._dialect, column_keys=names)  # type: ignore[attr-defined]
-            assert isinstance(raw, SQLCompiler)
-            # An IN list is spelled out with its values at hand; the text can be kept when they are the statement's own.
-            state = raw.construct_expanded_state(dict(parameters))
         except SQLAlchemyError as error:
-            raise StoreError(f"a statement cannot be written ({error}); this is a fault in labmw, please report it") from error
-        lists = {raw.bind_names[parameter] for parameter in raw.post_compile_params}
-        order = tuple(state.positiontup or ())
-        constants = {name: state.parameters[name] for name in order if name not in parameters}
-        row = "(" + ", ".join("?" * len(order)) + ")"
-        plain_insert = raw.isinsert and not constants and state.statement.endswith(f"VALUES {row}")
-        rows = bool(raw.effective_returning) if raw.isinsert or raw.isupdate or raw.isdelete else True
-        return Compiled(state.statement, order, constants, rows, row if plain_insert else ""), not lists & set(parameters)
+            raise _fault(f"a statement cannot be written ({error})") from error
+        assert isinstance(raw, SQLCompiler)
+        lists = frozenset(raw.bind_names[one] for one in raw.post_compile_params if one.expanding)
+        return statement, raw, lists & frozenset(parameters)
+
+
+def _expanded(raw: SQLCompiler, lists: frozenset[str], parameters: Values) -> Compiled:
+    given = {name: _padded(value) if name in lists else value for name, value in parameters.items()}
+    try:
+        state = raw.construct_expanded_state(given)
+    except SQLAlchemyError as error:
+        raise _fault(f"a statement lacks a value ({error})") from error
+    order = tuple(state.positiontup or ())
+    places = {name: tuple(state.parameter_expansion.get(name, ())) for name in lists}
+    spread = {place for names in places.values() for place in names}
+    constants = {name: state.parameters[name] for name in order if name not in parameters and name not in spread}
+    row = "(" + ", ".join("?" * len(order)) + ")"
+    plain_insert = raw.isinsert and not constants and state.statement.endswith(f"VALUES {row}")
+    rows = bool(raw.effective_returning) if raw.isinsert or raw.isupdate or raw.isdelete else True
+    return Compiled(state.statement, order, rows, row if plain_insert else "", constants, places)
+
+
+def _size(values: Iterable[Any]) -> int:
+    count = len(list(values))
+    return 1 << (count - 1).bit_length() if count else 0
+
+
+def _padded(values: Iterable[Any]) -> list[Any]:
+    """The values with the last one repeated: IN does not mind."""
+    spread = list(values)
+    return spread + spread[-1:] * (_size(spread) - len(spread))
+
+
+def _fault(problem: str) -> StoreError:
+    return StoreError(f"{problem}; this is a fault in labmw, please report it")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.sql.base import Executable
 
+from labmw.errors import StoreError
 from labmw.store.compiled import Compiled, Compiler
 from labmw.store.transaction import Row, Step, Values, row_type
 
@@ -22,7 +23,11 @@ def open_for_writing(file: Path, busy: float) -> sqlite3.Connection:
     """
     connection = _open(file, "mode=rw", busy)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":  # SQLite says so where files cannot be shared between processes (sqlite.org/wal.html)
+            raise StoreError(
+                f"{file} cannot keep a write-ahead log (it is in mode {mode!r}); keep the store on a local disk"
+            )
         connection.execute("PRAGMA synchronous = FULL")  # in WAL, NORMAL may lose the last commits with the power
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes; a WAL that once grew gives its space back

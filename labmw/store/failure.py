@@ -26,7 +26,10 @@ _STORAGE: dict[int, tuple[str, str]] = {
     ),
     sqlite3.SQLITE_BUSY: ("another process is writing to {file}", "end that process, or wait until it has finished"),
     sqlite3.SQLITE_LOCKED: ("another process is writing to {file}", "end that process, or wait until it has finished"),
-    sqlite3.SQLITE_PROTOCOL: ("another process is writing to {file}", "end that process, or wait until it has finished"),
+    sqlite3.SQLITE_PROTOCOL: (
+        "another process is writing to {file}",
+        "end that process, or wait until it has finished",
+    ),
     sqlite3.SQLITE_NOMEM: ("there is no memory left to write {file}", "end what uses it up; labmw goes on by itself"),
     sqlite3.SQLITE_CORRUPT: ("{file} is damaged", "stop labmw, keep the file, and restore the last backup"),
     sqlite3.SQLITE_NOTADB: ("{file} is not a SQLite file", "set store.url to the store, or restore the last backup"),
@@ -48,7 +51,9 @@ def explain(error: Exception, file: Path) -> StoreError:
         problem, remedy = _STORAGE[code]
         return StoreError(f"{problem.format(file=file)} ({error}); {remedy}")
     if code == sqlite3.SQLITE_CONSTRAINT:
-        return StoreError(f"{file} holds something else under the same key, or lacks what this refers to ({error}); nothing was changed")
+        return StoreError(
+            f"{file} holds something else under the same key, or lacks what this refers to ({error}); nothing was changed"
+        )
     if code == sqlite3.SQLITE_TOOBIG:
         return StoreError(f"a value is too large for {file} ({error}); lower limits.message_bytes")
     return StoreError(f"{file} refused a statement ({error}); this is a fault in labmw, please report it")

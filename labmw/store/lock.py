@@ -30,7 +30,9 @@ def hold(url: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StoreError(f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder") from error
+        raise StoreError(
+            f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder"
+        ) from error
     try:
         if not _take(descriptor, path):
             raise StoreError(
@@ -53,7 +55,9 @@ def holder(url: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"the lock {path} cannot be looked at ({error}); give labmw's user permission on it") from error
+        raise StoreError(
+            f"the lock {path} cannot be looked at ({error}); give labmw's user permission on it"
+        ) from error
     try:
         return None if _take(descriptor, path, shared=True) else _process(descriptor)
     finally:

@@ -19,7 +19,7 @@ from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_reading
 from labmw.store.failure import explain
 from labmw.store.revision import require
-from labmw.store.transaction import Step, Row, T, Transaction, Values
+from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values
 
 
 class Reader:
@@ -29,7 +29,7 @@ class Reader:
         self._file = sqlite_file(url)
         require(self._file)
         self._busy = busy
-        self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))  # type: ignore[no-untyped-call]
+        self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
         self._lying: tuple[int, ...] | None = None  # how the file lay when nobody had it open
 
@@ -45,9 +45,11 @@ class Reader:
         if connection is not None:
             connection.close()
 
-    def read(self, statement: Executable, parameters: Values = {}) -> list[Row]:
+    def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
         """Ask one question; raises StoreError."""
-        return self._ask(lambda connection: execute(connection, self._compiler, Step(statement, parameters)), again=True)
+        return self._ask(
+            lambda connection: execute(connection, self._compiler, Step(statement, parameters)), again=True
+        )
 
     def view(self, script: Transaction[T]) -> T:
         """Ask several questions of one and the same moment; raises StoreError."""
@@ -99,7 +101,7 @@ class Reader:
         return self._lying is not None and (_wal(self._file).exists() or _state(self._file) != self._lying)
 
 
-def read_sync(url: str, statement: Executable, parameters: Values = {}) -> list[Row]:
+def read_sync(url: str, statement: Executable, parameters: Values = NONE) -> list[Row]:
     """Ask one question of a store, whether or not labmw runs; raises StoreError."""
     with Reader(url) as reader:
         return reader.read(statement, parameters)

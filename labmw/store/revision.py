@@ -47,7 +47,9 @@ def migrate(url: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere") from error
+        raise StoreError(
+            f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere"
+        ) from error
     try:
         upgrade(file)
     except sqlite3.Error as error:
@@ -71,7 +73,11 @@ def _revision(file: Path) -> str | None:
         quiet = not file.with_name(file.name + "-wal").exists()
         with closing(open_for_reading(file, 5.0, quiet=quiet)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
+            rows = (
+                connection.execute("SELECT version_num FROM alembic_version").fetchall()
+                if "alembic_version" in tables
+                else []
+            )
     except sqlite3.Error as error:
         raise explain(error, file) from error
     except OSError as error:
@@ -79,5 +85,7 @@ def _revision(file: Path) -> str | None:
     if not tables:
         return None
     if len(rows) != 1 or not {"message", "result"} <= tables:
-        raise StoreError(f"{file} is a SQLite file but not a labmw store; set store.url to the store, or to a file that does not exist")
+        raise StoreError(
+            f"{file} is a SQLite file but not a labmw store; set store.url to the store, or to a file that does not exist"
+        )
     return str(rows[0][0])

@@ -89,7 +89,8 @@ def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
 
 
 def _where(condition: str) -> dict[str, Any]:
-    """A partial index: small however long the history grows."""
+    """A partial index: small however long the history grows. SQLite uses it only for a statement that says the same words
+    (sqlite.org/partialindex.html §3): see `labmw.store.statements.words`."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
@@ -173,7 +174,7 @@ result = Table(
     Index(None, "message"),
     Index(None, "site", "specimen", "code"),
     Index(None, "site", "patient", "loinc", "completed_at"),
-    Index("ix_result_waiting", "site", "state", **_where("state IN ('verify', 'released', 'held', 'blocked', 'quarantined', 'dead')")),
+    Index("ix_result_unsettled", "site", "state", **_where("state <> 'delivered' AND state <> 'detail'")),
 )  # fmt: skip
 
 # A retransmission that was recognised: the same result, seen again.
@@ -237,7 +238,7 @@ material = Table(
 
 # One message to one destination. `message` is the analyzer's message it comes from; `payload` the bytes as first sent, `receipt` the
 # acknowledgment as received. `control_id` (MSH-10) stays the same over every attempt, so that the receiver can drop a repeat.
-# States: waiting, claimed, delivered, dead.
+# States: waiting, claimed, delivered, dead. `priority` is the lane: "S" (stat) goes before "R" (everything else).
 outbox = Table(
     "outbox", metadata,
     _id(), *_must("site", "destination", "control_id"), *_may("specimen"), _refers("message", "message.id"),
@@ -246,8 +247,8 @@ outbox = Table(
     *_later("delivered_at"), _bytes("payload", nullable=True), _bytes("receipt", nullable=True),
     UniqueConstraint("site", "control_id"),
     Index(None, "site", "specimen"),
-    Index("ix_outbox_waiting", "site", "destination", "due_at", **_where("state IN ('waiting', 'claimed')")),
-    Index("ix_outbox_dead", "site", "destination", **_where("state = 'dead'")),
+    Index("ix_outbox_next", "site", "destination", text("priority DESC"), "id", **_where("state <> 'delivered'")),
+    Index("ix_outbox_due", "site", "destination", "due_at", **_where("state <> 'delivered'")),
 )  # fmt: skip
 
 # Which results an outbox message carries. The key makes "twice" impossible: a result goes once to a destination.

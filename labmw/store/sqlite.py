@@ -13,7 +13,7 @@ from labmw.errors import StoreBusy, StoreError
 from labmw.store.address import sqlite_file
 from labmw.store.reader import Reader
 from labmw.store.revision import require
-from labmw.store.transaction import Commit, Row, T, Transaction, Values
+from labmw.store.transaction import NONE, Commit, Row, T, Transaction, Values
 from labmw.store.writer import Job, Writer
 
 
@@ -76,24 +76,33 @@ class SqliteStore:
 
     def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
         """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
-        return self._put(transaction, None, ())
+        future: asyncio.Future[T] = self._put(transaction, None, ())
+        return future
 
     def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
         """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
-        return self._put(None, statement, rows)
+        future: asyncio.Future[None] = self._put(None, statement, rows)
+        return future
 
-    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:
+    # `timeout` is a bound on waiting, not on the work, which nobody may cancel half-way: hence not asyncio.timeout.
+
+    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Run a transaction and wait for the disk.
 
         StoreBusy after `timeout` seconds: if it had begun by then and still commits, that is not undone (law 3).
         """
         return await self._wait(self.submit(transaction), timeout)
 
-    async def run_rows(self, statement: Executable, rows: Sequence[Values], timeout: float | None = None) -> None:
+    async def run_rows(
+        self,
+        statement: Executable,
+        rows: Sequence[Values],
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> None:
         """Insert rows and wait for the disk; StoreBusy after `timeout` seconds, as for `run`."""
         await self._wait(self.submit_rows(statement, rows), timeout)
 
-    async def read(self, statement: Executable, parameters: Values = {}) -> list[Row]:
+    async def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
         """Ask one question, in the reader's thread; sees every commit that was told before."""
         return await self._read(lambda reader: reader.read(statement, parameters))
 
@@ -115,7 +124,7 @@ class SqliteStore:
         writer.put(Job(future, script, statement, rows))
         return future
 
-    async def _wait(self, future: asyncio.Future[T], timeout: float | None) -> T:
+    async def _wait(self, future: asyncio.Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
         if timeout is None:
             return await future
         alarm = self._loop.call_later(timeout, _give_up, future, timeout)
@@ -143,7 +152,9 @@ class SqliteStore:
 def _give_up(future: asyncio.Future[Any], timeout: float) -> None:
     if not future.done():
         future.set_exception(
-            StoreBusy(f"the store did not commit within {timeout:g} s; the sender is refused and sends again: look at the disk")
+            StoreBusy(
+                f"the store did not commit within {timeout:g} s; the sender is refused and sends again: look at the disk"
+            )
         )
 
 

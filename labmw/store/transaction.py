@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy.sql.base import Executable
@@ -21,6 +22,8 @@ from sqlalchemy.sql.base import Executable
 T = TypeVar("T")
 Values: TypeAlias = Mapping[str, Any]
 Parameters: TypeAlias = Values | Sequence[Values]
+
+NONE: Values = MappingProxyType({})  # a statement that needs no values
 
 
 class Row(tuple[Any, ...]):
@@ -49,10 +52,15 @@ class Step(NamedTuple):
     """One statement with its values; a sequence of values runs the statement once for each and answers no rows."""
 
     statement: Executable
-    parameters: Parameters = {}
+    parameters: Parameters = NONE
 
 
 Transaction: TypeAlias = Generator[Step, list[Row], T]
+
+
+def ask(step: Step) -> Transaction[list[Row]]:
+    """A script of one question: `await store.view(ask(open_sessions(site)))`."""
+    return (yield step)
 
 
 class Commit(NamedTuple):
@@ -78,13 +86,18 @@ class Store(Protocol):
     def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
         """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
 
-    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:
+    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Run a transaction and wait for the disk; StoreBusy after `timeout` seconds."""
 
-    async def run_rows(self, statement: Executable, rows: Sequence[Values], timeout: float | None = None) -> None:
+    async def run_rows(
+        self,
+        statement: Executable,
+        rows: Sequence[Values],
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> None:
         """Insert rows and wait for the disk; StoreBusy after `timeout` seconds."""
 
-    async def read(self, statement: Executable, parameters: Values = {}) -> list[Row]:
+    async def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
         """Ask one question, beside the writer."""
 
     async def view(self, transaction: Transaction[T]) -> T:

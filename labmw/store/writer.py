@@ -54,7 +54,7 @@ class Writer:
         self._file, self._group, self._busy = file, group, busy
         self._loop, self._on_commit = loop, on_commit
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))  # type: ignore[no-untyped-call]
+        self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._run, name="labmw-store-writer", daemon=True)
         self.taken = 0  # jobs taken from the queue so far; written by the thread alone, read by the loop
@@ -106,7 +106,8 @@ class Writer:
             self._close()
             for job in jobs:
                 if job.script is not None:
-                    job.script.close()
+                    with contextlib.suppress(Exception):
+                        job.script.close()
             self.tell([(job.future, None, _sentence(error, self._file)) for job in jobs], began)
 
     def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
@@ -158,6 +159,12 @@ class Writer:
 
     def _alone(self, connection: sqlite3.Connection, job: Job) -> Outcome:
         """One job in a savepoint of its own: when it fails, the others stay."""
+        if job.statement is not None and len(job.rows) == 1:  # one statement is all or nothing by itself
+            try:
+                self._answer(connection, Step(job.statement, job.rows))
+            except StoreError as error:
+                return job.future, None, error
+            return job.future, None, None
         connection.execute("SAVEPOINT job")
         try:
             if job.script is not None:

@@ -61,10 +61,46 @@ from protocols.astm.table import TABLE, Input, State
 from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.errors import FrameError, Misuse
 
+__all__ = [
+    "AnswerTooLate",
+    "CallRefused",
+    "Contention",
+    "DataLink",
+    "Deadline",
+    "Event",
+    "Fault",
+    "FrameReceived",
+    "FrameRefused",
+    "FrameRepeated",
+    "FrameSent",
+    "Interrupted",
+    "LineBusy",
+    "MessageSent",
+    "Noise",
+    "Overrun",
+    "Role",
+    "SendFailed",
+    "SendingStarted",
+    "SessionClosed",
+    "SessionOpened",
+    "State",
+    "Timer",
+    "Troubled",
+]
+
 SIX: Final = 6
 """Transmissions of one frame before the sender gives up (§6.5.1.2); refusals in a row before a person is told."""
 NOISE_PIECE: Final = 4096
+_NOTHING: Final = -1
+"""No frame number: the sender is out of step, nothing is expected any more."""
 MAX_PENDING: Final = 16 * 2**20
+
+# The members used for every frame, by names of their own: in Python 3.11 Enum.MEMBER is a call.
+_NEUTRAL, _BIDDING, _AWAITING_REPLY = State.NEUTRAL, State.BIDDING, State.AWAITING_REPLY
+_RECEIVING, _DECIDING, _LATE = State.RECEIVING, State.DECIDING, State.LATE
+_FRAME, _ACCEPT = Input.FRAME, Input.ACCEPT
+_RECEIVE, _ANSWER = Deadline.RECEIVE, Deadline.ANSWER
+_ENQ, _EOT, _ACK, _NAK = (bytes([character]) for character in (ENQ, EOT, ACK, NAK))
 
 
 class Role(Enum):
@@ -90,17 +126,19 @@ class DataLink:
         "_last",
         "_limit",
         "_out",
-        "_out_of_order",
         "_owed",
         "_pending",
         "_queue",
+        "_replies",
         "_restarted",
         "_role",
         "_scanner",
         "_serial",
         "_state",
+        "_strays",
         "_strict",
         "_texts",
+        "_timer",
         "_tolerances",
         "can_receive",
         "used",
@@ -120,14 +158,16 @@ class DataLink:
         self._limit = frame_text
         self._pending = max_pending
         self._strict = tolerances.frame_numbers == "strict"
+        self._replies = tolerances.send_replies
         self.can_receive = True
         self.used: Counter[str] = Counter()
         self._scanner = Scanner(tolerances, self.used)
-        self._state = State.NEUTRAL
-        self._out = bytearray()
+        self._state = _NEUTRAL
+        self._out = b""
         self._events: list[Event] = []
         self._deadline: Deadline | None = None
         self._serial = 0
+        self._timer: Timer | None = None
         self._owed: Deadline | None = None  # a pause due before our next ENQ
         self._restarted = False  # the pause now running was cut short once by a session of the peer
         # as receiver
@@ -136,7 +176,7 @@ class DataLink:
         self._frame: Frame | None = None
         self._frames = 0
         self._in_a_row = 0
-        self._out_of_order = 0
+        self._strays = 0
         self._interrupt = False
         # as sender
         self._queue: deque[tuple[tuple[bytes, ...], object]] = deque()
@@ -154,16 +194,18 @@ class DataLink:
     @property
     def waiting(self) -> bool:
         """A frame was handed over and has not been answered."""
-        return self._state in (State.DECIDING, State.LATE)
+        return self._state is _DECIDING or self._state is _LATE
 
     @property
     def timer(self) -> Timer | None:
-        """The deadline now running, counted from the moment this serial number appeared."""
+        """The deadline now running, counted from the moment this serial number appeared; one object for one serial number."""
         if self._deadline is None:
             return None
-        turnaround = self._deadline is Deadline.TURNAROUND
-        seconds = self._tolerances.turnaround if turnaround else SECONDS[self._deadline]
-        return Timer(self._deadline, seconds, self._serial)
+        if self._timer is None or self._timer.serial != self._serial:
+            turnaround = self._deadline is Deadline.TURNAROUND
+            seconds = self._tolerances.turnaround if turnaround else SECONDS[self._deadline]
+            self._timer = Timer(self._deadline, seconds, self._serial)
+        return self._timer
 
     @property
     def unsent(self) -> list[object]:
@@ -179,13 +221,20 @@ class DataLink:
 
     def receive(self, data: bytes) -> list[Event]:
         """Bytes have arrived, cut in any way."""
-        self._scanner.feed(data)
-        return self._look()
+        scanner = self._scanner
+        events: list[Event] = []
+        if self.waiting:
+            scanner.keep(data)
+        else:
+            scanner.feed(data)
+            self._look(events)
+        if self.waiting and scanner.kept() > self._pending:
+            events.append(Overrun(scanner.truncate(self._pending)))
+        return events
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; each is given once."""
-        out = bytes(self._out)
-        self._out.clear()
+        out, self._out = self._out, b""
         return out
 
     def accept(self) -> list[Event]:
@@ -194,7 +243,7 @@ class DataLink:
         Raises:
             Misuse: no frame waits for an answer.
         """
-        return self._answer(Input.ACCEPT)
+        return self._answer(_ACCEPT)
 
     def refuse(self) -> list[Event]:
         """The frame handed over last could not be stored: the peer is to send it again.
@@ -206,7 +255,7 @@ class DataLink:
 
     def ask_for_line(self) -> bool:
         """Answer the next accepted frame with EOT, which asks the sender to pause (§6.3.5); false without a session."""
-        self._interrupt = self._state in (State.RECEIVING, State.DECIDING)
+        self._interrupt = self._state in (_RECEIVING, _DECIDING)
         return self._interrupt
 
     def send(self, message: Sequence[bytes], tag: object = None) -> list[Event]:
@@ -222,11 +271,11 @@ class DataLink:
                 raise FrameError(f"record {number} does not end with CR: add it")
             check_text(record)
         self._queue.append((tuple(message), tag))
-        return self._look()
+        return self._look([])
 
     def withdraw(self, tag: object) -> bool:
         """Forget the first queued message of this tag; false if there is none, or if it is on its way."""
-        sending = self._state in (State.BIDDING, State.AWAITING_REPLY)
+        sending = self._state in (_BIDDING, _AWAITING_REPLY)
         for place, (_, known) in enumerate(self._queue):
             if known == tag and not (sending and place == 0):
                 del self._queue[place]
@@ -237,9 +286,10 @@ class DataLink:
         """A deadline has passed; one that no longer runs is ignored."""
         if self._deadline is None or timer.serial != self._serial:
             return []
-        self._events = []
+        events: list[Event] = []
+        self._events = events
         self._step(Input.TIMEOUT)
-        return self._look(self._events)
+        return self._look(events)
 
     def hang_up(self) -> list[Event]:
         """The wire is gone: whatever was going on is over, unsent messages stay queued until resume()."""
@@ -247,31 +297,32 @@ class DataLink:
         self._step(Input.HANG_UP)
         self._scanner.abandon()
         self._tell_noise()
-        self._out.clear()
+        self._out = b""
         return self._events
 
     def resume(self) -> list[Event]:
         """The wire is back: offer what is queued."""
-        return self._look()
+        return self._look([])
 
     # -- from bytes to inputs --------------------------------------------------------------------------------
 
     def _answer(self, answer: Input) -> list[Event]:
-        if not self.waiting:
+        if self._state is not _DECIDING and self._state is not _LATE:
             raise Misuse(
                 f"{answer.name.lower()}() in state {self._state.name}: answer only a frame that was handed over"
             )
-        self._events = []
+        events: list[Event] = []
+        self._events = events
         self._step(answer)
-        return self._look(self._events)
+        return self._look(events)
 
-    def _look(self, events: list[Event] | None = None) -> list[Event]:
+    def _look(self, events: list[Event]) -> list[Event]:
         """Look at what has arrived, as far as the state allows."""
-        self._events = events = [] if events is None else events
+        self._events = events
         scanner = self._scanner
         while True:
             state = self._state
-            if state is State.RECEIVING:
+            if state is _RECEIVING:
                 found = scanner.block()
                 if found is None:
                     break
@@ -283,23 +334,20 @@ class DataLink:
                     self._step(Input.EOT, "eot")
                 else:
                     self._call_in_session()
-            elif state in (State.DECIDING, State.LATE):
-                dropped = scanner.truncate(self._pending)
-                if dropped:
-                    events.append(Overrun(dropped))
+            elif state is _DECIDING or state is _LATE:
                 break
-            elif state is State.AWAITING_REPLY:
+            elif state is _AWAITING_REPLY:
                 reply = scanner.answer_to_frame()
                 if reply is None:
                     break
                 self._reply(reply)
-            elif state is State.BIDDING:
+            elif state is _BIDDING:
                 reply = scanner.answer_to_call()
                 if reply is None:
                     break
                 self._reply_to_bid(reply)
             else:
-                if state is State.NEUTRAL and (self._queue or self._owed):
+                if state is _NEUTRAL and (self._queue or self._owed):
                     self._step(Input.PAUSE if self._owed else Input.WISH)
                     continue
                 call = scanner.call(self._tolerances.implicit_session and self.can_receive)
@@ -309,27 +357,25 @@ class DataLink:
                     self._step(Input.UNANNOUNCED)
                 else:
                     self._step(Input.CALL if self.can_receive else Input.CALL_REFUSED)
-        scanner.compact()
         if len(scanner.noise) >= NOISE_PIECE:
             self._tell_noise(NOISE_PIECE)
         return events
 
     def _judge(self, frame: Frame) -> None:
         """Is a good frame the next one, the last one again, or out of order (§6.5.1)?"""
+        if frame.number == self._expected and self._strict:
+            self._step(_FRAME, frame)
+            return
         last = self._last
         if self._strict:
-            if self._out_of_order >= SIX:
+            if self._expected == _NOTHING:
                 self._step(Input.DAMAGE, Damaged(Fault.OUT_OF_STEP, frame.raw))
-            elif frame.number == self._expected:
-                self._step(Input.FRAME, frame)
             elif last is None or frame.number != last.number:
-                self._out_of_order += 1
-                self._step(Input.DAMAGE, Damaged(Fault.NUMBER, frame.raw))
+                self._out_of_order(Fault.NUMBER, frame)
             elif frame.text == last.text and frame.last == last.last:
                 self._step(Input.REPEAT, frame)
             else:
-                self._out_of_order += 1
-                self._step(Input.DAMAGE, Damaged(Fault.CHANGED_REPEAT, frame.raw))
+                self._out_of_order(Fault.CHANGED_REPEAT, frame)
             return
         numbered = self._tolerances.frame_numbers != "absent"
         if (
@@ -341,7 +387,13 @@ class DataLink:
             return
         if self._tolerances.frame_numbers == "warn" and frame.number != self._expected:
             self.used["frame_numbers"] += 1
-        self._step(Input.FRAME, frame)
+        self._step(_FRAME, frame)
+
+    def _out_of_order(self, fault: Fault, frame: Frame) -> None:
+        self._strays += 1
+        if self._strays == SIX:
+            self._expected = _NOTHING
+        self._step(Input.DAMAGE, Damaged(fault, frame.raw))
 
     def _refuse_or_close(self, damaged: Damaged) -> None:
         if damaged.fault is Fault.EOT_INSIDE:
@@ -401,9 +453,10 @@ class DataLink:
         self._deadline = deadline
         self._serial += 1
 
-    def _say(self, character: int) -> None:
-        if self._tolerances.send_replies:
-            self._out.append(character)
+    def _say(self, character: bytes) -> None:
+        """Answer the sender; nothing leaves on a line in one direction."""
+        if self._replies:
+            self._out += character
 
     # -- actions: establishment ------------------------------------------------------------------------------
 
@@ -412,14 +465,14 @@ class DataLink:
             self._owed = self._deadline
         self._expected = 1
         self._last = self._frame = None
-        self._frames = self._in_a_row = self._out_of_order = 0
+        self._frames = self._in_a_row = self._strays = 0
         self._interrupt = False
         self._events.append(SessionOpened(implicit))
-        self._run(Deadline.RECEIVE)
+        self._run(_RECEIVE)
 
     def _open_session(self, _: object) -> None:
         self._begin_session(implicit=False)
-        self._say(ACK)
+        self._say(_ACK)
 
     def _open_unannounced(self, _: object) -> None:
         self.used["implicit_session"] += 1
@@ -430,12 +483,12 @@ class DataLink:
         self._open_session(None)
 
     def _refuse_call(self, _: object) -> None:
-        self._events.append(CallRefused(in_session=self._state is State.RECEIVING))
-        self._say(NAK)
+        self._events.append(CallRefused(in_session=self._state is _RECEIVING))
+        self._say(_NAK)
 
     def _bid(self, _: object) -> None:
         self._restarted = False
-        self._out.append(ENQ)
+        self._out += _ENQ
         self._run(Deadline.ENQ_REPLY)
 
     def _pause(self, _: object) -> None:
@@ -496,7 +549,7 @@ class DataLink:
     def _finish(self, _: object) -> None:
         self._frame_is_sent()
         self._events.append(MessageSent(self._queue.popleft()[1]))
-        self._out.append(EOT)
+        self._out += _EOT
         self._run(None)
 
     def _give_way(self, _: object) -> None:
@@ -506,7 +559,7 @@ class DataLink:
             self._events.append(MessageSent(self._queue.popleft()[1]))
         else:
             self._events.append(SendFailed(self._queue[0][1], "interrupted"))
-        self._out.append(EOT)
+        self._out += _EOT
         self._run(Deadline.INTERRUPT)
 
     def _abort_refused(self, _: object) -> None:
@@ -516,7 +569,7 @@ class DataLink:
         self._give_up("frame-unanswered")
 
     def _give_up(self, reason: Literal["enq-unanswered", "frame-unanswered", "six-refusals"]) -> None:
-        self._out.append(EOT)
+        self._out += _EOT
         self._events.append(SendFailed(self._queue[0][1], reason))
         self._run(Deadline.RETRY)
 
@@ -525,45 +578,47 @@ class DataLink:
     def _hand_over(self, frame: Frame) -> None:
         self._frame = frame
         self._events.append(FrameReceived(frame))
-        self._run(Deadline.ANSWER)
+        self._deadline = _ANSWER
+        self._serial += 1
 
     def _count_accepted(self) -> None:
         frame = self._last = self._frame
         assert frame is not None  # DECIDING and LATE are entered with a frame
         self._expected = (frame.number + 1) & 7
         self._frames += 1
-        self._in_a_row = self._out_of_order = 0
-        self._run(Deadline.RECEIVE)
+        self._in_a_row = self._strays = 0
+        self._deadline = _RECEIVE
+        self._serial += 1
 
     def _acknowledge(self, _: object) -> None:
         self._count_accepted()
         self._say_accepted()
 
     def _say_accepted(self) -> None:
-        self._say(EOT if self._interrupt else ACK)
+        self._say(_EOT if self._interrupt else _ACK)
         self._interrupt = False
 
     def _acknowledge_again(self, frame: Frame) -> None:
-        self._in_a_row = self._out_of_order = 0
+        self._in_a_row = self._strays = 0
         self._events.append(FrameRepeated(frame))
         self._say_accepted()
-        self._run(Deadline.RECEIVE)
+        self._run(_RECEIVE)
 
     def _count_refused(self, fault: Fault, raw: bytes) -> None:
         self._in_a_row += 1
         self._events.append(FrameRefused(fault, raw, self._in_a_row))
         if self._in_a_row == SIX:
             self._events.append(Troubled(self._in_a_row))
-        self._run(Deadline.RECEIVE)
+        self._run(_RECEIVE)
 
     def _refuse_frame(self, damaged: Damaged) -> None:
         self._count_refused(damaged.fault, damaged.raw)
-        self._say(NAK)
+        self._say(_NAK)
 
     def _decline(self, _: object) -> None:
         assert self._frame is not None
         self._count_refused(Fault.OWNER, self._frame.raw)
-        self._say(NAK)
+        self._say(_NAK)
 
     def _fall_silent(self, _: object) -> None:
         assert self._frame is not None

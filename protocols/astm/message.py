@@ -9,7 +9,8 @@ bytes and lines are there, `fault` says what is wrong, and its records are not t
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -59,7 +60,9 @@ class Message:
             return self.declared
         first = self._decode(self.lines[0]) if self.lines else ""
         if first[:1] not in ("H", "h"):
-            raise RecordError(f"no header: the message begins with {first[:12]!r}; name the delimiters to read a fragment")
+            raise RecordError(
+                f"no header: the message begins with {first[:12]!r}; name the delimiters to read a fragment"
+            )
         return Delimiters.of_header(first)
 
     def _decode(self, line: bytes) -> str:
@@ -117,7 +120,9 @@ class Message:
         try:
             lines = tuple(record.encode(encoding, "surrogateescape") for record in records)
         except UnicodeEncodeError as error:
-            raise RecordError(f"{error.object[error.start]!r} cannot be sent as {encoding}: replace it, or change the link's encoding") from error
+            raise RecordError(
+                f"{error.object[error.start]!r} cannot be sent as {encoding}: replace it, or change the link's encoding"
+            ) from error
         for line in lines:
             if b"\r" in line or b"\n" in line:
                 raise RecordError(f"record {line[:12]!r} holds a line end: escape it")
@@ -171,17 +176,131 @@ class Assembly:
         self._max = max_message
         self._declared = delimiters
         self.used: Counter[str] = Counter() if used is None else used
-        self._forget()
-
-    def _forget(self) -> None:
-        self._lines: list[bytes] = []
-        self._raw: list[bytes] = []
+        self._parts: list[bytes] = []  # whole records of the message so far, each with its CR
+        self._open: list[bytes] = []  # pieces of a record whose end has not come
         self._size = 0
-        self._open = b""
-        self._ends = frozenset((b"L", b"l"))
-        self._skipping = False
+        self._after_cr = False  # the text before ended with CR, so that an LF now belongs to it
+        self._skipping = False  # the message was too large: nothing is taken until the next H
+        self._plain = not (self._numbered or self._feeds)
 
     @property
     def pending(self) -> bool:
         """Something of a message has come, and not its end."""
-        return bool(self._lines or self._open)
+        return bool(self._parts or self._open)
+
+    def fork(self) -> "Assembly":
+        """A second assembly in the same state: an owner whose store may fail feeds the fork, and keeps it when all went well."""
+        other = copy(self)
+        other._parts, other._open = list(self._parts), list(self._open)
+        return other
+
+    def feed(self, frame: Frame) -> list[Message]:
+        """Take the text of an accepted frame; returns the messages that end here, or were cut short by a new H.
+
+        Raises:
+            RecordError: the message has grown beyond max_message; it is dropped, and what follows until the next H.
+        """
+        text = frame.text
+        # One whole record in one frame, neither first nor last: nothing to look for.
+        size = self._size + len(text)
+        if self._plain and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
+            if size <= self._max and not self._open and not self._skipping:
+                self._parts.append(text)
+                self._size = size
+                return []
+        self._size = size
+        if self._size > self._max and not self._skipping:
+            self._parts = []
+            self._open = [] if frame.last or text.endswith(b"\r") else [b"?"]
+            self._skipping = True
+            raise RecordError(
+                f"message of more than {self._max} bytes: look at the sender, or raise max_message for this link"
+            )
+        messages: list[Message] = []
+        for record in self._records_ending_in(frame, self.used):
+            self._take(record, messages)
+        return messages
+
+    def completes(self, frame: Frame) -> bool:
+        """Whether this frame, if fed now, would bring a message out, by its L or by a new H; nothing changes."""
+        before = (list(self._open), self._after_cr)
+        skipping = self._skipping
+        begun = bool(self._parts)
+        ends = False
+        for record in self._records_ending_in(frame, Counter()):
+            kind = self._kind(record)
+            skipping = skipping and kind != b"H"
+            ends = ends or (kind == b"L" and not skipping) or (kind == b"H" and begun)
+            begun = begun or not skipping
+        self._open, self._after_cr = before
+        return ends
+
+    def close(self) -> Message | None:
+        """The session is over: what has come of a message without its L, unterminated; None if nothing has."""
+        messages: list[Message] = []
+        if self._open:
+            self._take(b"".join(self._open) + b"\r", messages)
+        rest = self._cut(terminated=False) if self._parts else None
+        self._open, self._parts, self._size = [], [], 0
+        self._after_cr = self._skipping = False
+        return messages[0] if messages else rest
+
+    def _records_ending_in(self, frame: Frame, used: Counter[str]) -> list[bytes]:
+        """The records that this frame brings to their end, each with a CR; what is left over stays open."""
+        text = frame.text
+        if self._feeds and b"\n" in text:
+            used["record_line_feeds"] += 1
+            after = text.endswith(b"\r")
+            text = (
+                (text[1:] if self._after_cr and text[:1] == b"\n" else text)
+                .replace(b"\r\n", b"\r")
+                .replace(b"\n", b"\r")
+            )
+            self._after_cr = after
+        else:
+            self._after_cr = text.endswith(b"\r")
+        *records, rest = text.split(b"\r")
+        if records and self._open:
+            records[0] = b"".join(self._open) + records[0]
+            self._open = []
+        if rest:
+            self._open.append(rest)
+        if frame.last and self._open:
+            used["record_without_cr"] += 1
+            records.append(b"".join(self._open))
+            self._open = []
+        return [record + b"\r" for record in records if record or not self._feeds]
+
+    def _kind(self, record: bytes) -> bytes:
+        """H or L where a message begins or ends, with its CR: the letter stands alone or before a delimiter."""
+        if self._numbered and record[:1].isdigit():
+            record = record[1:3]
+        return record[:1].upper() if not record[1:2].isalnum() else b""
+
+    def _take(self, record: bytes, messages: list[Message]) -> None:
+        kind = self._kind(record)
+        if kind == b"H":
+            if self._parts:
+                messages.append(self._cut(terminated=False))
+            self._size = len(record)
+            self._skipping = False
+        if self._skipping:
+            return
+        self._parts.append(record)
+        if kind == b"L":
+            messages.append(self._cut(terminated=True))
+
+    def _cut(self, terminated: bool) -> Message:
+        raw = b"".join(self._parts)
+        self._parts = []
+        self._size = 0
+        lines: Iterable[bytes] = raw.split(b"\r")[:-1]
+        if self._numbered:
+            lines = [self._without_number(line) for line in lines]
+        return Message(raw, tuple(lines), self._encoding, terminated, self._declared)
+
+    def _without_number(self, line: bytes) -> bytes:
+        if line[:1].isdigit() and line[1:2].isalpha() and not line[2:3].isalnum():
+            self.used["numbered_records"] += 1
+            return line[1:]
+        return line

@@ -35,7 +35,9 @@ class Delimiters:
         """
         declared = record[1:5]
         if record[:1] not in ("H", "h") or len(declared) < 4:
-            raise RecordError(f"header {record[:12]!r} does not declare four delimiters: expected H and, for example, |\\^&")
+            raise RecordError(
+                f"header {record[:12]!r} does not declare four delimiters: expected H and, for example, |\\^&"
+            )
         delimiters = Delimiters(*declared)
         delimiters.check(record[:12])
         if record[5:6] not in ("", delimiters.field):
@@ -52,9 +54,13 @@ class Delimiters:
             RecordError: naming the characters at fault. Source: LIS02-A2 §5.4 (no alphanumerics), §5.1 (characters).
         """
         four = self.field + self.repeat + self.component + self.escape
-        unfit = [character for character in four if character.isalnum() or character.isspace() or not character.isprintable()]
+        unfit = [
+            character for character in four if character.isalnum() or character.isspace() or not character.isprintable()
+        ]
         if unfit:
-            raise RecordError(f"{where!r}: {unfit[0]!r} cannot be a delimiter: correct the sender, or name the delimiters for this link")
+            raise RecordError(
+                f"{where!r}: {unfit[0]!r} cannot be a delimiter: correct the sender, or name the delimiters for this link"
+            )
         if len(set(four)) < 4:
             raise RecordError(
                 f"bad delimiter definition {where!r}: one character has two meanings in {four!r}: "

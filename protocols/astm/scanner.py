@@ -13,15 +13,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from protocols.astm.control import ENQ, EOT, ETB, ETX, LF, STX
+from protocols.astm.control import ENQ, EOT, ETB, ETX, STX
 from protocols.astm.events import Fault
 from protocols.astm.frame import Frame, checksum
 from protocols.astm.tolerance import Tolerances
 
-_WHOLE: Final = re.compile(rb"\x02(([0-7])([^\x02\x03\x04\x05\x0A\x17]*)([\x03\x17]))([0-9A-F]{2})\r\n")
+_WHOLE: Final = re.compile(rb"\x02([0-7]([^\x02\x03\x04\x05\x0A\x17]*)([\x03\x17]))([0-9A-F]{2})\r\n")
 _BETWEEN_FRAMES: Final = re.compile(rb"[\x02\x04\x05]")
 _ANSWER_TO_ENQ: Final = re.compile(rb"[\x05\x06\x15]")
 _HEX: Final = b"0123456789ABCDEFabcdef"
+_LONG: Final = 1024
+"""An incomplete frame longer than this is not joined to each small piece that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Scanner:
         "_at",
         "_buffer",
         "_full_tail",
+        "_later",
+        "_later_size",
+        "_max",
+        "_quiet",
         "_resume",
         "_stops",
         "_tail",
@@ -52,9 +58,14 @@ class Scanner:
     def __init__(self, tolerances: Tolerances, used: Counter[str]) -> None:
         self._tolerances = tolerances
         self._used = used
-        self._buffer = bytearray()
+        self._max = tolerances.max_frame
+        self._buffer = b""
         self._at = 0
         self._resume = 0  # inside an incomplete frame: up to here there is no character that could end it
+        # Pieces not yet joined to the buffer. A long frame that comes in small pieces is joined once, not at each piece.
+        self._later: list[bytes] = []
+        self._later_size = 0
+        self._quiet = False  # the buffer ends inside a frame, and no piece since holds a character that could end it
         self._tail = 0  # trailer bytes that may still follow a frame already handed out
         self.noise = bytearray()
         # With an optional trailer a frame is complete before its CR LF, so that form must not be matched as a whole.
@@ -71,34 +82,56 @@ class Scanner:
 
     def feed(self, data: bytes) -> None:
         """Add bytes as they arrive."""
-        self._buffer += data
+        if self._quiet:
+            self.keep(data)
+            if self._stops.search(data) or self.kept() >= self._max:
+                self._quiet = False
+            return
+        if self._later:
+            self.keep(data)
+            self._join()
+            return
+        at = self._at
+        self._buffer = self._buffer[at:] + data
+        self._at = 0
+        if self._resume:
+            self._resume -= at
+
+    def keep(self, data: bytes) -> None:
+        """Add bytes that nobody can look at yet; they are joined to the others when somebody does."""
+        self._later.append(data)
+        self._later_size += len(data)
 
     def kept(self) -> int:
         """How many bytes have arrived and not been looked at."""
-        return len(self._buffer) - self._at
+        return len(self._buffer) - self._at + self._later_size
+
+    def _join(self) -> bytes:
+        """The buffer, with all that has arrived and without what has been looked at."""
+        if self._later:
+            self._buffer = b"".join([self._buffer[self._at :], *self._later])
+            self._resume = max(0, self._resume - self._at)
+            self._at = self._later_size = 0
+            self._later = []
+        return self._buffer
 
     def truncate(self, limit: int) -> int:
         """Keep only the first so many bytes not yet looked at; returns how many were dropped."""
         dropped = max(0, self.kept() - limit)
         if dropped:
-            del self._buffer[-dropped:]
+            self._buffer = self._join()[:-dropped]
         return dropped
-
-    def compact(self) -> None:
-        """Forget what has been looked at."""
-        del self._buffer[: self._at]
-        self._resume = max(0, self._resume - self._at)
-        self._at = 0
 
     def abandon(self) -> None:
         """The session is over: what has arrived of a frame is noise."""
-        self.noise += self._buffer[self._at :]
-        self._buffer.clear()
+        self.noise += self._join()[self._at :]
+        self._buffer = b""
         self._at = self._resume = self._tail = 0
+        self._quiet = False
 
     def skip_to_last_eot(self) -> None:
         """Everything before the last EOT is history; without one nothing changes."""
-        last = self._buffer.rfind(EOT, self._at)
+        last = self._join().rfind(EOT, self._at)
         if last >= 0:
             self.noise += self._buffer[self._at : last]
             self._at = last
@@ -107,7 +140,8 @@ class Scanner:
     def call(self, implicit: bool) -> int | None:
         """Neutral line: the next ENQ, or the STX of an unannounced frame, which stays in place."""
         self._tail = 0
-        buffer, at = self._buffer, self._at
+        buffer = self._join()
+        at = self._at
         found = buffer.find(ENQ, at)
         if implicit:
             start = buffer.find(STX, at, found if found >= 0 else len(buffer))
@@ -125,37 +159,41 @@ class Scanner:
 
     def answer_to_call(self) -> int | None:
         """Our ENQ is out: the next ACK, NAK or ENQ, anything else is ignored (E1381-95 §6.2.4)."""
-        found = _ANSWER_TO_ENQ.search(self._buffer, self._at)
-        end = found.start() if found else len(self._buffer)
-        self.noise += self._buffer[self._at : end]
+        buffer = self._join()
+        found = _ANSWER_TO_ENQ.search(buffer, self._at)
+        end = found.start() if found else len(buffer)
+        self.noise += buffer[self._at : end]
         self._at = end
         return self.answer_to_frame() if found else None
 
     def answer_to_frame(self) -> int | None:
         """Our frame is out: the next byte, whatever it is."""
-        if self._at == len(self._buffer):
+        buffer = self._join()
+        if self._at == len(buffer):
             return None
         self._at += 1
-        return self._buffer[self._at - 1]
+        return buffer[self._at - 1]
 
     def block(self) -> Frame | Damaged | int | None:
         """In a session: the next frame, damaged or not, or EOT or ENQ between two frames; None until more arrives."""
-        buffer, at = self._buffer, self._at
+        if self._quiet:
+            return None
+        buffer = self._join() if self._later else self._buffer
+        at = self._at
         if at == len(buffer):
             return None
+        whole = self._whole and _WHOLE.match(buffer, at)
+        if whole:
+            raw, body, text, end, total = whole.group(0, 1, 2, 3, 4)
+            if checksum(body) == total and len(raw) <= self._max:
+                self._at = at + len(raw)
+                self._resume = 0
+                return Frame(body[0] - 0x30, text, end == b"\x03", raw)
         if buffer[at] != STX:
             found = self._between_frames()
             if found != STX:
                 return found
-            at = self._at
-        if self._whole and buffer.find(LF, max(at, self._resume)) >= 0:
-            whole = _WHOLE.match(buffer, at)
-            if whole and whole.end() - at <= self._tolerances.max_frame:
-                body, number, text, end, total = whole.groups()
-                if checksum(body) == total:
-                    self._at = whole.end()
-                    self._resume = 0
-                    return Frame(number[0] - 0x30, text, end == b"\x03", whole[0])
+            return self.block()
         return self._inside(at)
 
     def _between_frames(self) -> int | None:
@@ -190,9 +228,10 @@ class Scanner:
         buffer = self._buffer
         search_from = max(at + 1, self._resume)
         while True:
-            limit = at + self._tolerances.max_frame
+            limit = at + self._max
             found = self._stops.search(buffer, search_from, limit)
             if found is None:
+                self._quiet = len(buffer) - at > _LONG and len(buffer) < limit
                 return self._wait(at, limit, limit)
             place = found.start()
             stop = buffer[place]
@@ -227,15 +266,15 @@ class Scanner:
                     return self._damaged(Fault.TRAILER, at, here)
                 return self._damaged(Fault.EOT_INSIDE if buffer[here] == EOT else Fault.TRAILER, at, here + 1)
             here += 1
-        return self._complete(at, place, here, bytes(buffer[place + 1 : place + 3]) if summed else b"")
+        return self._complete(at, place, here, buffer[place + 1 : place + 3] if summed else b"")
 
     def _complete(self, at: int, place: int, end: int, total: bytes | None) -> Frame | Damaged:
         """Judge a frame whose end is found: nothing forbidden inside, the sum right, the number a number."""
         buffer, tolerances = self._buffer, self._tolerances
-        inner = bytes(buffer[at + 1 : place])
+        inner = buffer[at + 1 : place]
         if not tolerances.control_in_text and (STX in inner or ENQ in inner):
             return self._damaged(Fault.CONTROL, at, end)
-        if not self._sum_is_right(bytes(buffer[at + 1 : place + 1]), total):
+        if not self._sum_is_right(buffer[at + 1 : place + 1], total):
             return self._damaged(Fault.CHECKSUM, at, end)
         number, text = 0, inner
         if tolerances.frame_numbers != "absent":
@@ -244,7 +283,7 @@ class Scanner:
             number, text = inner[0] - 0x30, inner[1:]
         if tolerances.trailer == "optional":
             self._tail = self._full_tail
-        raw = bytes(buffer[at:end])
+        raw = buffer[at:end]
         self._at, self._resume = end, 0
         return Frame(number, text, buffer[place] == ETX, raw)
 
@@ -268,6 +307,6 @@ class Scanner:
         return None
 
     def _damaged(self, fault: Fault, at: int, end: int) -> Damaged:
-        raw = bytes(self._buffer[at:end])
+        raw = self._buffer[at:end]
         self._at, self._resume = end, 0
         return Damaged(fault, raw)

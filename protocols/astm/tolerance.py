@@ -5,7 +5,7 @@ Source: the deviations are those met in the field (senaite.astm captures, vendor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 from protocols.errors import SettingError
@@ -55,13 +55,21 @@ class Tolerances:
         Raises:
             SettingError: names the unknown key, or the key and the values that it may have.
         """
+        return STRICT.changed(settings)
+
+    def changed(self, settings: Mapping[str, object]) -> "Tolerances":
+        """These tolerances with some of them set otherwise: a link's own over its driver's.
+
+        Raises:
+            SettingError: as from_mapping.
+        """
         known = {field.name: _HINTS[field.name] for field in fields(Tolerances)}
         for key, value in settings.items():
             if key not in known:
                 raise SettingError(f"unknown tolerance {key!r}: use one of {', '.join(sorted(known))}")
             _check(key, value, known[key])
         chosen: dict[str, Any] = dict(settings)
-        return Tolerances(**chosen)
+        return replace(self, **chosen)
 
 
 def _check(key: str, value: object, hint: Any) -> None:

@@ -83,8 +83,9 @@ def grow(records: Iterable[Record]) -> Tree:
                     tree.patients.append(patient)
                 order = OrderNode(None)
                 patient.orders.append(order)
-            latest = ResultNode(record)
-            order.results.append(latest)
+            result = ResultNode(record)
+            order.results.append(result)
+            latest = result
         elif kind == "C":
             latest.comments.append(record)
         elif kind == "M":

@@ -73,14 +73,15 @@ def decode(raw: bytes, declared: str, override: str | None = None) -> Decoded:
 
 
 def usable(encoding: str) -> str:
-    """The encoding itself, if the framing and MSH can be read in it.
+    """The codec's own name, if the framing and MSH can be read in it.
 
     Raises: Hl7Error for an unknown codec, and for one in which ASCII is not ASCII (UTF-16 cannot travel in MLLP).
     """
     try:
-        if codecs.lookup(encoding).encode("MSH|\r")[0] == b"MSH|\r":
-            return encoding
-    except (LookupError, UnicodeError, TypeError):
+        codec = codecs.lookup(encoding)
+        if codec.encode("MSH|\r")[0] == b"MSH|\r":
+            return codec.name
+    except (LookupError, ValueError, TypeError):
         pass
     raise Hl7Error(f"{encoding!r} is not an encoding for HL7: set utf-8, iso8859-1, iso8859-15, cp1252 ...")
 
@@ -90,15 +91,16 @@ def _bijective(raw: bytes, encoding: str, said: str) -> Decoded:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        text = raw.decode(encoding, "surrogateescape")
         problem = f"{said} does not fit byte {error.start}; set the encoding of this sender"
-    # Some codecs of several bytes read two spellings as one character. The bytes are worth more than the characters.
-    if encoding in _ONE_TO_ONE or text.encode(encoding, "surrogateescape") == raw:
+        if encoding not in _ONE_TO_ONE:
+            # Only in these can a bad byte be told from the good ones around it.
+            return Decoded(raw.decode("latin-1"), "latin-1", problem)
+        text = raw.decode(encoding, "surrogateescape")
+    if encoding in _ONE_TO_ONE or text.encode(encoding) == raw:
         return Decoded(text, encoding, problem)
+    # Some codecs of several bytes read two spellings as one character. The bytes are worth more than the characters.
     return Decoded(
-        raw.decode("latin-1"),
-        "latin-1",
-        f"{said} cannot give the bytes back, read as ISO 8859-1; set the encoding of this sender",
+        raw.decode("latin-1"), "latin-1", f"{said} cannot give the bytes back; set the encoding of this sender"
     )
 
 

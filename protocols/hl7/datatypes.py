@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocols.hl7.er7 import Component, Segment
+from protocols.hl7.segment import Component, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,13 @@ class Identifier:
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> Identifier | None:
         """The identifier in field n, None when it is empty."""
         value = segment.component(n, repetition=repetition)
-        authority = [segment.component(n, 4, s, repetition) for s in range(1, 4)]
+        authority, universal_id, universal_type = (segment.component(n, 4, s, repetition) for s in range(1, 4))
         kind = segment.component(n, 5, repetition=repetition)
-        return cls(value, *authority, kind) if value or any(authority) or kind else None
+        return (
+            cls(value, authority, universal_id, universal_type, kind)
+            if value or authority or universal_id or kind
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True)

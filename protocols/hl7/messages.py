@@ -14,13 +14,41 @@ HL7 2.5.1 has no field for it, so this is labmw's own convention, on every obser
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from protocols.errors import Hl7Error
 from protocols.hl7 import strict, values
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Organisation, Person, PersonName
 from protocols.hl7.er7 import Field, Message, Segment, build
-from protocols.hl7.values import Value
+from protocols.hl7.report import (
+    AutoRelease,
+    Comment,
+    Header,
+    Observation,
+    Report,
+    ReportOrder,
+    ReportPatient,
+    ReportSpecimen,
+)
+
+__all__ = [
+    "AUTO",
+    "AutoRelease",
+    "Code",
+    "Comment",
+    "EntityId",
+    "Header",
+    "Identifier",
+    "Observation",
+    "Organisation",
+    "Person",
+    "PersonName",
+    "Report",
+    "ReportOrder",
+    "ReportPatient",
+    "ReportSpecimen",
+    "oru_r01",
+    "read_oru",
+]
 
 AUTO = Code("AUTO", "Automatic release", "99LABMW")
 """NTE-4 of the comment that says a result was released without a human; its system also marks OBX-16."""
@@ -38,116 +66,6 @@ COHERENT = {
 """OBX-11 that may stand under each OBR-25; U is not for laboratories (LAB-3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Who sends to whom, when, under which number: MSH. Times are HL7 date-times with their offset, as text."""
-
-    sending_application: str
-    sending_facility: str
-    receiving_application: str
-    receiving_facility: str
-    when: str
-    control_id: str
-    processing: str = "P"
-    country: str = ""
-    profile: EntityId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportPatient:
-    """The patient as the order named him or her: PID, and the class of PV1 (U when unknown)."""
-
-    identifiers: tuple[Identifier, ...]
-    names: tuple[PersonName, ...] = ()
-    birth: str = ""
-    sex: str = ""  # table 0001
-    account: Identifier | None = None  # PID-18, number of the stay
-    reliability: tuple[str, ...] = ()  # PID-32; France: VALI is the condition for sending the INS
-    visit_class: str = "U"
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A note: NTE."""
-
-    text: str
-    source: str = "L"  # table 0105: L the laboratory
-    type: Code | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AutoRelease:
-    """That rules released the result and nobody looked at it before: see the head of this file."""
-
-    text: str
-    pack: str
-    version: str
-    responsible: Person
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One result: OBX and the notes after it."""
-
-    code: Code
-    value: Value | None
-    unit: Code | None = None  # UCUM
-    status: str = "F"
-    sub_id: str = ""
-    range: str = ""
-    flags: tuple[str, ...] = ()  # table 0078
-    observed: str = ""  # OBX-14: for a laboratory test the time of collection
-    producer: Code | None = None  # OBX-15
-    responsible: Person | None = None  # OBX-16, the person who validated
-    auto: AutoRelease | None = None  # or the rules that did
-    method: Code | None = None
-    equipment: tuple[EntityId, ...] = ()
-    analysed: str = ""  # OBX-19
-    performer: Organisation | None = None  # OBX-23, the subcontractor
-    director: Person | None = None  # OBX-25
-    comments: tuple[Comment, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSpecimen:
-    """The specimen of the results: SPM."""
-
-    id: EntityId
-    type: Code
-    filler_id: EntityId | None = None
-    role: Code | None = None
-    collected: str = ""
-    received: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportOrder:
-    """One ordered test with its results: ORC, OBR and what follows."""
-
-    service: Code
-    placer: EntityId | None
-    filler: EntityId | None
-    observations: tuple[Observation, ...]
-    status: str = "F"  # OBR-25; ORC-5 follows from it
-    control: str = "SC"
-    group: EntityId | None = None  # ORC-4
-    changed: str = ""  # ORC-9
-    prescriber: Person | None = None  # ORC-12 and OBR-16
-    collected: str = ""  # OBR-7
-    reported: str = ""  # OBR-22
-    comments: tuple[Comment, ...] = ()
-    specimens: tuple[ReportSpecimen, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One message: the results of one patient."""
-
-    header: Header
-    patient: ReportPatient
-    orders: tuple[ReportOrder, ...] = field(default=())
-
-
 def oru_r01(report: Report) -> bytes:
     """The ORU^R01 of a report, in UTF-8, without MLLP.
 
@@ -156,7 +74,11 @@ def oru_r01(report: Report) -> bytes:
     """
     if not report.orders:
         raise Hl7Error("the report has no order: send at least one OBR")
-    rows = [_msh(report.header), _pid(report.patient), ["PV1", "1", report.patient.visit_class or "U"]]
+    rows: list[list[Field]] = [
+        _msh(report.header),
+        _pid(report.patient),
+        ["PV1", "1", report.patient.visit_class or "U"],
+    ]
     for number, order in enumerate(report.orders, 1):
         rows += _order(number, order)
     for row in rows:
@@ -370,9 +292,12 @@ def _groups(segments: list[Segment]) -> Iterator[list[Segment]]:
 
 
 def _read_header(msh: Segment) -> Header:
-    names = [msh.component(n) for n in (3, 4, 5, 6)]
+    from_application, from_facility, to_application, to_facility, when, control_id, processing, country = msh.values(
+        3, 4, 5, 6, 7, 10, 11, 17
+    )
+    profile = EntityId.read(msh, 21)
     return Header(
-        *names, msh.component(7), msh.component(10), msh.component(11), msh.component(17), EntityId.read(msh, 21)
+        from_application, from_facility, to_application, to_facility, when, control_id, processing, country, profile
     )
 
 
@@ -402,7 +327,8 @@ def _read_order(orc: Segment | None, group: list[Segment]) -> ReportOrder:
             notes = []
             results.append((item, notes))
         elif item.name == "NTE":
-            notes.append(Comment(item.text(3), item.component(2), Code.read(item, 4)))
+            text = "\n".join(item.text(3, r) for r in _each(item, 3))
+            notes.append(Comment(text, item.component(2), Code.read(item, 4)))
         elif item.name == "SPM":
             specimens.append(_read_specimen(item))
     observations = [_read_observation(obx, found) for obx, found in results]

@@ -29,13 +29,14 @@ class Separators(NamedTuple):
 
     @classmethod
     def of_header(cls, line: str) -> Separators:
-        """Read the separators of an MSH, BHS or FHS line.
+        """Read the separators of an MSH, BHS or FHS line, or of a message that begins with one.
 
         Raises: Hl7Error when they are missing, equal to each other, or characters that cannot separate.
         """
         if line[:3] not in HEADERS or len(line) < 5:
             raise Hl7Error(f"no header with separators in {line[:20]!r}: a message starts with MSH|^~\\&")
-        return _declared(line[3], line[4:10].split(line[3], 1)[0])
+        characters = line[4:10].split(line[3], 1)[0]  # six characters show that there are too many
+        return _declared(line[3], characters.split("\r", 1)[0].split("\n", 1)[0])
 
     @property
     def encoding_characters(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labmw.model import VerdictLevel
-
 from rules.checks.finding import Finding, Limits, no_number, other_unit
 from rules.interval import Interval, above, below, show
 from rules.kleene import Truth, agreement, either, word
@@ -45,8 +44,8 @@ class BoundsCheck:
         truth = agreement(truths)
         if truth is None:
             return self._unknown(one, truths, detail, possible)
-        _, code, _, facts = compared[0]
-        return Finding(truth, code, (("value", one.shown), *facts) if truth else (), detail)
+        _, code, _, crossed = compared[0]
+        return Finding(truth, code, (("value", one.shown), *crossed) if truth else (), detail)
 
     def _unknown(self, one: Subject, truths: list[Truth], detail: str, possible: bool) -> Finding:
         if len(set(truths)) > 1:  # which row holds decides, and that is not known

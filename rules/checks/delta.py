@@ -11,12 +11,11 @@ from decimal import Decimal
 from labmw.errors import QuantityError
 from labmw.model import Case, Previous, VerdictLevel
 from labmw.quantity import ucum
-
 from rules.checks.finding import Finding, Limits, no_number, other_unit
 from rules.interval import Interval, above, difference, divided, interval, negative, percent, show, size
 from rules.kleene import word
 from rules.strict import Table
-from rules.subject import Subject
+from rules.subject import Facts, Subject
 from rules.vocabulary import POLICIES
 
 MODES = ("absolute", "percent", "rate-per-hour", "rate-per-day")
@@ -52,7 +51,9 @@ class DeltaCheck:
         limit = self.limit.get("" if self.mode == "percent" else one.unit)
         if limit is None:
             return other_unit(one, tuple(self.limit))
-        near = [p for p in history if timedelta(0) < completed - p.completed <= self.window and _comparable(p, one.case)]
+        near = [
+            p for p in history if timedelta(0) < completed - p.completed <= self.window and _comparable(p, one.case)
+        ]
         if not near:
             hours = f"{self.window / timedelta(hours=1):g}"
             detail = f"no previous within {hours} h, of {len(history)} known"
@@ -65,18 +66,22 @@ class DeltaCheck:
         newest = max(near, key=lambda p: p.completed)
         usable = [p for p in near if (p.quantity.unit or "1") == one.unit]
         if not usable:
-            facts = (("value", one.shown), ("previous", str(newest.quantity)))
-            return Finding(None, "previous-unit", facts, f"previous {newest.quantity} in another unit")
+            other = (("value", one.shown), ("previous", str(newest.quantity)))
+            return Finding(None, "previous-unit", other, f"previous {newest.quantity} in another unit")
         previous = max(usable, key=lambda p: p.completed)
         before = interval(previous.quantity)
         hours = (completed - previous.completed) / timedelta(hours=1)
         change = None if before is None else self._measure(value, before, hours)
-        facts = (("value", one.shown), ("previous", str(previous.quantity)), ("hours", f"{hours:.4g}"))
+        facts: Facts = (("value", one.shown), ("previous", str(previous.quantity)), ("hours", f"{hours:.4g}"))
         used = f"previous {previous.quantity} at {previous.completed.isoformat()}"
         if change is None:
             return Finding(None, "previous-unusable", facts, f"{used}: no {self.mode} change can be computed")
         truth = above(change, float(limit))
-        unit = "%" if self.mode == "percent" else one.unit + {"rate-per-hour": "/h", "rate-per-day": "/d"}.get(self.mode, "")
+        unit = (
+            "%"
+            if self.mode == "percent"
+            else one.unit + {"rate-per-hour": "/h", "rate-per-day": "/d"}.get(self.mode, "")
+        )
         detail = f"{self.mode} change > limit [{show(change)} vs {limit} {unit}] -> {word(truth)}; {used}"
         code = "censored" if truth is None else "delta"
         facts = (*facts, ("change", f"{show(change)} {unit}"), ("limit", f"{limit} {unit}"), ("check", self.name))
@@ -125,6 +130,8 @@ def read_delta(table: Table) -> DeltaCheck:
         if not isinstance(by_unit, dict):
             raise table.refuse("limit", "has no unit", remedy)
         limit = {_unit(table, text): number for text, number in by_unit.items()}
+        if len(limit) < len(by_unit):
+            raise table.refuse("limit", "names one unit twice", "give each unit one limit")
     for number in limit.values():
         if number <= 0:
             raise table.refuse("limit", f"{number} is not more than zero", "write how much change is still accepted")

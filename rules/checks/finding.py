@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labmw.model import VerdictLevel
-
 from rules.kleene import Truth
 from rules.limits import UnitLimits
 from rules.subject import Facts, Subject

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labmw.model import Flag
-
 from rules.checks.finding import Finding, Limits
 from rules.strict import Table, nearest
 from rules.subject import Subject

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from labmw.model import Flag
-
 from rules.checks.finding import Finding, Limits
 from rules.interval import Interval, above, finite, show
 from rules.kleene import word
@@ -44,7 +43,9 @@ class HilCheck:
         result, indices = one.case.result, one.case.indices
         known: tuple[tuple[str, str], ...] = (("value", one.shown), ("direction", self.direction))
         if flag in result.flags:
-            return Finding(True, code, (*known, ("index", flag.value), ("limit", flag.value)), f"flag {flag.value} -> true")
+            return Finding(
+                True, code, (*known, ("index", flag.value), ("limit", flag.value)), f"flag {flag.value} -> true"
+            )
         measured: Decimal | None = getattr(indices, code) if indices is not None else None
         number = None if measured is None else finite(measured)
         if number is None:
@@ -54,7 +55,9 @@ class HilCheck:
             facts = (*known, ("index", self.index), ("driver", result.driver))
             return Finding(None, "index-scale", facts, f"no threshold of {self.index} for {result.driver!r}")
         truth = above(Interval(number, number), float(threshold))
-        detail = f"{self.index} > threshold [{show(Interval(number, number))} vs {threshold} {self.scale}] -> {word(truth)}"
+        detail = (
+            f"{self.index} > threshold [{show(Interval(number, number))} vs {threshold} {self.scale}] -> {word(truth)}"
+        )
         shown = (("index", f"{measured} {self.scale}"), ("limit", f"{threshold} {self.scale}"))
         return Finding(truth, code, (*known, *shown) if truth else (), detail)
 

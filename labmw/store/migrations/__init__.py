@@ -46,5 +46,3 @@ def upgrade(file: Path) -> None:
 def _begin(connection: Connection) -> None:
     # Python's own transactions would commit before each CREATE TABLE; a migration that is cut off must leave nothing.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-

@@ -226,9 +226,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sa.UniqueConstraint("site", "control_id", name="uq_outbox_site_control_id"),
     )
-    op.create_index("ix_outbox_dead", "outbox", ["site", "destination"], sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
+    op.create_index("ix_outbox_due", "outbox", ["site", "destination", "due_at"], sqlite_where=sa.text("state <> 'delivered'"), postgresql_where=sa.text("state <> 'delivered'"))
+    op.create_index("ix_outbox_next", "outbox", ["site", "destination", sa.text("priority DESC"), "id"], sqlite_where=sa.text("state <> 'delivered'"), postgresql_where=sa.text("state <> 'delivered'"))
     op.create_index("ix_outbox_site_specimen", "outbox", ["site", "specimen"])
-    op.create_index("ix_outbox_waiting", "outbox", ["site", "destination", "due_at"], sqlite_where=sa.text("state IN ('waiting', 'claimed')"), postgresql_where=sa.text("state IN ('waiting', 'claimed')"))
 
     op.create_table(
         "result",
@@ -279,7 +279,7 @@ def upgrade() -> None:
     op.create_index("ix_result_site_identity", "result", ["site", "identity"])
     op.create_index("ix_result_site_patient_loinc_completed_at", "result", ["site", "patient", "loinc", "completed_at"])
     op.create_index("ix_result_site_specimen_code", "result", ["site", "specimen", "code"])
-    op.create_index("ix_result_waiting", "result", ["site", "state"], sqlite_where=sa.text("state IN ('verify', 'released', 'held', 'blocked', 'quarantined', 'dead')"), postgresql_where=sa.text("state IN ('verify', 'released', 'held', 'blocked', 'quarantined', 'dead')"))
+    op.create_index("ix_result_unsettled", "result", ["site", "state"], sqlite_where=sa.text("state <> 'delivered' AND state <> 'detail'"), postgresql_where=sa.text("state <> 'delivered' AND state <> 'detail'"))
 
     op.create_table(
         "work",

@@ -1,0 +1,15 @@
+"""Any sender of LIS02-A2 records that no other driver knows: everything is kept as sent, and nothing of it is released.
+
+Source: CLSI LIS02-A2, clauses 6 to 14 (field positions); no instrument.
+Evidence: unverified.
+"""
+
+from labmw.driver.declaration import Control, Driver, Field
+
+DRIVER = Driver(
+    name="any-astm",
+    maker="",
+    test=Field("R", 3, 4, bare=True),
+    flags={},  # a letter means what its maker says, and the maker is unknown
+    control=Control(),
+)

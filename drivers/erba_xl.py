@@ -1,0 +1,29 @@
+"""Erba XL clinical chemistry analyzers, E1394-97 over RS-232 or TCP: a backtick repeats, the header names nobody.
+
+Test codes are typed in by each laboratory; those of the captures are here, a laboratory replaces this file by its own. NA in R.4 means
+that there is no value, with a unit beside it that is not even the test's.
+
+Source: the captures below (published by nishishailesh/astm_general), read field by field.
+Evidence: capture (corpus:astm/erba-xl/2020-09-28-13-30-07-568972.astm, corpus:astm/erba-xl/2020-09-28-13-36-02-964590.astm, corpus:astm/erba-xl/multisamplequery.astm).
+"""
+
+from labmw.driver.declaration import Driver, Evidence, Field, Test
+
+DRIVER = Driver(
+    name="erba-xl",
+    maker="Erba Mannheim",
+    models=("XL 640", "XL 1000"),
+    evidence=Evidence.CAPTURE,
+    no_value=frozenset({"NA"}),
+    material=(Field("O", 16, 1),),
+    materials=frozenset({"SERUM"}),
+    tests={
+        "GLCC": Test("2345-7", "mg/dL", ("g/L",), "Glucose"),
+        "CRR": Test("2160-0", "mg/dL", ("mg/L",), "Créatinine"),
+        "ALTT": Test("1742-6", "U/L", (), "ALAT"),
+        "TBILL": Test("1975-2", "mg/dL", ("mg/L",), "Bilirubine totale"),
+        "DBILL": Test("1968-7", "mg/dL", ("mg/L",), "Bilirubine conjuguée"),
+        "ALBB": Test("1751-7", "g/dL", ("g/L",), "Albumine"),
+        "CKK": Test("2157-6", "U/L", (), "CK"),
+    },
+)

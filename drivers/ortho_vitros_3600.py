@@ -1,0 +1,43 @@
+"""Ortho Vitros 3600 immunoassay analyzers, LIS2-A over TCP: the header names only a serial number, so the link names the driver.
+
+R.3.4 is "dilution+test+reagent unit" (1.0000+950+1.0): the number in the middle is the test. 950, 951 and 952 are the sample indices
+(haemolysis, icterus, turbidity). Replicates come under one code; the one flagged FRMN equals their mean and is the result, the others
+are its details. The other numbers and letters in R.7 are not explained by anything we could read: they are kept as unknown flags, and
+a result with one is looked at by a person.
+
+Source: the captures below (published by nishishailesh/astm_general); the replicates prove the mean: (33.46+34.05+33.59+34.35)/4 = 33.86.
+Evidence: capture (corpus:astm/vitros-3600/2020-11-11-22-43-31-584309-result.astm, corpus:astm/vitros-3600/2020-11-21-13-07-24-379581-result.astm, corpus:astm/vitros-3600/2020-11-21-11-10-01-620611-query.astm).
+"""
+
+from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from protocols.astm.tolerance import Tolerances
+
+
+def split(components: tuple[str, ...]) -> TestId:
+    """The whole of R.3.4 is the code as sent; the part between the plus signs is the test."""
+    code = components[3] if len(components) > 3 else components[0]
+    parts = code.split("+")
+    return TestId(code=code, key=parts[1] if len(parts) == 3 else code)
+
+
+DRIVER = Driver(
+    name="ortho-vitros-3600",
+    maker="Ortho Clinical Diagnostics",
+    models=("Vitros 3600",),
+    evidence=Evidence.CAPTURE,
+    specimen=Field("O", 3, 1),  # tray and cup follow
+    serial=Field("H", 5),
+    split=split,
+    flags={},
+    silent=frozenset({"0"}),
+    mean_flag="FRMN",
+    no_value=frozenset({"No Result"}),
+    material=(Field("O", 16, 1),),
+    materials=frozenset({"5"}),  # serum: the only one seen
+    tolerances=Tolerances(numbered_records=True),  # the hosts of this line number the records inside one frame
+    tests={
+        "950": Test("", name="Indice d'hémolyse", index="H"),
+        "951": Test("", name="Indice d'ictère", index="I"),
+        "952": Test("", name="Indice de turbidité", index="L"),
+    },
+)

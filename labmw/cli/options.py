@@ -1,0 +1,56 @@
+"""Which options do several commands share, and how does a command end that cannot do its work?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from labmw.config import Config, load
+from labmw.errors import ConfigError
+from labmw.phrases import Language
+
+
+class Tongue(StrEnum):
+    """A language of the catalogue."""
+
+    EN = "en"
+    FR = "fr"
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="LABMW_CONFIG", help="The configuration file.", show_default=False),
+]
+LanguageOption = Annotated[
+    Tongue | None,
+    typer.Option(
+        "--language", "-l", help="Language of the sentences; the site's own when not given.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """End with a sentence on standard error."""
+    typer.echo(f"labmw: {sentence}", err=True)
+    raise typer.Exit(code)
+
+
+def configuration(path: Path | None, code: int) -> Config:
+    """Load the configuration, or end with the sentence that says what is wrong with it."""
+    if path is None:
+        fail("no configuration: give --config FILE, or set LABMW_CONFIG", code)
+    try:
+        return load(path)
+    except ConfigError as error:
+        fail(str(error), code)
+
+
+def language_of(config: Config | None, wanted: Tongue | None) -> Language:
+    """The language asked for, else the site's."""
+    if wanted is not None:
+        return "fr" if wanted is Tongue.FR else "en"
+    return config.site.language if config is not None else "en"

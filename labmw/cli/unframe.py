@@ -1,0 +1,197 @@
+"""What messages does a file of recorded bytes hold, if it had come over the line? Bytes in, messages out; nothing is answered."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from protocols.astm.control import ENQ, EOT
+from protocols.astm.datalink import DataLink
+from protocols.astm.events import Event, FrameReceived, FrameRefused, SessionClosed, SessionOpened
+from protocols.astm.frame import Frame, checksum
+from protocols.astm.message import Assembly, Message
+from protocols.astm.record import STANDARD
+from protocols.astm.tolerance import Tolerances
+
+LARGEST = 64 * 2**20  # bytes; more is not a message of an analyzer
+_LENIENT = Tolerances(
+    max_frame=LARGEST,
+    checksum="none",
+    lower_case_checksum=True,
+    frame_numbers="off",
+    trailer="optional",
+    enq_in_transfer="restart",
+    implicit_session=True,
+    resynchronise=True,
+    numbered_records=True,
+    record_line_feeds=True,
+)
+"""What is needed to look at anything at all: never used to believe it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message of the file; `fault` says why a line would have refused a frame of it."""
+
+    message: Message
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unframed:
+    """What the file holds: its messages, what is known of its frames, the tolerances that were needed."""
+
+    messages: tuple[Found, ...] = ()
+    frames: dict[str, Any] | None = None
+    used: tuple[str, ...] = ()
+    sent_again: int = 0  # frames refused and then received whole
+
+
+@dataclass(slots=True)
+class _Session:
+    """Frames and messages as one pass of the link machine gives them."""
+
+    assembly: Assembly
+    found: list[tuple[Message, tuple[Frame, ...]]] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    refused: list[FrameRefused] = field(default_factory=list)
+    healed: int = 0
+    empty: int = 0
+    _open: list[Frame] = field(default_factory=list)
+    _broken: int | None = None
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, FrameReceived):
+            frame = event.frame
+            self.frames.append(frame)
+            self._open.append(frame)
+            if self._broken == frame.number:
+                self.healed, self._broken = self.healed + 1, None
+            messages = self.assembly.feed(frame)
+            self._add(messages)
+        elif isinstance(event, FrameRefused):
+            self.refused.append(event)
+            self._broken = event.raw[1] - 0x30 if len(event.raw) > 1 else None
+        elif isinstance(event, SessionClosed | SessionOpened):
+            self.close()
+            if isinstance(event, SessionClosed) and not event.frames:
+                self.empty += 1
+
+    def _add(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.found.append((message, tuple(self._open)))
+        if messages:
+            self._open = [] if not self.assembly.pending else self._open[-1:]
+
+    def close(self) -> None:
+        rest = self.assembly.close()
+        if rest is not None:
+            self._add([rest])
+        self._open = []
+
+
+def peek(data: bytes, kind: str) -> list[Message]:
+    """Every message as it can be made out with all tolerances: enough to see who sent it, not to believe it."""
+    if kind == "records":
+        return [found.message for found in records(data, _LENIENT, "latin-1").messages]
+    return [message for message, _ in _pass(data, _lenient_for(kind), "latin-1", Counter()).found]
+
+
+def frames(data: bytes, kind: str, tolerances: Tolerances, encoding: str) -> Unframed:
+    """The messages of framed bytes with the tolerances of their link; what it would have refused is shown and marked."""
+    used: Counter[str] = Counter()
+    link = replace(tolerances, implicit_session=True)  # a recording may begin in the middle of a session
+    strict = _pass(data, link, encoding, used)
+    named = [name for name, count in used.items() if count]
+    if not strict.refused or (strict.healed == len(strict.refused) and all(m.terminated for m, _ in strict.found)):
+        messages = tuple(Found(message) for message, _ in strict.found)
+        return Unframed(messages, _summary(data, strict.frames, [], strict.empty), tuple(named), len(strict.refused))
+    lenient = _pass(data, _lenient_for(kind), encoding, Counter())
+    whole = Counter(frame.raw for frame in strict.frames)
+    fault = strict.refused[0].fault.value
+    shown = []
+    for message, parts in lenient.found:
+        good = all(whole[frame.raw] > 0 for frame in parts)
+        whole.subtract(frame.raw for frame in parts if good)
+        shown.append(Found(message, "" if good else fault))
+    return Unframed(tuple(shown), _summary(data, lenient.frames, strict.refused, lenient.empty), tuple(named))
+
+
+def records(data: bytes, tolerances: Tolerances, encoding: str) -> Unframed:
+    """The messages of records without frames; a fragment without header is read with the standard's delimiters."""
+    used: Counter[str] = Counter()
+    start = data.lstrip(b"\xef\xbb\xbf\r\n\t \x00")
+    fragment = start[:1] not in (b"H", b"h")
+    tolerances = replace(tolerances, record_line_feeds=b"\n" in data)
+    if b"\n" in data:
+        used["record_line_feeds"] += 1
+    if fragment:
+        used["delimiters of the standard"] += 1
+    assembly = Assembly(
+        encoding,
+        tolerances,
+        max_message=2 * max(len(data), 1),
+        delimiters=STANDARD if fragment else None,
+        used=used,
+    )
+    messages = assembly.feed(Frame(0, start, True, b""))
+    rest = assembly.close()
+    found = [*messages, rest] if rest is not None else messages
+    return Unframed(tuple(Found(message) for message in found), None, tuple(used))
+
+
+def _lenient_for(kind: str) -> Tolerances:
+    return replace(_LENIENT, frame_numbers="absent") if kind == "stx-etx" else _LENIENT
+
+
+def _pass(data: bytes, tolerances: Tolerances, encoding: str, used: Counter[str]) -> _Session:
+    machine = DataLink(tolerances=tolerances, max_pending=len(data) + 1)
+    session = _Session(Assembly(encoding, tolerances, used=used))
+    waiting = deque(machine.receive(data))
+    while waiting:
+        event = waiting.popleft()
+        session.take(event)
+        machine.data_to_send()
+        if isinstance(event, FrameReceived):
+            waiting += machine.accept()
+    for event in machine.hang_up():
+        session.take(event)
+    session.close()
+    used.update(machine.used)
+    return session
+
+
+def _summary(data: bytes, seen: Sequence[Frame], refused: Sequence[FrameRefused], empty: int) -> dict[str, Any]:
+    """Count frames as the corpus does: numbers, checksums, line ends."""
+    sums: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    invalid = []
+    for index, frame in enumerate(seen):
+        end = frame.raw.find(b"\x03" if frame.last else b"\x17", 1)
+        sent, tail = frame.raw[end + 1 : end + 3], frame.raw[end + 3 :]
+        computed = checksum(frame.raw[1 : end + 1])
+        state = "absent" if len(sent) < 2 or not sent.isalnum() else "valid" if sent.upper() == computed else "invalid"
+        sums[state] += 1
+        if state == "invalid":
+            number = str(frame.number)
+            invalid.append(
+                {"index": index, "number": number, "sent": sent.decode("latin-1"), "computed": computed.decode()}
+            )
+        ends[{b"\r\n": "CRLF", b"\r": "CR", b"\n": "LF"}.get(tail, "none")] += 1
+    return {
+        "kind": "lis01",
+        "count": len(seen),
+        "etx": sum(frame.last for frame in seen),
+        "etb": sum(not frame.last for frame in seen),
+        "numbers": "".join(str(frame.number) for frame in seen),
+        "enq": data.count(ENQ) - sum(frame.raw.count(ENQ) for frame in seen),
+        "eot": data.count(EOT) - sum(frame.raw.count(EOT) for frame in seen),
+        "empty_sessions": empty,
+        "checksum": {name: sums[name] for name in ("valid", "invalid", "absent")},
+        "invalid_frames": invalid,
+        "longest_text": max((len(frame.text) for frame in seen), default=0),
+        "line_end": dict(ends),
+        "refused": len(refused),
+    }

@@ -1,0 +1,157 @@
+"""What bears on one message: the same questions as for one specimen, asked once for all of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Text, bindparam, or_, select, update
+
+from labmw.store.schema import frame, material, message, order, patient, quarantine, result, session, specimen
+from labmw.store.statements.words import given, given_number
+from labmw.store.transaction import Step
+
+
+def _any(name: str) -> BindParameter[Any]:
+    return bindparam(name, type_=Text(), expanding=True)
+
+
+_FRAME: Final = select(frame.c.id).where(
+    frame.c.site == given("site"), frame.c.session == given("session"), frame.c.seq == given_number("seq")
+)
+_MESSAGE: Final = select(message.c.id, message.c.disposition, message.c.reason, message.c.reply).where(
+    message.c.site == given("site"),
+    message.c.session == given("session"),
+    message.c.last_frame == given_number("last"),
+    message.c.place == given_number("place"),
+)
+_LAST_MESSAGE: Final = (
+    select(message.c.id, message.c.first_frame, message.c.last_frame)
+    .where(message.c.site == given("site"), message.c.session == given("session"))
+    .order_by(message.c.last_frame.desc(), message.c.id.desc())
+    .limit(1)
+)
+_SPECIMENS: Final = (
+    select(specimen)
+    .where(specimen.c.site == given("site"), specimen.c.identifier.in_(_any("identifiers")))
+    .order_by(specimen.c.identifier, specimen.c.valid_from, specimen.c.id)
+)
+_PATIENTS: Final = select(patient).where(patient.c.site == given("site"), patient.c.identifier.in_(_any("identifiers")))
+_ORDERS: Final = (
+    select(order).where(order.c.site == given("site"), order.c.specimen.in_(_any("identifiers"))).order_by(order.c.id)
+)
+_MATERIALS: Final = select(material.c.identifier).where(
+    material.c.site == given("site"),
+    material.c.identifier.in_(_any("identifiers")),
+    material.c.valid_from <= given("at"),
+    or_(material.c.valid_to.is_(None), material.c.valid_to >= given("at")),
+)
+_IDENTITIES: Final = (
+    select(
+        result.c.id,
+        result.c.identity,
+        result.c.run,
+        result.c.value,
+        result.c.number,
+        result.c.comparator,
+        result.c.unit_raw,
+        result.c.state,
+        session.c.closing,
+    )
+    .select_from(
+        result.join(message, message.c.id == result.c.message).outerjoin(
+            session, (session.c.site == message.c.site) & (session.c.id == message.c.session)
+        )
+    )
+    .where(result.c.site == given("site"), result.c.identity.in_(_any("identities")))
+    .order_by(result.c.id)
+)
+_TAKE_THE_PLACE: Final = {
+    name: given(f"new_{name}")
+    for name in (
+        *(
+            "analyzer",
+            "serial",
+            "patient",
+            "loinc",
+            "test_name",
+            "number",
+            "comparator",
+            "unit",
+            "range_raw",
+            "flags_raw",
+        ),
+        *("flags", "status", "operator", "completed_at", "received_at", "serum_index", "comments", "driver"),
+        *("driver_version", "mapping_version", "analyzer_software", "software_version", "state"),
+    )
+}
+_SUPERSEDE: Final = (
+    update(result)
+    .where(result.c.id == given_number("result_id"), result.c.state == "quarantined")
+    .values(
+        **_TAKE_THE_PLACE,
+        message=given_number("new_message"),
+        record=given_number("new_record"),
+        ordinal=given_number("new_ordinal"),
+        main=given_number("new_main"),
+    )
+    .returning(result.c.id)
+)
+_CLOSE_QUARANTINE: Final = (
+    update(quarantine)
+    .where(quarantine.c.result == given_number("result_id"), quarantine.c.state == "open")
+    .values(state="replayed", closed_at=given("at"), closed_by=given("by"), note=given("why"))
+    .returning(quarantine.c.id)
+)
+
+
+def frame_at(site: str, session: str, seq: int) -> Step:
+    """The frame that a session already has under this number."""
+    return Step(_FRAME, {"site": site, "session": session, "seq": seq})
+
+
+def message_at(site: str, session: str, last: int, place: int) -> Step:
+    """The message that already ends in this frame of this session: a resend after a late commit is recognised (law 3)."""
+    return Step(_MESSAGE, {"site": site, "session": session, "last": last, "place": place})
+
+
+def last_message_of_session(site: str, session: str) -> Step:
+    """The newest message that a session's frames have made."""
+    return Step(_LAST_MESSAGE, {"site": site, "session": session})
+
+
+def specimens_among(site: str, identifiers: Sequence[str]) -> Step:
+    """Every tube that ever carried one of these identifiers."""
+    return Step(_SPECIMENS, {"site": site, "identifiers": list(identifiers)})
+
+
+def patients_among(site: str, identifiers: Sequence[str]) -> Step:
+    """The patients of these identifiers."""
+    return Step(_PATIENTS, {"site": site, "identifiers": list(identifiers)})
+
+
+def orders_among(site: str, specimens: Sequence[str]) -> Step:
+    """What was asked for on these specimens."""
+    return Step(_ORDERS, {"site": site, "identifiers": list(specimens)})
+
+
+def materials_among(site: str, identifiers: Sequence[str], *, at: str) -> Step:
+    """Which of these identifiers are registered control materials at a moment."""
+    return Step(_MATERIALS, {"site": site, "identifiers": list(identifiers), "at": at})
+
+
+def results_of_identities(site: str, identities: Sequence[str]) -> Step:
+    """Every run under these identities, oldest first, with how its session ended: what a possible repeat is compared with (law 5)."""
+    return Step(_IDENTITIES, {"site": site, "identities": list(identities)})
+
+
+def supersede_result(result_id: int, row: dict[str, Any]) -> Step:
+    """Let a result sent again take the row of the one in quarantine; answers no row when that one has moved on meanwhile."""
+    numbers = ("message", "record", "ordinal", "main")
+    values = {f"new_{name}": row[name] for name in (*_TAKE_THE_PLACE, *numbers)}
+    return Step(_SUPERSEDE, {"result_id": result_id, **values})
+
+
+def close_quarantine_of_result(result_id: int, *, at: str, by: str, why: str) -> Step:
+    """Close what a person should have looked at: the matter has settled itself."""
+    return Step(_CLOSE_QUARANTINE, {"result_id": result_id, "at": at, "by": by, "why": why})

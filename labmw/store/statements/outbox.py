@@ -1,0 +1,125 @@
+"""What waits to be delivered: claimed for a while, delivered once, given up to a person."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import and_, func, select, update
+
+from labmw.store.schema import outbox, outbox_result, result
+from labmw.store.statements.words import given, given_number, is_free, is_not, is_one_of
+from labmw.store.transaction import Step
+
+_undelivered = is_not(outbox.c.state, "delivered")
+_unfinished = and_(_undelivered, is_one_of(outbox.c.state, "waiting", "claimed"))
+_next = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.site == given("site"),
+        outbox.c.destination == given("to"),
+        _unfinished,
+        outbox.c.due_at <= given("now"),
+        is_free(outbox.c.claimed_until),
+    )
+    .order_by(outbox.c.priority.desc(), outbox.c.id)
+    .limit(given_number("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM: Final = (
+    update(outbox)
+    .where(outbox.c.id.in_(_next))
+    .values(state="claimed", claimed_by=given("who"), claimed_until=given("until"), attempts=outbox.c.attempts + 1)
+    .returning(outbox)
+)
+_DELIVERED: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.state != "delivered")
+    .values(
+        state="delivered",
+        delivered_at=given("at"),
+        receipt=given("answer"),
+        claimed_by=None,
+        claimed_until=None,
+        last_error="",
+    )
+    .returning(outbox.c.id)
+)
+_RETRY: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.claimed_by == given("who"))
+    .values(state="waiting", due_at=given("due"), last_error=given("error"), claimed_by=None, claimed_until=None)
+    .returning(outbox.c.id)
+)
+_DEAD: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.claimed_by == given("who"))
+    .values(state="dead", last_error=given("error"), claimed_by=None, claimed_until=None)
+    .returning(outbox.c.id)
+)
+_carried = select(outbox_result.c.result).where(outbox_result.c.outbox == given_number("entry"))
+_RESULTS: Final = (
+    update(result)
+    .where(result.c.id.in_(_carried), result.c.state == given("was"))
+    .values(state=given("becomes"))
+    .returning(result.c.id)
+)
+_BY_DESTINATION: Final = (
+    select(
+        outbox.c.destination,
+        outbox.c.state,
+        func.count().label("count"),
+        func.min(outbox.c.created_at).label("oldest"),
+        func.max(outbox.c.attempts).label("attempts"),
+    )
+    .where(outbox.c.site == given("site"), _undelivered)
+    .group_by(outbox.c.destination, outbox.c.state)
+    .order_by(outbox.c.destination, outbox.c.state)
+)
+_BY_CONTROL_ID: Final = select(outbox).where(outbox.c.site == given("site"), outbox.c.control_id == given("control_id"))
+_NEXT_DUE: Final = select(func.min(outbox.c.due_at).label("due")).where(
+    outbox.c.site == given("site"), outbox.c.destination == given("to"), _unfinished
+)
+
+
+def claim_outbox(site: str, destination: str, *, limit: int, now: str, until: str, who: str) -> Step:
+    """Take the next messages to a destination that are due and free, until a moment: stat first, then the oldest.
+
+    Answers the rows in no particular order. A claim that has run out is free again: its claimer died. `attempts` counts this one.
+    """
+    values = {"site": site, "to": destination, "now": now, "until": until, "who": who, "most": limit}
+    return Step(_CLAIM, values)
+
+
+def outbox_delivered(entry: int, *, at: str, receipt: bytes) -> Step:
+    """The receiver has accepted; true whoever holds the claim by now. Answers no row when it was delivered before."""
+    return Step(_DELIVERED, {"entry": entry, "at": at, "answer": receipt})
+
+
+def outbox_retry(entry: int, *, who: str, due: str, error: str) -> Step:
+    """To be sent again from `due` on; answers no row when the claim was lost."""
+    return Step(_RETRY, {"entry": entry, "who": who, "due": due, "error": error})
+
+
+def outbox_dead(entry: int, *, who: str, error: str) -> Step:
+    """Given up, to a person; answers no row when the claim was lost."""
+    return Step(_DEAD, {"entry": entry, "who": who, "error": error})
+
+
+def results_of_outbox(entry: int, *, was: str = "released", becomes: str) -> Step:
+    """Move the results that a message carries to their next state; answers their ids."""
+    return Step(_RESULTS, {"entry": entry, "was": was, "becomes": becomes})
+
+
+def outbox_by_control_id(site: str, control_id: str) -> Step:
+    """The outbox message of this MSH-10."""
+    return Step(_BY_CONTROL_ID, {"site": site, "control_id": control_id})
+
+
+def outbox_due(site: str, destination: str) -> Step:
+    """One row: when the next message to a destination is `due` (NULL when none waits)."""
+    return Step(_NEXT_DUE, {"site": site, "to": destination})
+
+
+def outbox_waiting(site: str) -> Step:
+    """Per destination and state that is not delivered: `count`, since when the `oldest` waits, and the most `attempts`."""
+    return Step(_BY_DESTINATION, {"site": site})

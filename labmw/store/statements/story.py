@@ -1,0 +1,112 @@
+"""What is the whole story of a specimen: bytes, frames, results, verdicts, alerts, quarantine, delivery?"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import or_, select
+
+from labmw.store.schema import (
+    alert,
+    message,
+    outbox,
+    outbox_result,
+    patient,
+    quarantine,
+    repeat,
+    result,
+    session,
+    specimen,
+    verdict,
+)
+from labmw.store.statements.laboratory import orders_of_specimen, results_of_specimen, specimens_by_identifier
+from labmw.store.statements.wire import frames_between
+from labmw.store.statements.words import given
+from labmw.store.transaction import Row, Step, Transaction
+
+
+class Story(NamedTuple):
+    """Everything the store has on one specimen; each list is oldest first, each row has all columns of its table.
+
+    `frames` are per message id. `outbox` rows carry the `result` beside the message, one row for each result.
+    """
+
+    specimens: list[Row]
+    patients: list[Row]
+    orders: list[Row]
+    results: list[Row]
+    messages: list[Row]
+    sessions: list[Row]
+    frames: dict[int, list[Row]]
+    repeats: list[Row]
+    verdicts: list[Row]
+    alerts: list[Row]
+    quarantine: list[Row]
+    outbox: list[Row]
+
+
+_ours = select(result.c.id).where(result.c.site == given("site"), result.c.specimen == given("specimen"))
+_messages = (
+    select(result.c.message)
+    .where(result.c.site == given("site"), result.c.specimen == given("specimen"))
+    .union(select(repeat.c.message).where(repeat.c.result.in_(_ours)))
+)
+_people = select(specimen.c.patient).where(specimen.c.site == given("site"), specimen.c.identifier == given("specimen"))
+_known = select(result.c.patient).where(result.c.site == given("site"), result.c.specimen == given("specimen"))
+_PATIENTS: Final = (
+    select(patient)
+    .where(patient.c.site == given("site"), patient.c.identifier.in_(_people.union(_known)))
+    .order_by(patient.c.id)
+)
+_MESSAGES: Final = select(message).where(message.c.id.in_(_messages)).order_by(message.c.id)
+_SESSIONS: Final = (
+    select(session)
+    .where(
+        session.c.site == given("site"),
+        session.c.id.in_(select(message.c.session).where(message.c.id.in_(_messages))),
+    )
+    .order_by(session.c.opened_at, session.c.id)
+)
+_REPEATS: Final = select(repeat).where(repeat.c.result.in_(_ours)).order_by(repeat.c.id)
+_VERDICTS: Final = select(verdict).where(verdict.c.result.in_(_ours)).order_by(verdict.c.id)
+_ALERTS: Final = select(alert).where(alert.c.result.in_(_ours)).order_by(alert.c.id)
+_QUARANTINE: Final = (
+    select(quarantine)
+    .where(
+        or_(
+            quarantine.c.result.in_(_ours),
+            quarantine.c.result.is_(None) & quarantine.c.message.in_(_messages),
+        )
+    )
+    .order_by(quarantine.c.id)
+)
+_OUTBOX: Final = (
+    select(outbox, outbox_result.c.result)
+    .join(outbox_result, outbox_result.c.outbox == outbox.c.id)
+    .where(outbox_result.c.result.in_(_ours))
+    .order_by(outbox.c.id, outbox_result.c.id)
+)
+
+
+def story(site: str, identifier: str) -> Transaction[Story]:
+    """The story of a specimen, for `Store.view` or `Reader.view`: all of it from one and the same moment."""
+    about = {"site": site, "specimen": identifier}
+    messages = yield Step(_MESSAGES, about)
+    frames: dict[int, list[Row]] = {}
+    for one in messages:
+        if one.first_frame is not None and one.last_frame is not None:
+            frames[one.id] = yield frames_between(site, one.session, one.first_frame, one.last_frame)
+    return Story(
+        specimens=(yield specimens_by_identifier(site, identifier)),
+        patients=(yield Step(_PATIENTS, about)),
+        orders=(yield orders_of_specimen(site, identifier)),
+        results=(yield results_of_specimen(site, identifier)),
+        messages=messages,
+        sessions=(yield Step(_SESSIONS, about)),
+        frames=frames,
+        repeats=(yield Step(_REPEATS, about)),
+        verdicts=(yield Step(_VERDICTS, about)),
+        alerts=(yield Step(_ALERTS, about)),
+        quarantine=(yield Step(_QUARANTINE, about)),
+        outbox=(yield Step(_OUTBOX, about)),
+    )

@@ -1,0 +1,165 @@
+"""What the rules must know of one message's results, and how their states move on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Text, bindparam, func, select, update
+
+from labmw.store.schema import message, order, outbox, outbox_result, previous, result, verdict
+from labmw.store.statements.words import given, given_number, is_one_of
+from labmw.store.transaction import Step
+
+_specimens = bindparam("specimens", type_=Text(), expanding=True)
+_priority = (
+    select(func.max(order.c.priority))
+    .where(order.c.site == result.c.site, order.c.specimen == result.c.specimen, order.c.loinc == result.c.loinc)
+    .scalar_subquery()
+)
+_WAITING: Final = (
+    select(result, message.c.terminated, _priority.label("priority"))
+    .join(message, message.c.id == result.c.message)
+    .where(result.c.message == given_number("of_message"), is_one_of(result.c.state, "verify"))
+    .order_by(result.c.id)
+)
+_INDICES: Final = (
+    select(result.c.analyzer, result.c.specimen, result.c.serum_index, result.c.number)
+    .where(
+        result.c.site == given("site"),
+        result.c.specimen.in_(_specimens),
+        result.c.serum_index != "",
+        is_one_of(result.c.state, "detail"),
+    )
+    .order_by(result.c.id)
+)
+_RUNS: Final = (
+    select(result.c.specimen, result.c.patient, result.c.loinc, func.count().label("count"))
+    .where(
+        result.c.site == given("site"),
+        result.c.specimen.in_(_specimens),
+        result.c.main == 1,
+        is_one_of(result.c.state, "verify", "released", "held", "blocked", "delivered", "dead"),
+    )
+    .group_by(result.c.specimen, result.c.patient, result.c.loinc)
+)
+_IMPORTED: Final = (
+    select(previous)
+    .where(
+        previous.c.site == given("site"),
+        previous.c.patient.in_(bindparam("patients", type_=Text(), expanding=True)),
+        previous.c.loinc.in_(bindparam("loincs", type_=Text(), expanding=True)),
+        previous.c.completed_at >= given("since"),
+        previous.c.completed_at < given("before"),
+    )
+    .order_by(previous.c.completed_at.desc(), previous.c.id.desc())
+)
+_OWN: Final = (
+    select(
+        result.c.patient,
+        result.c.loinc,
+        result.c.completed_at,
+        result.c.number,
+        result.c.comparator,
+        result.c.unit,
+        result.c.analyzer,
+        result.c.specimen,
+    )
+    .where(
+        result.c.site == given("site"),
+        result.c.patient.in_(bindparam("patients", type_=Text(), expanding=True)),
+        result.c.loinc.in_(bindparam("loincs", type_=Text(), expanding=True)),
+        result.c.main == 1,
+        is_one_of(result.c.state, "released", "delivered"),
+        result.c.completed_at >= given("since"),
+        result.c.completed_at < given("before"),
+    )
+    .order_by(result.c.completed_at.desc(), result.c.id.desc())
+)
+_BECOME: Final = (
+    update(result)
+    .where(result.c.id == given_number("result_id"), result.c.state == given("was"))
+    .values(state=given("becomes"))
+)
+_latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
+_REPORT: Final = (
+    select(
+        result,
+        verdict.c.decided_at,
+        verdict.c.decided_by,
+        verdict.c.packs,
+        verdict.c.comments.label("verdict_comments"),
+    )
+    .select_from(
+        outbox_result.join(result, result.c.id == outbox_result.c.result).join(verdict, verdict.c.id == _latest)
+    )
+    .where(outbox_result.c.outbox == given_number("entry"))
+    .order_by(result.c.id)
+)
+_KEEP_PAYLOAD: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.payload.is_(None))
+    .values(payload=bindparam("bytes"))
+)
+_GIVE_BACK: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.claimed_by == given("who"))
+    .values(
+        state="waiting",
+        due_at=given("due"),
+        last_error=given("error"),
+        attempts=outbox.c.attempts - 1,
+        claimed_by=None,
+        claimed_until=None,
+    )
+    .returning(outbox.c.id)
+)
+
+
+def results_to_verify(message: int) -> Step:
+    """A message's results that wait for the rules, each with its order's `priority` and whether the message was `terminated`."""
+    return Step(_WAITING, {"of_message": message})
+
+
+def indices_among(site: str, specimens: Sequence[str]) -> Step:
+    """Serum indices measured on these specimens, oldest first."""
+    return Step(_INDICES, {"site": site, "specimens": list(specimens)})
+
+
+def runs_among(site: str, specimens: Sequence[str]) -> Step:
+    """How many runs of each test these specimens have had, quarantine not counted."""
+    return Step(_RUNS, {"site": site, "specimens": list(specimens)})
+
+
+def imported_history(site: str, patients: Sequence[str], loincs: Sequence[str], *, since: str, before: str) -> Step:
+    """Earlier results that came from the LIS, newest first."""
+    return Step(
+        _IMPORTED, {"site": site, "patients": list(patients), "loincs": list(loincs), "since": since, "before": before}
+    )
+
+
+def own_history(site: str, patients: Sequence[str], loincs: Sequence[str], *, since: str, before: str) -> Step:
+    """Earlier results that we have released ourselves, newest first."""
+    return Step(
+        _OWN, {"site": site, "patients": list(patients), "loincs": list(loincs), "since": since, "before": before}
+    )
+
+
+def results_become(moves: Sequence[tuple[int, str, str]]) -> Step:
+    """Move results from one state to the next: (result, was, becomes); one that is not in the first stays as it is."""
+    return Step(_BECOME, [{"result_id": one, "was": was, "becomes": becomes} for one, was, becomes in moves])
+
+
+def report_of(entry: int) -> Step:
+    """What an outbox message reports: its results with their latest verdict."""
+    return Step(_REPORT, {"entry": entry})
+
+
+def keep_payload(entry: int, payload: bytes) -> Step:
+    """Keep the bytes of a message before they are sent for the first time: every attempt sends the same."""
+    return Step(_KEEP_PAYLOAD, {"entry": entry, "bytes": payload})
+
+
+def give_back(entry: int, *, who: str, due: str, error: str) -> Step:
+    """Give a claimed message back unsent: the attempt does not count."""
+    return Step(_GIVE_BACK, {"entry": entry, "who": who, "due": due, "error": error})

@@ -1,0 +1,67 @@
+"""What waits to be done: claimed for a while, finished by deletion, and free again when its claimer dies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import delete, func, select, update
+
+from labmw.store.schema import work
+from labmw.store.statements.words import given, given_number, is_free
+from labmw.store.transaction import Step
+
+# FOR UPDATE SKIP LOCKED keeps two PostgreSQL workers apart; SQLite has one writer and does not write it.
+_next = (
+    select(work.c.id)
+    .where(
+        work.c.site == given("site"),
+        work.c.kind == given("of_kind"),
+        work.c.due_at <= given("now"),
+        is_free(work.c.claimed_until),
+    )
+    .order_by(work.c.due_at, work.c.id)
+    .limit(given_number("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM: Final = (
+    update(work)
+    .where(work.c.id.in_(_next))
+    .values(claimed_by=given("who"), claimed_until=given("until"), attempts=work.c.attempts + 1)
+    .returning(work)
+)
+_FINISH: Final = delete(work).where(work.c.id == given_number("work")).returning(work.c.id)
+_POSTPONE: Final = (
+    update(work)
+    .where(work.c.id == given_number("work"), work.c.claimed_by == given("who"))
+    .values(due_at=given("due"), claimed_by=None, claimed_until=None)
+    .returning(work.c.id)
+)
+_WAITING: Final = (
+    select(work.c.kind, func.count().label("count"), func.min(work.c.created_at).label("oldest"))
+    .where(work.c.site == given("site"))
+    .group_by(work.c.kind)
+    .order_by(work.c.kind)
+)
+
+
+def claim_work(site: str, *, limit: int, now: str, until: str, who: str, kind: str = "verify") -> Step:
+    """Take the oldest work that is due and free, until a moment; answers the rows, in no particular order.
+
+    Work whose claim has run out is free: its claimer died. `attempts` counts the claims, this one included.
+    """
+    return Step(_CLAIM, {"site": site, "of_kind": kind, "now": now, "until": until, "who": who, "most": limit})
+
+
+def finish_work(work: int) -> Step:
+    """Done, in the transaction that holds its outcome; answers no row when it was done already (then undo: raise)."""
+    return Step(_FINISH, {"work": work})
+
+
+def postpone_work(work: int, *, who: str, due: str) -> Step:
+    """Give it back, to be claimed from `due` on; answers no row when the claim was lost."""
+    return Step(_POSTPONE, {"work": work, "who": who, "due": due})
+
+
+def work_waiting(site: str) -> Step:
+    """Per kind: `count`, and since when the `oldest` waits."""
+    return Step(_WAITING, {"site": site})

@@ -1,0 +1,143 @@
+"""What is one rule of a pack, and what does it say of one subject?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labmw.model import Reason, VerdictLevel
+from rules.checks import CHECKS, Check
+from rules.checks.finding import Finding, Limits
+from rules.strict import Table
+from rules.subject import Facts, Scope, Subject
+from rules.vocabulary import LANGUAGES, POLICIES, VERDICTS, Language
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_BRACES = re.compile(r"\{([a-z_]*)\}")
+
+Message = Mapping[Language, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Where a rule does not hold, and why: explicit, and shown in every explanation."""
+
+    scope: Scope
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check with its verdict, its policy for the unknown, its reach and its sentences."""
+
+    id: str
+    check: Check
+    verdict: VerdictLevel
+    if_missing: VerdictLevel
+    analytes: tuple[str, ...]  # aliases of the pack
+    scope: Scope
+    message: Message
+    source: str
+    exemptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one rule said of one subject: `word` is fired, passed, unknown or exempt."""
+
+    word: str
+    level: VerdictLevel
+    detail: str
+    finding: Finding | None = None
+
+
+def apply(rule: Rule, one: Subject, limits: Limits, words: frozenset[str]) -> Outcome:
+    """Judge one subject by one rule; `words` are what its analyte may say instead of a number."""
+    if not rule.scope.holds(one, unknown=True):
+        return Outcome("exempt", VerdictLevel.RELEASE, f"driver {one.case.result.driver}")
+    for exemption in rule.exemptions:
+        if exemption.scope.holds(one, unknown=False):
+            return Outcome("exempt", VerdictLevel.RELEASE, f"ward {one.ward}: {exemption.reason['en']}")
+    if rule.check.numeric and one.case.result.quantity is None and one.case.result.value in words:
+        return Outcome("exempt", VerdictLevel.RELEASE, f"word {one.case.result.value!r}")
+    finding = rule.check.judge(one, limits)
+    if finding.truth is None:
+        level = rule.if_missing if finding.level is None else finding.level
+        return Outcome("unknown", level, f"{finding.code}: {finding.detail}", finding)
+    if finding.truth:
+        return Outcome("fired", rule.verdict, finding.detail, finding)
+    return Outcome("passed", VerdictLevel.RELEASE, finding.detail, finding)
+
+
+def reason(rule: Rule, name: str, outcome: Outcome) -> Reason:
+    """Return the reason of an outcome that asks for something; a fired rule brings its own sentences along, frozen with the verdict."""
+    assert outcome.finding is not None
+    facts = outcome.finding.facts
+    if outcome.word == "fired":
+        facts += tuple((f"message_{language}", fill(rule.message[language], facts)) for language in LANGUAGES)
+    return Reason(outcome.finding.code, outcome.level, name, facts)
+
+
+def fill(template: str, facts: Facts) -> str:
+    """Put facts into the braces of a message; nothing else in it is ever evaluated."""
+    known = dict(facts)
+    return _BRACES.sub(lambda match: known.get(match[1], ""), template)
+
+
+def read_rule(table: Table, aliases: tuple[str, ...]) -> Rule:
+    """Read one [[rule]], all but its examples."""
+    name = identifier(table, "id")
+    check = CHECKS[table.word("check", CHECKS)](table)
+    verdict = VERDICTS[table.word("verdict", VERDICTS)]
+    if_missing = POLICIES[table.word("if_missing", POLICIES, "hold")]
+    analytes = table.texts("analytes", "list aliases of [analytes]") or aliases
+    for alias in analytes:
+        if alias not in aliases:
+            raise table.refuse("analytes", f"{alias!r} is no analyte of this pack", f"known are {', '.join(aliases)}")
+    drivers = frozenset(table.texts("drivers", "list names of drivers"))
+    if drivers and check.name == "limit":
+        raise table.refuse(
+            "drivers", "would release other analyzers' results without limits", "let limits hold for all drivers"
+        )
+    message = read_message(table, "message", check.facts)
+    source = (
+        table.text("source", 'cite where the number comes from, or write "starting point"') if check.sourced else ""
+    )
+    exemptions = tuple(_exemption(one) for one in table.tables("exempt"))
+    return Rule(name, check, verdict, if_missing, analytes, Scope(drivers=drivers), message, source, exemptions)
+
+
+def _exemption(table: Table) -> Exemption:
+    remedy = "list the wards that are exempt"
+    wards = frozenset(table.texts("wards", remedy))
+    if not wards:
+        raise table.refuse("wards", "is missing", remedy)
+    found = Exemption(Scope(wards=wards), read_message(table, "reason", frozenset()))
+    table.done()
+    return found
+
+
+def read_message(table: Table, key: str, facts: frozenset[str]) -> Message:
+    """Read a sentence in every language; its braces may only name the facts that the check brings."""
+    inner = table.table(key, f'write {key}.en = "..." and {key}.fr = "..."')
+    message: dict[Language, str] = {}
+    for language in LANGUAGES:
+        message[language] = text = inner.text(language, f"translate it: {key}.{language} = ...")
+        for name in _BRACES.findall(text):
+            if name not in facts:
+                known = ", ".join(sorted(facts)) or "none"
+                raise inner.refuse(language, f"{{{name}}} is not known here", f"known are {known}")
+        if "{" in _BRACES.sub("", text) or "}" in _BRACES.sub("", text):
+            raise inner.refuse(language, "has a brace that stands for nothing", "write {value}, with the braces closed")
+    inner.done()
+    return message
+
+
+def identifier(table: Table, key: str) -> str:
+    """Read a name made of letters, digits, '.', '_' and '-'."""
+    remedy = "use 1 to 64 letters, digits, '.', '_' or '-'"
+    text = table.text(key, remedy)
+    if not _IDENTIFIER.fullmatch(text):
+        raise table.refuse(key, f"{text!r} is not an identifier", remedy)
+    return text

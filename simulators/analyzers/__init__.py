@@ -1,0 +1,13 @@
+"""Which families of analyzers can be simulated? One file each, holding one value named DIALECT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulators.analyzers import cepheid_genexpert, erba_xl, horiba_yumizen_h500, roche_cobas_c311, sysmex_xn
+from simulators.dialect import Dialect
+
+DIALECTS: Mapping[str, Dialect] = {
+    one.DIALECT.name: one.DIALECT
+    for one in (cepheid_genexpert, erba_xl, horiba_yumizen_h500, roche_cobas_c311, sysmex_xn)
+}

@@ -1,0 +1,234 @@
+"""What is to be played? A scenario is one TOML file, read strictly; each error names file, key and remedy."""
+
+from __future__ import annotations
+
+import tomllib
+import zoneinfo
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from simulators.analyzers import DIALECTS
+from simulators.errors import ScenarioError
+from simulators.faults import Faults
+from simulators.lis import Behaviour, Outage
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file: an unknown key is an error."""
+
+
+class OutageTable(_Strict, frozen=True):
+    """The LIS is away: from when, and for how many seconds of the scenario."""
+
+    seconds: float
+    after_messages: int | None = None
+    after_seconds: float | None = None
+
+
+class LisTable(_Strict, frozen=True):
+    """The simulated LIS: where it listens and what it does to every n-th message (0: never)."""
+
+    listen: str = "127.0.0.1:0"
+    delay: float = 0.0
+    error_every: int = 0
+    silent_every: int = 0
+    late_every: int = 0
+    late_seconds: float = 5.0
+    mismatch_every: int = 0
+    outage: list[OutageTable] = []
+
+    def behaviour(self) -> Behaviour:
+        """Return it as the LIS takes it."""
+        outages = tuple(Outage(one.seconds, one.after_messages, one.after_seconds) for one in self.outage)
+        return Behaviour(
+            delay=self.delay,
+            error_every=self.error_every,
+            silent_every=self.silent_every,
+            late_every=self.late_every,
+            late_seconds=self.late_seconds,
+            mismatch_every=self.mismatch_every,
+            outages=outages,
+        )
+
+
+class Expected(_Strict, frozen=True):
+    """Where a planted case must end in labmw: passed on in the report, for whoever counts."""
+
+    state: str
+    reason: str = ""
+    test: str = ""  # the test code it is about; empty: every result of the message
+
+
+class Unknown(_Strict, frozen=True):
+    """A result under a test code that no driver knows."""
+
+    code: str
+    value: str
+    unit: str = ""
+
+
+class Planted(_Strict, frozen=True):
+    """A sample with something about it. Values are texts and are written as they stand, wrong ones too."""
+
+    case: str
+    at: int | None = None  # place among the analyzer's messages, from 0; else spread evenly
+    tests: list[str] = []  # instead of the analyzer's
+    values: dict[str, str] = {}
+    flags: dict[str, str] = {}
+    unknown: list[Unknown] = []
+    before: dict[str, str] = {}  # earlier results of this patient, some weeks ago
+    ordered: bool = True
+    terminated: bool = True
+    times: int = 1  # transmissions of the whole message
+    hang_up_after: int | None = None  # acknowledged frames
+    pause: float = 1.0  # seconds until the analyzer resumes
+    expect: list[Expected] = []
+
+
+class Capture(_Strict, frozen=True):
+    """A recording to be played: a file of the corpus when it is there, else another one beside the simulators."""
+
+    corpus: str = ""
+    otherwise: str = ""
+    file: str = ""
+
+
+class FaultTable(_Strict, frozen=True):
+    """What the line does, per direction: the fields of `simulators.faults.Faults`."""
+
+    to_labmw: dict[str, float | int] = {}
+    from_labmw: dict[str, float | int] = {}
+
+
+class AnalyzerTable(_Strict, frozen=True):
+    """One analyzer: its family, its plug (exactly one of connect, listen, pty), its work, its line."""
+
+    name: str
+    dialect: str
+    connect: str = ""  # "host:port" of labmw
+    listen: str = ""  # "host:port" where labmw dials
+    pty: str = ""  # where to put the name of the serial device (a symbolic link)
+    samples: int = 0
+    tests: list[str] = []  # what is measured in every sample; empty: everything the dialect knows
+    history: float = 0.5  # share of patients with earlier results
+    think: float = 0.3  # seconds of the scenario before each message
+    start: float = 0.0  # seconds of the scenario before the first
+    packing: Literal["", "record", "message"] = ""
+    frame_text: int = 0
+    patience: float = 120.0
+    planted: list[Planted] = []
+    capture: Capture | None = None
+    faults: FaultTable = FaultTable()
+
+
+class Material(_Strict, frozen=True):
+    """A control material that labmw should know."""
+
+    identifier: str
+    name: str = ""
+    lot: str = ""
+
+
+class Scenario(_Strict, frozen=True):
+    """The whole file."""
+
+    name: str = ""
+    seed: int = 1
+    timezone: str = "Europe/Paris"
+    hours_ago: float = 2.0  # when the first sample was measured
+    settle: float = 3.0  # real seconds without a message after which the LIS goes home, once the analyzers are done
+    lis: LisTable | None = None
+    analyzer: list[AnalyzerTable] = []
+    material: list[Material] = []
+
+
+def load(path: Path) -> Scenario:
+    """Read and check one scenario; raises ScenarioError."""
+    name = str(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(name, "", f"cannot be read ({error})", "give the path of a scenario in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(name, "", f"is not TOML ({error})", "mend the line it names") from None
+    return read(table, name)
+
+
+def read(table: dict[str, Any], name: str) -> Scenario:
+    """Check a scenario; raises ScenarioError."""
+    try:
+        scenario = msgspec.convert(table, Scenario)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        key = where.rstrip("`").lstrip(".") or "the file"
+        raise ScenarioError(name, key, problem, "see simulators/scenarios/demo.toml, where every key is used") from None
+    _check(scenario, name)
+    return scenario
+
+
+def _check(scenario: Scenario, file: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(scenario.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ScenarioError(
+            file, "timezone", f"{scenario.timezone!r} is not a time zone", 'write it like "Europe/Paris"'
+        ) from None
+    if scenario.lis:
+        address(file, "lis.listen", scenario.lis.listen)
+    names = [one.name for one in scenario.analyzer]
+    for index, one in enumerate(scenario.analyzer):
+        key = f"analyzer[{index}] ({one.name})"
+        if names.count(one.name) > 1:
+            raise ScenarioError(file, f"{key}.name", "is used twice", "give each analyzer its own name")
+        if one.dialect not in DIALECTS:
+            raise ScenarioError(
+                file, f"{key}.dialect", f"{one.dialect!r} is not known", f"use one of {', '.join(sorted(DIALECTS))}"
+            )
+        plugs = [way for way in ("connect", "listen", "pty") if getattr(one, way)]
+        if len(plugs) != 1:
+            raise ScenarioError(
+                file, key, f"has {' and '.join(plugs) or 'no plug'}", "set exactly one of connect, listen and pty"
+            )
+        for way in ("connect", "listen"):
+            if text := getattr(one, way):
+                address(file, f"{key}.{way}", text)
+        _check_tests(one, file, key)
+        for way in ("to_labmw", "from_labmw"):
+            faults(getattr(one.faults, way), file, f"{key}.faults.{way}")
+
+
+def _check_tests(one: AnalyzerTable, file: str, key: str) -> None:
+    known = DIALECTS[one.dialect].assays
+    used = [
+        *one.tests,
+        *(code for case in one.planted for code in (*case.tests, *case.values, *case.flags, *case.before)),
+    ]
+    for code in used:
+        if code not in known:
+            raise ScenarioError(
+                file, key, f"test {code!r} is not one of {one.dialect}", f"use some of {', '.join(known)}"
+            )
+
+
+def address(file: str, key: str, text: str) -> tuple[str, int]:
+    """Split "host:port"; raises ScenarioError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ScenarioError(file, key, f"{text!r} is not host:port", 'write it like "127.0.0.1:4001"')
+    return host.strip("[]"), int(port)
+
+
+def faults(table: dict[str, float | int], file: str, key: str) -> Faults:
+    """Return how bad a line is; raises ScenarioError for a fault nobody knows or a chance outside 0 to 1."""
+    known = {one.name for one in fields(Faults)}
+    for name in table:
+        if name not in known:
+            raise ScenarioError(file, f"{key}.{name}", "is not a fault", f"use some of {', '.join(sorted(known))}")
+    values: dict[str, Any] = dict(table)
+    try:
+        return Faults(**values)
+    except ValueError as error:
+        raise ScenarioError(file, key, str(error), "give each fault as a chance per piece") from None
