@@ -27,9 +27,11 @@ from labmw.delivery.outbox import Outbox
 from labmw.delivery.patience import Patience
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
+from labmw.driver import hl7 as hl7_reading
 from labmw.errors import ConfigError, DriverError, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.verification import Verification
+from labmw.line.blocks import Hl7Conversation
 from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.health import LinkHealth
 from labmw.line.link import Doorkeeper, LinkRunner
@@ -40,9 +42,10 @@ from labmw.line.transport import Wire
 from labmw.store import open_store, schema, statements
 from labmw.store.transaction import Store, Transaction
 from protocols.astm.datalink import Role
-from protocols.astm.message import Message
+from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
 from protocols.errors import SettingError
+from protocols.hl7.er7 import Message as Hl7Message
 from rules.pack import SHIPPED, Packs, load_all
 from rules.signature import read_signatures
 
@@ -59,7 +62,7 @@ class Laboratory:
 
     config: Config
     clock: Clock = SYSTEM
-    conversation: type[AstmConversation] = AstmConversation
+    astm: type[AstmConversation] = AstmConversation
     store: Store = field(init=False)
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
@@ -145,15 +148,17 @@ class Laboratory:
                 health.trouble("driver", why=str(error))
                 log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
                 continue
-            runner = LinkRunner(link, self._converse(terms, intake, health), health, doorkeeper)
+            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
 
     def _converse(
-        self, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
+        self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
     ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        kind = Hl7Conversation if link.protocol == "hl7" else self.astm
+
         async def converse(wire: Wire) -> str:
-            return await self.conversation(wire, terms, self.store, intake, health, self.clock).run()
+            return await kind(wire, terms, self.store, intake, health, self.clock).run()
 
         return converse
 
@@ -161,7 +166,9 @@ class Laboratory:
         driver = self._driver_of(link)
         base = driver.tolerances if driver else STRICT
         tolerances = base.changed(link.tolerances)
-        encoding = link.encoding or (driver.encoding if driver else "latin-1")
+        encoding = link.encoding  # HL7: MSH-18 says it, unless the link overrules
+        if link.protocol == "astm" and not encoding:
+            encoding = driver.encoding if driver else "latin-1"
         return Terms(
             site=self.config.site.id,
             link=link.name,
@@ -189,16 +196,17 @@ class Laboratory:
         """Read a message with its link's driver, or with the one that its header names."""
         link = next((one for one in self.config.link if one.name == received.link), None)
         zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
-        assert isinstance(received.message, Message)
         driver: Driver | Ambiguous | None = None
         if link is not None:
             with contextlib.suppress(DriverError):
                 driver = self._driver_of(link)
-        if driver is None:
-            driver = self.registry.recognise_message(received.message)
-        return astm_reading.read(
-            received.message, self.registry.reader(driver), zone=zone, tolerances_used=received.tolerances
-        )
+        message = received.message
+        if isinstance(message, Hl7Message):
+            found = driver or self.registry.recognise_hl7(message)
+            return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
+        assert isinstance(message, AstmMessage)
+        found = driver or self.registry.recognise_message(message)
+        return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
 
     def _build_outbox(self) -> Outbox | None:
         lis = self.config.lis

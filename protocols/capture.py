@@ -34,6 +34,9 @@ class Piece:
     data: bytes
 
 
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
+
+
 def dumps(pieces: Iterable[Piece], comment: str = "") -> str:
     """The text of a capture file.
 
@@ -43,15 +46,16 @@ def dumps(pieces: Iterable[Piece], comment: str = "") -> str:
     for piece in pieces:
         if piece.direction not in (FROM_INSTRUMENT, FROM_LABMW):
             raise CaptureError(f"direction {piece.direction!r}: write > for the instrument or < for labmw")
-        if not piece.seconds.is_finite() or piece.seconds < 0:
-            raise CaptureError(f"time {piece.seconds}: write the seconds since the start of the recording")
+        seconds = f"{piece.seconds:f}"
+        if not _SECONDS.fullmatch(seconds):
+            raise CaptureError(f"time {piece.seconds}: write the seconds since the start, to the nanosecond at most")
         if not piece.data:
             raise CaptureError(f"the piece at {piece.seconds} s is empty: leave it out")
-        lines.append(f"{piece.seconds:f} {piece.direction} {piece.data.hex()}")
+        lines.append(f"{seconds} {piece.direction} {piece.data.hex()}")
     return "".join(line + "\n" for line in lines)
 
 
-_LINE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)\s+([<>])\s+((?:[0-9A-Fa-f]{2}\s*)+)", re.ASCII)
+_LINE = re.compile(rf"({_SECONDS.pattern})\s+([<>])\s+((?:[0-9A-Fa-f]{{2}}\s*)+)", re.ASCII)
 
 
 def loads(text: str) -> list[Piece]:
@@ -84,7 +88,8 @@ def pieces_to_bytes(pieces: Iterable[Piece], direction: str = FROM_INSTRUMENT) -
 _HEADER = re.compile(rb"(?:MSH|BHS|FHS)[^\w\s]")
 _RECORDS = re.compile(rb"H[^\w\s][^\w\s]{3}")
 _FRAGMENT = re.compile(rb"[PORCQMSL]\|[0-9]*\|")
-_FRAME = re.compile(rb"\x02[0-7]H?")
+_FRAME = re.compile(rb"\x02[0-7]")
+_PIECE = re.compile(rf"{_SECONDS.pattern}\s+[<>]\s+[0-9A-Fa-f]{{2}}", re.ASCII)
 
 
 def sniff(data: bytes) -> Kind:
@@ -111,8 +116,6 @@ def sniff(data: bytes) -> Kind:
 
 
 def _is_wire(start: bytes) -> bool:
-    for line in start.split(b"\n")[:-1] or [start]:
-        content = line.strip()
-        if content and not content.startswith(b"#"):
-            return _LINE.fullmatch(content.decode("latin-1")) is not None
-    return start.startswith(b"#")
+    lines = (line.strip() for line in start.decode("latin-1").split("\n"))
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return _PIECE.match(first) is not None

@@ -48,7 +48,9 @@ def judge(case: Case, packs: Packs) -> Verdict:
             if outcome.level is VerdictLevel.COMMENT and outcome.finding is not None:
                 comments.append(fill(step.rule.message[packs.language], outcome.finding.facts))
     level = worst(*(one.level for one in reasons))
-    reasons.sort(key=lambda one: (-one.level, one.rule))
+    reasons.sort(
+        key=lambda one: (-one.level, not one.rule.startswith("labmw/"), one.rule)
+    )  # one order, whatever was asked first
     return Verdict(level, tuple(reasons), plan.packs, tuple(trace), tuple(dict.fromkeys(comments)))
 
 

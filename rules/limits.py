@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, pairwise, product
+from pathlib import PurePath
 
 from labmw.errors import QuantityError
 from labmw.quantity import ucum
@@ -157,7 +158,7 @@ def _row(sheet: Sheet, line: Line, analytes: Mapping[str, tuple[str, ...]]) -> t
             sheet.file, where, problem, "let age_to be later than age_from, in the same unit where they are near"
         )
     bounds = _bounds(sheet, line)
-    place = f"{sheet.file.replace(chr(92), '/').rpartition('/')[2]}:{line.number}"
+    place = f"{PurePath(sheet.file).name}:{line.number}"
     return Row(alias, sex, start, end, cells["ward"], cells["specimen"], unit, bounds, cells["source"], place), loincs
 
 

@@ -58,7 +58,9 @@ def apply(rule: Rule, one: Subject, limits: Limits, words: frozenset[str]) -> Ou
         return Outcome("exempt", VerdictLevel.RELEASE, f"driver {one.case.result.driver}")
     for exemption in rule.exemptions:
         if exemption.scope.holds(one, unknown=False):
-            return Outcome("exempt", VerdictLevel.RELEASE, f"ward {one.ward}: {exemption.reason['en']}")
+            return Outcome(
+                "exempt", VerdictLevel.RELEASE, f"ward {one.ward}: {exemption.reason['en']} / {exemption.reason['fr']}"
+            )
     if rule.check.numeric and one.case.result.quantity is None and one.case.result.value in words:
         return Outcome("exempt", VerdictLevel.RELEASE, f"word {one.case.result.value!r}")
     finding = rule.check.judge(one, limits)

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+_TURNS = 50  # of the event loop, in which everything happens that does not wait for the clock
 
 
 class Clock(Protocol):
@@ -53,6 +54,51 @@ class WallClock:
     async def sleep(self, seconds: float) -> None:
         """Wait real seconds."""
         await asyncio.sleep(seconds)
+
+
+class HandClock:
+    """A clock that stands still until it is moved: a day of waiting takes no time."""
+
+    def __init__(self, start: datetime = datetime(2025, 3, 10, 9, 0, tzinfo=UTC)) -> None:
+        self._start, self._time = start, 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def monotonic(self) -> float:
+        """Return seconds since the clock was made."""
+        return self._time
+
+    def now(self) -> datetime:
+        """Return the civil time in UTC."""
+        return self._start + timedelta(seconds=self._time)
+
+    def real(self, seconds: float) -> float:
+        """Return the seconds unchanged."""
+        return seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock has been moved so far."""
+        if seconds > 0:
+            alarm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._sleepers.append((self._time + seconds, alarm))
+            await alarm
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, and wake who has waited long enough."""
+        self._time += seconds
+        for when, alarm in self._sleepers:
+            if when <= self._time and not alarm.done():
+                alarm.set_result(None)
+        self._sleepers = [one for one in self._sleepers if not one[1].done()]
+
+    async def run(self, work: asyncio.Task[T]) -> T:
+        """Let the work go on, and whenever nothing more happens by itself, move to the next that somebody waits for."""
+        while not work.done():
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            waiting = [when for when, alarm in self._sleepers if not alarm.done()]
+            if waiting and not work.done():
+                self.advance(max(0.0, min(waiting) - self._time))
+        return work.result()
 
 
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:

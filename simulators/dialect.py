@@ -34,6 +34,7 @@ class Assay:
     detail: str = ""
     main: bool = True
     fixed: str = ""  # a text that is always the same, instead of a measured value
+    brief: bool = False  # written with the dialect's `brief` template, which carries little more than the value
     normal: tuple[str, str] = ("", "")  # printed limits; a value outside is flagged L or H
     status: str = ""  # where it is not the dialect's
 
@@ -44,7 +45,7 @@ class Assay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One family of analyzers. Result templates are chosen by `templates[assay.code]`, else `result`."""
+    """One family of analyzers."""
 
     name: str
     header: str
@@ -53,6 +54,7 @@ class Dialect:
     result: str
     comment: str
     terminator: str
+    brief: str = ""  # template of details that carry little more than a value
     alarm: str = ""  # text of a comment that follows every result; "" for families that send none
     assays: Mapping[str, Assay]
     kind: str  # tube type in the work list: SER, EDTA ...
@@ -92,6 +94,7 @@ class Measured:
     written: str = ""
     detail: str = ""
     main: bool = True
+    brief: bool = False
     range: str = ""
     comments: tuple[str, ...] = ()
 
@@ -122,6 +125,7 @@ def measure(assay: Assay, number: Decimal | str, dialect: Dialect, *, flag: str 
         written=assay.written or assay.code,
         detail=assay.detail,
         main=assay.main,
+        brief=assay.brief,
         range=" to ".join(assay.normal) if all(assay.normal) else "",
         comments=(dialect.alarm,) if dialect.alarm else (),
     )
@@ -162,7 +166,8 @@ def write(dialect: Dialect, tube: Tube, *, at: datetime, terminated: bool = True
             name: escape(text, marks)
             for name, text in (("value", one.value), ("unit", one.unit), ("flag", one.flag), ("range", one.range))
         }
-        records.append(dialect.result.format(n=number, written=one.written, status=one.status, **cells, **facts))
+        template = dialect.brief if one.brief else dialect.result
+        records.append(template.format(n=number, written=one.written, status=one.status, **cells, **facts))
         records += [dialect.comment.format(n=n, text=escape(text, marks)) for n, text in enumerate(one.comments, 1)]
     if terminated:
         records.append(dialect.terminator)

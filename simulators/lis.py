@@ -68,9 +68,9 @@ class Lis:
         self.kept: dict[str, Kept] = {}
         self.counts: Counter[str] = Counter()
         self.outages: list[dict[str, str]] = []
-        self.heard_at = clock.monotonic()  # when the last message came
         self._clock, self._behaviour, self._told = clock, behaviour, told
-        self._began = clock.monotonic()
+        self._began = self._heard_at = clock.monotonic()
+        self._away = False
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -89,6 +89,11 @@ class Lis:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close()
+
+    @property
+    def quiet_since(self) -> float:
+        """When the last message came or the last outage ended, in seconds of the clock; now, while it is away."""
+        return self._clock.monotonic() if self._away else self._heard_at
 
     async def received(self, number: int) -> None:
         """Wait until so many messages have arrived, repeats counted too."""
@@ -117,10 +122,12 @@ class Lis:
         if outage.after_messages is not None:
             await self.received(outage.after_messages)
         began = stamp(self._clock.now())
+        self._away = True
         await self._close()
         self._told(f"LIS: stops listening for {outage.seconds:g} s")
         await self._clock.sleep(self._clock.real(outage.seconds))
         await self._listen()
+        self._away, self._heard_at = False, self._clock.monotonic()
         self.outages.append({"from": began, "to": stamp(self._clock.now())})
         self._told("LIS: listens again")
 
@@ -148,7 +155,7 @@ class Lis:
             writer.close()
 
     async def _take(self, data: bytes, writer: asyncio.StreamWriter) -> None:
-        self.heard_at = self._clock.monotonic()
+        self._heard_at = self._clock.monotonic()
         try:
             message = Message.parse(data)
         except Hl7Error as error:  # no MSH, no reply (house law 4); the sender is at fault and its report shows it
@@ -167,7 +174,7 @@ class Lis:
         control_id = header.field(10) if header else ""
         kept = self.kept.get(control_id)
         if kept is None:
-            seconds = round(self.heard_at - self._began, 6)
+            seconds = round(self._heard_at - self._began, 6)
             self.kept[control_id] = Kept(control_id, stamp(self._clock.now()), seconds, data)
         else:
             kept.receptions += 1

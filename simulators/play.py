@@ -19,6 +19,7 @@ from simulators.nullmodem import BadLine, BadPlug
 from simulators.samples import PlantedCase, morning
 from simulators.scenario import AnalyzerTable, Scenario, address, faults
 from simulators.wire import Plug, PtyPort, TcpConnect, TcpListen
+from simulators.worklist import worklist
 
 
 class Play:
@@ -50,7 +51,7 @@ class Play:
         return self.phase != "ready" and all(one.done for one in self._analyzers)
 
     async def open(self) -> dict[str, Any]:
-        """Open ports and devices, and return where they are; raises SimulatorError."""
+        """Open ports and devices; returns where they are, and what the laboratory is to know before. Raises SimulatorError."""
         if self.scenario.lis is not None:
             host, port = address(self.file, "lis.listen", self.scenario.lis.listen)
             self._lis = Lis(host, port, self._clock, self.scenario.lis.behaviour(), self._told)
@@ -77,7 +78,11 @@ class Play:
                     self._told,
                 )
             )
-        return {"lis": f"{self._lis.host}:{self._lis.port}" if self._lis else "", "analyzers": places}
+        return {
+            "lis": f"{self._lis.host}:{self._lis.port}" if self._lis else "",
+            "analyzers": places,
+            "worklist": worklist(self.scenario, self.works),
+        }
 
     async def _plug(self, table: AnalyzerTable) -> Plug:
         if table.pty:
@@ -103,7 +108,7 @@ class Play:
         if self._lis is None:
             return
         began = self._clock.monotonic()
-        while (quiet := self._clock.monotonic() - max(self._lis.heard_at, began)) < self.scenario.settle:
+        while (quiet := self._clock.monotonic() - max(self._lis.quiet_since, began)) < self.scenario.settle:
             await self._clock.sleep(self.scenario.settle - quiet)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from protocols.astm.datalink import DataLink
@@ -11,12 +12,14 @@ from protocols.astm.message import Assembly, Message
 from protocols.astm.record import Record
 from protocols.astm.tolerance import Tolerances
 from protocols.astm.tree import OrderNode, ResultNode
+from protocols.capture import sniff
 from simulators.dialect import Dialect
 from simulators.errors import SimulatorError
 from simulators.playback import from_instrument
-from simulators.transmission import SentResult
+from simulators.transmission import SentResult, Transmission
 
 HERE = Path(__file__).parent
+FRAMED = ("lis01", "stx-etx")  # kinds of recordings that can be sent byte for byte
 _LENIENT = Tolerances(
     checksum="none",
     frame_numbers="off",
@@ -57,7 +60,11 @@ def load(path: Path) -> bytes:
 
 
 def messages(data: bytes, encoding: str = "latin-1") -> list[Message]:
-    """Return the messages in framed bytes."""
+    """Return the messages in a recording; raises SimulatorError where it is not one of an ASTM analyzer."""
+    if sniff(data) == "records":
+        return Message.parse(data, encoding)
+    if sniff(data) not in FRAMED:
+        raise SimulatorError(f"the recording is not of ASTM frames or records ({sniff(data)}); give another one")
     link = DataLink(tolerances=_LENIENT)
     assembly = Assembly(encoding)
     found: list[Message] = []
@@ -71,11 +78,24 @@ def messages(data: bytes, encoding: str = "latin-1") -> list[Message]:
     return [*found, rest] if rest is not None else found
 
 
-def results(data: bytes, dialect: Dialect) -> tuple[SentResult, ...]:
-    """Return the results in framed bytes, read where this family writes them."""
+def transmissions(name: str, data: bytes, dialect: Dialect, think: float) -> list[Transmission]:
+    """Return how to play a recording: framed bytes as they are, records without frames in frames of our own."""
+    found = messages(data, dialect.encoding)
+    if sniff(data) in FRAMED:
+        return [Transmission(name, results(found, dialect), capture=data, think=think)]
+    return [
+        Transmission(
+            f"{name}/{n}", results([one], dialect), tuple(one.records_bytes()), terminated=one.terminated, think=think
+        )
+        for n, one in enumerate(found, 1)
+    ]
+
+
+def results(found: Sequence[Message], dialect: Dialect) -> tuple[SentResult, ...]:
+    """Return the results of messages, read where this family writes them."""
     return tuple(
         _result(dialect, order, result)
-        for message in messages(data, dialect.encoding)
+        for message in found
         for patient in message.tree.patients
         for order in patient.orders
         for result in order.results

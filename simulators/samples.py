@@ -98,9 +98,8 @@ def _work(scenario: Scenario, index: int, begin: datetime, people: _People) -> W
     planted: list[PlantedCase] = []
     if table.capture is not None:
         path = recorded.find(table.capture.corpus, table.capture.otherwise, table.capture.file)
-        data = recorded.load(path)
-        results = recorded.results(data, dialect)
-        transmissions.append(Transmission(path.name, results, capture=data, think=table.start))
+        transmissions += recorded.transmissions(path.name, recorded.load(path), dialect, table.start)
+        results = [one for sent_ in transmissions for one in sent_.results]
         for place, specimen in enumerate(dict.fromkeys(one.specimen for one in results)):
             number = 900 + 10 * index + place
             codes = tuple(dict.fromkeys(one.code for one in results if one.specimen == specimen))

@@ -3,9 +3,68 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
-import click
 import typer
-import typer.core
-import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+# name: what `labmw --help` says of it. The command is the function, or the group `app`, of labmw.cli.<name>.
+COMMANDS = {
+    "serve": "Run the daemon: lines, laboratory, delivery and the web side.",
+    "check": "Check a configuration with its drivers and rule packs, before anything runs.",
+    "status": "Say what is in trouble, one sentence a line, and what to do about it.",
+    "result": "Show the whole story of a result.",
+    "decode": "Show what captures say, without a daemon or a store.",
+    "demo": "Play a morning in the laboratory, and count what became of everything.",
+}
+
+
+class Commands(TyperGroup):
+    """The group `labmw`: knows every command by its line of help, and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands of this installation, in the order in which a laboratory meets them."""
+        return [name for name in COMMANDS if find_spec(f"{__name__}.{name}") is not None]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """The line of help of a command."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in self.list_commands(ctx) else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that is called, imported now."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, (load(name) if stub is not None and name else stub), rest
+
+
+def load(name: str) -> Any:
+    """Import one command: its module's group `app`, or the function of its name."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    app = getattr(module, "app", None)
+    if not isinstance(app, typer.Typer):
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name)(getattr(module, name))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"labmw {version('labmw')}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Middleware between the analyzers of a medical laboratory and its information system."""
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app.callback()(_root)
+    app()

@@ -7,15 +7,16 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from labmw.cli.render import Decoded, Shown, print_table, to_json
 from labmw.cli.unframe import LARGEST, Unframed, frames, peek, records
-from labmw.driver import astm
+from labmw.driver import astm, hl7
 from labmw.driver.declaration import Driver
 from labmw.driver.reading import Facts
 from labmw.errors import DriverError
@@ -23,6 +24,9 @@ from labmw.line.registry import Registry
 from protocols.astm.message import Message
 from protocols.capture import loads, pieces_to_bytes, sniff
 from protocols.errors import ProtocolError
+from protocols.hl7.er7 import Message as Hl7Message
+from protocols.hl7.er7 import split_batch
+from protocols.hl7.mllp import Block, MllpReader
 
 _BESIDE = (".expected.json", ".orig.txt", ".transcript.json", ".orig.json")  # what lies beside a capture and is none
 _NEITHER = frozenset({"manifest.toml", "README", "README.md"})
@@ -145,18 +149,61 @@ class Decoder:
         return self._registry.reader(self._registry.recognise_message(message))
 
     def _hl7(self, name: str, data: bytes, body: bytes, kind: str) -> Decoded:
-        raise ProtocolError("HL7")
+        blocks = [body]
+        summary = None
+        noise = 0
+        if kind == "mllp":
+            reader = MllpReader()
+            events = reader.receive(body) + reader.hang_up()
+            blocks = [event.data for event in events if isinstance(event, Block)]
+            noise = sum(not isinstance(event, Block) for event in events)
+            summary = {"kind": "mllp", "count": len(blocks), "lengths": [len(block) for block in blocks]}
+        shown = []
+        for block in blocks:
+            for message in split_batch(block, self._encoding or None):
+                reading = hl7.read(message, self._hl7_driver(message), zone=self._zone)
+                shown.append(Shown(reading, extra=_hl7_extra(message)))
+        if noise and not shown:
+            return _refused(name, data, kind, "not-a-message", (("kind", kind),))
+        return Decoded(
+            file=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            protocol="hl7",
+            framing=kind,
+            messages=tuple(shown),
+            frames=summary,
+        )
+
+    def _hl7_driver(self, message: Hl7Message) -> Driver:
+        if self._driver is not None and self._driver.protocol == "hl7":
+            return self._driver
+        return self._registry.reader(self._registry.recognise(message.header.field(3), "hl7"), "hl7")
+
+
+def _hl7_extra(message: Hl7Message) -> dict[str, Any]:
+    """What only an HL7 message has, beside the reading."""
+    header = message.header
+    return {
+        "control_id": message.control_id,
+        "sending_facility": header.field(4),
+        "accept_ack": header.field(15),
+        "application_ack": header.field(16),
+        "charset_declared": header.field(18),
+        "structure": [segment.name for segment in message.segments],
+        "terminator": None,
+    }
 
 
 def _with_encoding(driver: Driver) -> Driver:
     """A driver that tries no other character set than the one asked for."""
-    from dataclasses import replace
-
     return replace(driver, encodings=())
 
 
 def _refused(name: str, data: bytes, framing: str, reason: str, facts: Facts) -> Decoded:
-    return Decoded(name, len(data), hashlib.sha256(data).hexdigest(), "other", framing, refused=reason, refused_facts=facts)
+    return Decoded(
+        name, len(data), hashlib.sha256(data).hexdigest(), "other", framing, refused=reason, refused_facts=facts
+    )
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
@@ -189,7 +236,9 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise typer.BadParameter(f"{name!r} is not a time zone, such as Europe/Paris", param_hint="--timezone") from None
+        raise typer.BadParameter(
+            f"{name!r} is not a time zone, such as Europe/Paris", param_hint="--timezone"
+        ) from None
 
 
 def _language(name: str) -> Literal["en", "fr"]:
@@ -207,4 +256,6 @@ def _check_encoding(name: str) -> None:
     try:
         "".encode(name or "latin-1")
     except LookupError:
-        raise typer.BadParameter(f"{name!r} is not a character set, such as latin-1 or utf-8", param_hint="--encoding") from None
+        raise typer.BadParameter(
+            f"{name!r} is not a character set, such as latin-1 or utf-8", param_hint="--encoding"
+        ) from None

@@ -126,9 +126,7 @@ def _message(index: int, shown: Shown, language: Language) -> dict[str, Any]:
             for one in reading.queries
         ],
         "results": [_result(shown, one, language) for one in reading.results],
-        "comments": [
-            dict(zip(("after", "source", "text_raw", "type"), one, strict=True)) for one in reading.comments
-        ],
+        "comments": [dict(zip(("after", "source", "text_raw", "type"), one, strict=True)) for one in reading.comments],
         "manufacturer": [
             {"after": after, "bytes": len(raw.encode("utf-8", "surrogateescape")), "head": raw[:80]}
             for after, raw in reading.manufacturer
@@ -255,7 +253,9 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
         yield Text(f"    {words['asks']} {clean(', '.join(query.specimens) or query.start_raw)}")
     if not reading.results:
         for order in reading.orders:
-            yield Text(f"    {words['orders']} {clean(order.specimen)}: {clean(', '.join(order.codes))} {order.report_type}")
+            yield Text(
+                f"    {words['orders']} {clean(order.specimen)}: {clean(', '.join(order.codes))} {order.report_type}"
+            )
     if reading.results:
         yield _result_table(shown, language)
     for after, _source, text, _kind in reading.comments:
@@ -293,7 +293,15 @@ def _result_cells(shown: Shown, result: ResultRead, language: Language) -> list[
         outcome = Text(words["index" if result.index else "detail"])
     elif reason and reason != _outcome(shown)[1]:
         outcome.append(f": {clean(say(reason, language, **dict(facts)))}")
-    return [Text(f"    {clean(result.specimen)}"), test, Text(clean(result.value)), unit, flags, Text(clean(result.time)), outcome]
+    return [
+        Text(f"    {clean(result.specimen)}"),
+        test,
+        Text(clean(result.value)),
+        unit,
+        flags,
+        Text(clean(result.time)),
+        outcome,
+    ]
 
 
 def clean(text: str) -> str:

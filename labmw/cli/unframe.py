@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -168,18 +169,19 @@ def _summary(data: bytes, seen: Sequence[Frame], refused: Sequence[FrameRefused]
     sums: Counter[str] = Counter()
     ends: Counter[str] = Counter()
     invalid = []
+    at = 0
     for index, frame in enumerate(seen):
+        start = max(data.find(frame.raw, at), at)
         end = frame.raw.find(b"\x03" if frame.last else b"\x17", 1)
-        sent, tail = frame.raw[end + 1 : end + 3], frame.raw[end + 3 :]
+        at = start + end + 1
+        sent, tail = _trailer(data[at : at + 4])
         computed = checksum(frame.raw[1 : end + 1])
-        state = "absent" if len(sent) < 2 or not sent.isalnum() else "valid" if sent.upper() == computed else "invalid"
+        state = "absent" if not sent else "valid" if sent.upper() == computed else "invalid"
         sums[state] += 1
         if state == "invalid":
-            number = str(frame.number)
-            invalid.append(
-                {"index": index, "number": number, "sent": sent.decode("latin-1"), "computed": computed.decode()}
-            )
-        ends[{b"\r\n": "CRLF", b"\r": "CR", b"\n": "LF"}.get(tail, "none")] += 1
+            wrong = {"index": index, "number": str(frame.number), "sent": sent.decode(), "computed": computed.decode()}
+            invalid.append(wrong)
+        ends[tail] += 1
     return {
         "kind": "lis01",
         "count": len(seen),
@@ -195,3 +197,14 @@ def _summary(data: bytes, seen: Sequence[Frame], refused: Sequence[FrameRefused]
         "line_end": dict(ends),
         "refused": len(refused),
     }
+
+
+_TRAILER = re.compile(rb"([0-9A-Fa-f]{2})?(\r\n|\r|\n)?")
+_ENDS = {b"\r\n": "CRLF", b"\r": "CR", b"\n": "LF"}
+
+
+def _trailer(after: bytes) -> tuple[bytes, str]:
+    """The checksum digits and the line end behind ETX or ETB, as far as they are there."""
+    match = _TRAILER.match(after)
+    digits, tail = match.groups() if match else (None, None)
+    return digits or b"", _ENDS.get(tail or b"", "none")

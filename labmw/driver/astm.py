@@ -328,14 +328,14 @@ class _Walk:
         if not main and not (test and test.index):
             return "", ()
         if test is None:
-            return "unknown-code", (("code", test_id.key or test_id.code or "-"), ("driver", driver.name))
+            return "unknown-code", (("test", test_id.key or test_id.code or "-"), ("driver", driver.name))
         if material := self._other_material(record, order):
-            return "other-material", (("material", material), ("code", test_id.code))
+            return "other-material", (("material", material), ("test", test_id.code))
         if stray := _stray(record, driver):
             return "unexpected-component", (("value", stray),)
         sent = _text(record, driver.loinc_sent) if driver.loinc_sent else ""
         if sent and sent != test.loinc:
-            return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("code", test_id.code))
+            return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("test", test_id.code))
         if value.problem:
             return value.problem, value.facts
         if status and status not in driver.accepts_status and status not in driver.preliminary:

@@ -81,12 +81,18 @@ def _script(
     site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
 ) -> Transaction[Stored]:
     """The transaction: found again, or stored whole."""
-    found = yield statements.message_at(site, received.session, received.last, received.place)
-    if found:  # committed after we had refused for time: the resend is recognised (law 3)
-        return Stored(found[0].id, found[0].disposition, found[0].reason, 0, repeat=True)
+    digest = hashlib.sha256(received.raw).hexdigest()
+    for row in (yield statements.message_at(site, received.session, received.last, received.place)):
+        if row.digest == digest:  # committed after we had refused for time: the resend is recognised (law 3)
+            return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
+    if received.control_id:
+        for row in (yield statements.messages_by_control_id(site, received.link, received.control_id)):
+            if row.digest == digest:  # sent again: the same bytes get the reply that was stored (law 4)
+                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+    reply = received.answer(reading) if received.answer is not None else None
     for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
         yield step
-    rows = yield statements.insert(schema.message, **_message_row(site, received, reading, at))
+    rows = yield statements.insert(schema.message, **_message_row(site, received, reading, at, digest, reply))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
         yield statements.insert(
@@ -99,7 +105,7 @@ def _script(
         yield statements.insert(
             schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
-    return Stored(message, reading.disposition.value, reading.reason, len(placements))
+    return Stored(message, reading.disposition.value, reading.reason, len(placements), reply=reply or b"")
 
 
 def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
@@ -253,7 +259,9 @@ def result_of(read: ResultRead, key: ResultKey, reading: Reading) -> Result:
     )
 
 
-def _message_row(site: str, received: Received, reading: Reading, at: str) -> Mapping[str, Any]:
+def _message_row(
+    site: str, received: Received, reading: Reading, at: str, digest: str, reply: bytes | None
+) -> Mapping[str, Any]:
     return {
         "site": site,
         "link": received.link,
@@ -266,7 +274,7 @@ def _message_row(site: str, received: Received, reading: Reading, at: str) -> Ma
         "peer": received.peer,
         "received_at": at,
         "raw": received.raw,
-        "digest": hashlib.sha256(received.raw).hexdigest(),
+        "digest": digest,
         "control_id": reading.message_id,
         "sender": reading.sender,
         "driver": reading.driver,
@@ -282,7 +290,7 @@ def _message_row(site: str, received: Received, reading: Reading, at: str) -> Ma
             sort_keys=True,
         ),
         "tolerances": json.dumps(list(received.tolerances)),
-        "reply": None,
+        "reply": reply,
     }
 
 

@@ -73,6 +73,10 @@ class SessionJournal:
             steps.append(Step(statements.INSERT_JOURNAL, tuple(self._pieces[:pieces])))
         return steps
 
+    def piece_steps(self, pieces: int) -> list[Step]:
+        """Return the steps that write so many noted pieces, for a protocol without frames."""
+        return [*self._opening(), *([Step(statements.INSERT_JOURNAL, tuple(self._pieces[:pieces]))] if pieces else [])]
+
     def committed(self, pieces: int) -> None:
         """Forget the bytes that the last commit carried, and count its frame."""
         del self._pieces[:pieces]

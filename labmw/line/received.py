@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from labmw.driver.reading import Reading
 from labmw.store.transaction import Step
 
 UNTERMINATED = -1
@@ -33,6 +34,8 @@ class Received:
     message: object  # protocols.astm.message.Message or protocols.hl7.er7.Message
     tolerances: tuple[str, ...] = ()
     before: Sequence[Step] = field(default=())
+    control_id: str = ""  # MSH-10: the same bytes under the same number get the reply that was stored
+    answer: Callable[[Reading], bytes] | None = None  # makes the HL7 acknowledgment, to be stored with the message
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from labmw.driver.check import faults
 from labmw.driver.declaration import Driver
 from labmw.errors import DriverError
 from protocols.astm.message import Message as AstmMessage
+from protocols.hl7.er7 import Message as Hl7Message
 
 SHIPPED = Path(drivers.__file__).parent
 
@@ -85,6 +86,10 @@ class Registry:
         """The driver that the header of a message names; a header that cannot be split names nobody."""
         header = message.header if message.fault is None else None
         return self.recognise(header.field(5)) if header else None
+
+    def recognise_hl7(self, message: Hl7Message) -> Driver | Ambiguous | None:
+        """The driver that MSH-3 and MSH-4 name."""
+        return self.recognise(f"{message.header.field(3)}|{message.header.field(4)}", "hl7")
 
     def reader(self, found: Driver | Ambiguous | None, protocol: str = "astm") -> Driver:
         """The driver to read with: the one found, or the one that reads as sent and quarantines everything."""

@@ -83,6 +83,9 @@ class Compiler:
 
     def _compile(self, statement: Executable, parameters: Values) -> tuple[Executable, SQLCompiler, frozenset[str]]:
         names = list(parameters) if isinstance(statement, Insert) else None
+        if isinstance(statement, Insert) and (unknown := parameters.keys() - set(statement.table.c.keys())):
+            # SQLAlchemy would leave them out in silence.
+            raise _fault(f"{statement.table.name} has no column {', '.join(sorted(unknown))}")
         try:
             raw = statement.compile(dialect=self._dialect, column_keys=names)  # type: ignore[attr-defined]
         except SQLAlchemyError as error:

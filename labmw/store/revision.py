@@ -13,7 +13,7 @@ from labmw.store.failure import explain
 from labmw.store.schema import REVISION
 
 
-def revision(url: str) -> str | None:
+def revision_of(url: str) -> str | None:
     """The revision of a store; None when the file is absent or empty. Raises StoreError when it is something else."""
     return _revision(sqlite_file(url))
 

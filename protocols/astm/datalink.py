@@ -223,12 +223,13 @@ class DataLink:
         """Bytes have arrived, cut in any way."""
         scanner = self._scanner
         events: list[Event] = []
-        if self.waiting:
+        state = self._state
+        if state is _DECIDING or state is _LATE:
             scanner.keep(data)
         else:
             scanner.feed(data)
             self._look(events)
-        if self.waiting and scanner.kept() > self._pending:
+        if scanner.kept() > self._pending and self.waiting:
             events.append(Overrun(scanner.truncate(self._pending)))
         return events
 
@@ -327,6 +328,9 @@ class DataLink:
                 if found is None:
                     break
                 if type(found) is Frame:
+                    if found.number == self._expected and self._strict:
+                        self._step(_FRAME, found)
+                        return events
                     self._judge(found)
                 elif type(found) is Damaged:
                     self._refuse_or_close(found)
@@ -362,10 +366,7 @@ class DataLink:
         return events
 
     def _judge(self, frame: Frame) -> None:
-        """Is a good frame the next one, the last one again, or out of order (§6.5.1)?"""
-        if frame.number == self._expected and self._strict:
-            self._step(_FRAME, frame)
-            return
+        """A good frame without the number expected: is it the last one again, or out of order (§6.5.1)?"""
         last = self._last
         if self._strict:
             if self._expected == _NOTHING:
@@ -440,7 +441,7 @@ class DataLink:
     def _step(self, happened: Input, what: Any = None) -> None:
         if self._scanner.noise:
             self._tell_noise()
-        action, self._state = _TRANSITIONS[self._state, happened]
+        action, self._state = _TRANSITIONS[self._state][happened]
         action(self, what)
 
     def _tell_noise(self, at_least: int = 1) -> None:
@@ -592,7 +593,9 @@ class DataLink:
 
     def _acknowledge(self, _: object) -> None:
         self._count_accepted()
-        self._say_accepted()
+        if self._replies:
+            self._out += _EOT if self._interrupt else _ACK
+        self._interrupt = False
 
     def _say_accepted(self) -> None:
         self._say(_EOT if self._interrupt else _ACK)
@@ -670,6 +673,12 @@ _NOT_CUT_SHORT: Final = (Deadline.BUSY, Deadline.CONTENTION_INSTRUMENT)
 Once only, because a peer that sends without pause would otherwise keep our messages from leaving at all.
 """
 
-_TRANSITIONS: Final[dict[tuple[State, Input], tuple[Callable[[DataLink, Any], None], State]]] = {
-    key: (getattr(DataLink, "_" + action), following) for key, (action, following) in TABLE.items()
-}
+_TRANSITIONS: Final[tuple[dict[Input, tuple[Callable[[DataLink, Any], None], State]], ...]] = tuple(
+    {
+        happened: (getattr(DataLink, "_" + action), following)
+        for (state, happened), (action, following) in TABLE.items()
+        if state is here
+    }
+    for here in State
+)
+"""The table with the methods in place of their names, by state."""

@@ -181,7 +181,7 @@ class Assembly:
         self._size = 0
         self._after_cr = False  # the text before ended with CR, so that an LF now belongs to it
         self._skipping = False  # the message was too large: nothing is taken until the next H
-        self._plain = not (self._numbered or self._feeds)
+        self._plain = not (self._numbered or self._feeds)  # and nothing open, and not skipping
 
     @property
     def pending(self) -> bool:
@@ -203,11 +203,10 @@ class Assembly:
         text = frame.text
         # One whole record in one frame, neither first nor last: nothing to look for.
         size = self._size + len(text)
-        if self._plain and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
-            if size <= self._max and not self._open and not self._skipping:
-                self._parts.append(text)
-                self._size = size
-                return []
+        if self._plain and size <= self._max and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
+            self._parts.append(text)
+            self._size = size
+            return []
         self._size = size
         if self._size > self._max and not self._skipping:
             self._parts = []

@@ -3,22 +3,25 @@
 The scanner keeps what has arrived, hands out one finding after the other, and says nothing about what to answer.
 Its findings never depend on how the stream was cut. What belongs to nothing collects in `noise`.
 
-A frame is looked for in two ways. `_WHOLE` is the frame as the standard draws it and finds the ordinary case in one
-match; everything else (damaged, incomplete, or bearing a tolerated deviation) goes byte by byte through `_inside` and
-`_ending`, which agree with `_WHOLE` on every frame that it matches.
+A frame is looked for in two ways. block() matches the ordinary one (whole, short, undamaged) with a handful of calls
+into C; everything else goes through _inside() and _ending(), which judge each character that matters, and agree with
+the short way on every frame that it matches.
 """
 
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
+from zlib import adler32
 
-from protocols.astm.control import ENQ, EOT, ETB, ETX, STX
+from protocols.astm.control import CR, ENQ, EOT, ETB, ETX, LF, STX
 from protocols.astm.events import Fault
-from protocols.astm.frame import Frame, checksum
+from protocols.astm.frame import HEX_SUMS, MAX_TEXT_SERIAL, OVERHEAD, Frame, checksum
 from protocols.astm.tolerance import Tolerances
 
-_WHOLE: Final = re.compile(rb"\x02([0-7]([^\x02\x03\x04\x05\x0A\x17]*)([\x03\x17]))([0-9A-F]{2})\r\n")
+_CLOSING: Final = bytes([ETX, ETB])
+_TRAILERS: Final = tuple(total + b"\r\n" for total in HEX_SUMS)
+_STRUCTURAL: Final = bytes([STX, ETX, EOT, ENQ, LF, ETB])
 _BETWEEN_FRAMES: Final = re.compile(rb"[\x02\x04\x05]")
 _ANSWER_TO_ENQ: Final = re.compile(rb"[\x05\x06\x15]")
 _HEX: Final = b"0123456789ABCDEFabcdef"
@@ -46,12 +49,12 @@ class Scanner:
         "_max",
         "_quiet",
         "_resume",
+        "_short",
         "_stops",
         "_tail",
         "_tail_bytes",
         "_tolerances",
         "_used",
-        "_whole",
         "noise",
     )
 
@@ -68,8 +71,10 @@ class Scanner:
         self._quiet = False  # the buffer ends inside a frame, and no piece since holds a character that could end it
         self._tail = 0  # trailer bytes that may still follow a frame already handed out
         self.noise = bytearray()
-        # With an optional trailer a frame is complete before its CR LF, so that form must not be matched as a whole.
-        self._whole = tolerances.trailer == "required" and tolerances.frame_numbers != "absent"
+        # Up to this length a frame is matched as a whole, see block(). Never where the trailer is optional: there a frame
+        # is complete before its CR LF.
+        plain = tolerances.trailer == "required" and tolerances.frame_numbers != "absent"
+        self._short = min(tolerances.max_frame, MAX_TEXT_SERIAL + OVERHEAD) if plain else 0
         bare = tolerances.trailer == "optional" and tolerances.checksum == "none"
         self._tail_bytes = _HEX + b"\r\n" if bare else b"\r\n"
         self._full_tail = 4 if bare else 2
@@ -182,13 +187,20 @@ class Scanner:
         at = self._at
         if at == len(buffer):
             return None
-        whole = self._whole and _WHOLE.match(buffer, at)
-        if whole:
-            raw, body, text, end, total = whole.group(0, 1, 2, 3, 4)
-            if checksum(body) == total and len(raw) <= self._max:
-                self._at = at + len(raw)
+        end = buffer.find(b"\n", at) + 1
+        if OVERHEAD <= end - at <= self._short and buffer[at] == STX:
+            raw = buffer[at:end]
+            closing = raw[-5]
+            # Three structural characters and no more: STX, the closing one, and the LF just found.
+            if (
+                closing in _CLOSING
+                and len(raw.translate(None, _STRUCTURAL)) == end - at - 3
+                and raw.endswith(_TRAILERS[(adler32(raw[1:-4]) - 1) & 0xFF])
+                and 0x30 <= raw[1] <= 0x37
+            ):
+                self._at = end
                 self._resume = 0
-                return Frame(body[0] - 0x30, text, end == b"\x03", raw)
+                return Frame(raw[1] - 0x30, raw[2:-5], closing == ETX, raw)
         if buffer[at] != STX:
             found = self._between_frames()
             if found != STX:
@@ -231,8 +243,11 @@ class Scanner:
             limit = at + self._max
             found = self._stops.search(buffer, search_from, limit)
             if found is None:
-                self._quiet = len(buffer) - at > _LONG and len(buffer) < limit
-                return self._wait(at, limit, limit)
+                have = len(buffer)
+                if have >= limit:
+                    return self._damaged(Fault.TOO_LONG, at, limit)
+                self._at, self._resume, self._quiet = at, have, have - at > _LONG
+                return None
             place = found.start()
             stop = buffer[place]
             if stop in (ETX, ETB):
@@ -303,7 +318,7 @@ class Scanner:
         if len(self._buffer) >= limit:
             return self._damaged(Fault.TOO_LONG, at, limit)
         self._at = at
-        self._resume = min(resume, len(self._buffer))
+        self._resume = resume
         return None
 
     def _damaged(self, fault: Fault, at: int, end: int) -> Damaged:

@@ -38,9 +38,9 @@ class BoundsCheck:
         truths = [truth for truth, _, _, _ in compared]
         possible = any(truth is not False for truth in truths)
         if len(rows) < len(candidates):  # for some patients that this may be, there is no row
-            code, at = ("demographics", one.unknown) if one.unknown else ("no-limits", "")
-            facts = (("value", one.shown), ("unknown", at), ("unit", one.unit))
-            return Finding(None, code, facts, detail or "no row", VerdictLevel.HOLD, possible)
+            code = "demographics" if rows else "no-limits"
+            facts = (("value", one.shown), ("unknown", one.unknown), ("unit", one.unit))
+            return Finding(None, code, facts, detail or f"no row in {one.unit}", VerdictLevel.HOLD, possible)
         truth = agreement(truths)
         if truth is None:
             return self._unknown(one, truths, detail, possible)

@@ -31,6 +31,7 @@ DIALECT = Dialect(
     patient="P|{n}|||{patient}|^^^^|||||||||||||||||||||||||||||",
     order="O|{n}|{specimen}||{tests}|R|{started}|||||||||ORH||||||||||F",
     result="R|{n}|^^^{written}|^{value}|{unit}|{range}|{flag}||{status}||SIMULATOR|{started}|{completed}|Cepheid-SIM0042^800042^600042^1200000042^30042^20270321",
+    brief="R|{n}|^^^{written}|^{value}|||",
     comment="C|{n}|I|{text}",
     terminator="L|1|N",
     assays=_ASSAYS,

@@ -1,15 +1,11 @@
-"""The yardstick: simple code that receives, stores and acknowledges. Changed only with a decision file in labmw/decisions.
-
-ASTM and HL7 on one port, which is printed. One writer thread, SQLite WAL FULL, groups of at most 50; what is acknowledged is on the disk.
-It checks what a receiver must (checksum, MSH) and understands nothing. Usage: reference.py FILE
-"""
+"""The yardstick: receives ASTM and HL7, stores, then acknowledges. Changed only with a decision file in labmw/decisions."""
+# It checks what a receiver must (checksum, MSH) and understands nothing. `reference.py FILE` prints its port.
 
 import asyncio
 import re
 import sqlite3
 import sys
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -18,16 +14,13 @@ QUEUE: SimpleQueue[tuple[bytes, Any, bytes]] = SimpleQueue()
 
 
 def keep(file: str, loop: asyncio.AbstractEventLoop) -> None:
-    db = sqlite3.connect(file, isolation_level=None)
+    db = sqlite3.connect(file)
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE received(data BLOB)")
     while True:
         group = [QUEUE.get()]
-        with suppress(Empty):
-            while len(group) < 50:
-                group.append(QUEUE.get_nowait())
-        db.execute("BEGIN")
+        group += [QUEUE.get_nowait() for _ in range(min(QUEUE.qsize(), 49))]
         db.executemany("INSERT INTO received VALUES (?)", [(data,) for data, _, _ in group])
-        db.execute("COMMIT")
+        db.commit()
         loop.call_soon_threadsafe(acknowledge, group)
 
 
@@ -43,11 +36,9 @@ class Receiver(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.kept, end = self.kept + data, 0
         for unit in UNIT.finditer(self.kept):
-            block, frame, checksum = unit.groups()
-            end = unit.end()
+            (block, frame, checksum), end = unit.groups(), unit.end()
             if block:
-                number = block.split(b"|", 10)[9]
-                reply = b"\x0bMSH|^~\\&|||||||ACK|%b|P|2.5.1\rMSA|AA|%b\r\x1c\r" % (number, number)
+                reply = b"\x0bMSH|^~\\&|||||||ACK|1|P|2.5.1\rMSA|AA|%b\r\x1c\r" % block.split(b"|", 10)[9]
                 QUEUE.put((block, self.wire, reply))
             elif frame and b"%02X" % (sum(frame) & 0xFF) == checksum:
                 QUEUE.put((frame, self.wire, b"\x06"))

@@ -19,7 +19,9 @@ def _any(name: str) -> BindParameter[Any]:
 _FRAME: Final = select(frame.c.id).where(
     frame.c.site == given("site"), frame.c.session == given("session"), frame.c.seq == given_number("seq")
 )
-_MESSAGE: Final = select(message.c.id, message.c.disposition, message.c.reason, message.c.reply).where(
+_MESSAGE: Final = select(
+    message.c.id, message.c.digest, message.c.disposition, message.c.reason, message.c.reply
+).where(
     message.c.site == given("site"),
     message.c.session == given("session"),
     message.c.last_frame == given_number("last"),

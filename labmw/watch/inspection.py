@@ -1,0 +1,177 @@
+"""Can labmw run with this configuration? Everything that can be known without opening a line: file, store, drivers, packs, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labmw.config import Config, Link, address, load
+from labmw.errors import ConfigError, DriverError, PackError, StoreError
+from labmw.line.registry import Registry
+from labmw.store import sqlite_file
+from labmw.store.revision import require
+from labmw.watch.finding import Finding, error, good, warning
+from labmw.watch.packages import installed
+from protocols.astm.tolerance import Tolerances
+from protocols.errors import SettingError
+from rules.pack import SHIPPED, Packs, load_all
+from rules.signature import Signature, read_signatures
+
+PRIVILEGED = 1024  # ports below it need a privilege that a daemon should not have
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found; `config` is None when the file cannot be used."""
+
+    config: Config | None
+    findings: tuple[Finding, ...]
+
+
+def inspect(file: Path) -> Inspection:
+    """Look at everything a configuration names; never raises for what is wrong with it."""
+    found = installed()
+    try:
+        config = load(file)
+    except ConfigError as problem:
+        return Inspection(
+            None,
+            (
+                *found,
+                error(
+                    problem.key or str(file),
+                    "check-config",
+                    problem=str(problem.problem),
+                    file=problem.file,
+                    key=problem.key,
+                    remedy=problem.remedy,
+                ),
+            ),
+        )
+    found.append(good("configuration", "check-config-good", file=file, links=len(config.link)))
+    found += _store(config)
+    registry = Registry.find([config.drivers.folder] if config.drivers.folder else [])
+    found += drivers(registry)
+    found += packs(config)
+    for index, link in enumerate(config.link):
+        found += _link(str(file), f"link[{index}] ({link.name})", link, registry)
+    found += _places(str(file), config)
+    return Inspection(config, tuple(found))
+
+
+def _store(config: Config) -> Iterator[Finding]:
+    try:
+        place = sqlite_file(config.store.url)
+    except StoreError as problem:
+        yield error("store.url", "check-store", problem=problem)
+        return
+    folder = place.parent
+    if not place.exists():
+        if folder.exists():
+            yield good("store", "check-store-absent", file=place)
+        else:
+            yield warning("store.url", "check-store-folder", folder=folder)
+        return
+    try:
+        require(place)
+    except StoreError as problem:
+        yield error("store.url", "check-store", problem=problem)
+        return
+    yield good("store", "check-store-good", file=place)
+
+
+def drivers(registry: Registry) -> Iterator[Finding]:
+    """Say which driver files cannot be used, and which shipped ones are replaced."""
+    for file, problem in registry.broken.items():
+        yield error(Path(file).name, "check-driver", problem=problem)
+    for name, file in registry.replaced.items():
+        yield warning(name, "check-driver-replaced", driver=name, file=file)
+    if not registry.broken:
+        yield good("drivers", "check-drivers-good", count=len(registry.drivers))
+
+
+def packs(config: Config) -> Iterator[Finding]:
+    """Say which rule packs judge, and why the others do not."""
+    in_force, problem = packs_of(config)
+    if problem is not None:
+        yield error("rules.signatures", "check-signatures", problem=problem)
+    for one in in_force.inactive:
+        weigh = warning if one.code == "pack-unsigned" else error
+        yield weigh(one.pack, one.code, **dict(one.facts))
+    if in_force.active:
+        yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in in_force.active))
+    elif config.rules.packs:
+        yield warning("rules", "check-packs-none-active")
+    else:
+        yield warning("rules.packs", "check-packs-none")
+
+
+def packs_of(config: Config) -> tuple[Packs, PackError | None]:
+    """Load the packs that a configuration names; with signatures that cannot be read, none is in force."""
+    paths = [Path(pack) if "/" in pack else SHIPPED / pack for pack in config.rules.packs]
+    found, broken = load_all(paths)
+    signatures: tuple[Signature, ...] = ()
+    problem: PackError | None = None
+    if config.rules.signatures:
+        try:
+            signatures = read_signatures(Path(config.rules.signatures))
+        except PackError as unreadable:
+            problem = unreadable
+    return Packs.of(found, signatures, broken, language=config.site.language), problem
+
+
+def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Finding]:
+    if link.driver != "auto":
+        try:
+            registry.named(link.driver)
+        except DriverError as problem:
+            yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
+    try:
+        Tolerances.from_mapping(link.tolerances)
+    except SettingError as problem:
+        yield error(f"{key}.tolerances", "check-key", file=file, key=f"{key}.tolerances", problem=problem)
+    for network in link.allow:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as problem:
+            yield error(f"{key}.allow", "check-allow", file=file, key=f"{key}.allow", problem=problem)
+    if link.serial and not Path(link.serial.device).exists():
+        yield warning(f"{key}.serial.device", "check-device", device=link.serial.device, link=link.name)
+
+
+def _places(file: str, config: Config) -> Iterator[Finding]:
+    """Look at every address: two listeners on one, privileged ports, names that nobody knows."""
+    listening: dict[int, tuple[str, str]] = {}
+    ours = [
+        (f"link[{index}] ({link.name}).listen", link.listen) for index, link in enumerate(config.link) if link.listen
+    ]
+    if config.web.enabled:
+        ours.append(("web.port", f"{config.web.host}:{config.web.port}"))
+    for key, place in ours:
+        host, port = address(file, key, place)
+        other = listening.get(port)
+        if port and other is not None and (host == other[1] or {host, other[1]} & {"0.0.0.0", "::", ""}):  # noqa: S104 - compared, not bound
+            yield error(key, "check-listen-twice", file=file, key=key, other=other[0], address=place)
+        listening.setdefault(port, (key, host))
+        if 0 < port < PRIVILEGED:
+            yield warning(key, "check-port-privileged", key=key, port=port)
+        yield from _resolves(key, host)
+    theirs = [
+        (f"link[{index}] ({link.name}).connect", link.connect) for index, link in enumerate(config.link) if link.connect
+    ]
+    if config.lis:
+        theirs.append(("lis.connect", config.lis.connect))
+    else:
+        yield warning("lis", "check-no-lis")
+    for key, place in theirs:
+        yield from _resolves(key, address(file, key, place)[0])
+
+
+def _resolves(key: str, host: str) -> Iterator[Finding]:
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as problem:
+        yield warning(key, "check-host", key=key, host=host, problem=problem)

@@ -1,0 +1,82 @@
+"""What does a plain host do at the other end of an analyzer's line? It accepts every frame and keeps what it got: to try an analyzer without labmw."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import serialx
+
+from protocols.astm.datalink import DataLink, Role
+from protocols.astm.events import Event, FrameReceived, SessionClosed
+from protocols.astm.message import Assembly, Message
+from protocols.astm.tolerance import STRICT, Tolerances
+from simulators.wire import READ_SIZE
+
+
+class Host:
+    """The computer's end of one line. Deadlines are not watched: what is tried here is the analyzer."""
+
+    def __init__(self, tolerances: Tolerances = STRICT) -> None:
+        self.link = DataLink(Role.COMPUTER, tolerances)
+        self.raw = bytearray()
+        self.messages: list[Message] = []
+        self.events: list[Event] = []
+        self.connections = 0
+        self._assembly = Assembly(tolerances=tolerances)
+
+    def hear(self, data: bytes) -> bytes:
+        """Take bytes and return the answer."""
+        self.raw += data
+        self._take(self.link.receive(data))
+        return self.link.data_to_send()
+
+    def hang_up(self) -> None:
+        """End the session that is under way; what came of a message is kept as unterminated."""
+        self._take(self.link.hang_up())
+
+    def _take(self, events: Sequence[Event]) -> None:
+        pending = list(events)
+        while pending:
+            event = pending.pop(0)
+            self.events.append(event)
+            if isinstance(event, FrameReceived):
+                self.messages += self._assembly.feed(event.frame)
+                pending += self.link.accept()
+            elif isinstance(event, SessionClosed) and (rest := self._assembly.close()) is not None:
+                self.messages.append(rest)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer until the analyzer hangs up."""
+        self.connections += 1
+        while data := await reader.read(READ_SIZE):
+            if answer := self.hear(data):
+                writer.write(answer)
+        self.hang_up()
+        writer.close()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        """Listen on a free port and tell its number."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+            await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def on_serial(self, device: str) -> AsyncIterator[None]:
+        """Open a serial device."""
+        reader, writer = await serialx.open_serial_connection(url=device, baudrate=9600)
+        task = asyncio.create_task(self.serve(reader, writer))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            writer.close()
+            with contextlib.suppress(OSError):  # the analyzer may have unplugged first
+                await writer.wait_closed()
