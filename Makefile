@@ -48,7 +48,6 @@ bench: .venv/.runtime .venv-peers/.stamp  ## ratios against peers and a referenc
 
 .venv-peers/.stamp: tests/benchmarks/peers.sh tests/benchmarks/peers.lock
 	PYTHON=$(PYTHON) sh tests/benchmarks/peers.sh .venv-peers
-	@touch $@
 
 clean:  ## remove what make has made
 	rm -rf .venv .venv-peers build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

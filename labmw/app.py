@@ -315,16 +315,19 @@ def set_up_logging(level: str = "") -> None:
     """One line per event on stderr: key=value for people at a terminal, JSON for a log collector (LABMW_LOG=json)."""
     wanted = level or os.environ.get("LABMW_LOG_LEVEL", "info")
     renderer: Any
-    if os.environ.get("LABMW_LOG", "") == "json":
+    json = os.environ.get("LABMW_LOG", "") == "json"
+    if json:
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks: the pretty ones print local variables, and those hold patients.
+        formatter = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            *([structlog.processors.format_exc_info] if json else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, wanted.upper(), logging.INFO)),

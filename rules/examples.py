@@ -105,8 +105,10 @@ def _history(given: Table) -> tuple[Previous, ...] | None:
     _, quantity = _measured(inner, "value", "unit")
     remedy = "write how long before, like 24h or 3d"
     before = span(text := inner.text("before", remedy))
-    if quantity is None or before is None:
-        raise inner.refuse("before" if quantity else "value", f"{text!r} cannot be used", remedy)
+    if before is None:
+        raise inner.refuse("before", f"{text!r} is not a time span", remedy)
+    if quantity is None:
+        raise inner.refuse("value", "is not a number", "an earlier result to compare with is a number")
     previous = Previous(quantity, NOON - before, method=inner.text("method", default=""))
     inner.done()
     return (previous,)

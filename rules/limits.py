@@ -48,6 +48,11 @@ class Row:
     source: str
     place: str  # "limits.csv:7"
 
+    @property
+    def line(self) -> str:
+        """Where the row is in its file, as errors name it."""
+        return f"line {self.place.rpartition(':')[2]}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Bands:
@@ -221,9 +226,7 @@ def _bands(file: str, rows: list[Row]) -> _Bands:
         for other in rows:
             if one is not other and ordered(one.start, other.start) is None:
                 problem = f"{one.start.text} and {other.start.text} cannot be put in order: months differ in length"
-                raise refusal(
-                    file, f"lines {_line(one)} and {_line(other)}", problem, "write both in days or both in months"
-                )
+                raise refusal(file, f"{one.line} and {other.line}", problem, "write both in days or both in months")
     in_order = sorted(rows, key=lambda row: row.start.days)
     for one, next_ in pairwise(in_order):
         if one.end is not None and equal(one.end, next_.start):
@@ -231,13 +234,9 @@ def _bands(file: str, rows: list[Row]) -> _Bands:
         overlap = one.end is None or not ordered(one.end, next_.start)
         end = one.end.text if one.end else "for ever"
         raise refusal(
-            file, f"lines {_line(one)} and {_line(next_)}",
+            file, f"{one.line} and {next_.line}",
             f"the ages of {one.analyte} {'overlap' if overlap else 'leave a gap'}: "
             f"{one.start.text} to {end}, then from {next_.start.text}",
             "let each band begin where the one before it ends",
         )  # fmt: skip
     return _Bands(tuple(in_order))
-
-
-def _line(row: Row) -> str:
-    return row.place.rpartition(":")[2]

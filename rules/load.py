@@ -94,8 +94,9 @@ def load(path: Path) -> Pack:
     rules, examples = _rules(table, loincs)
     table.done()
     limits = _limits(head, path, limits_file, loincs)
-    _check_sources(limits, rules, sources, file)
-    _check_reach(file, analytes, rules, limits)
+    csv = str(path.with_name(limits_file or FILE))
+    _check_sources(file, csv, limits, rules, sources)
+    _check_reach(file, csv, analytes, rules, limits)
     _check_examples(file, rules, examples, analytes, limits)
     return Pack(
         identity, version, title, authors, sources, analytes, rules, limits, examples, _hash(data, limits), file
@@ -226,7 +227,7 @@ def _limits(head: Table, path: Path, name: str, loincs: Mapping[str, tuple[str, 
     return read_limits(str(file), data, loincs)
 
 
-def _check_sources(limits: LimitTable, rules: Sequence[Rule], sources: Mapping[str, str], file: str) -> None:
+def _check_sources(file: str, csv: str, limits: LimitTable, rules: Sequence[Rule], sources: Mapping[str, str]) -> None:
     for rule in rules:
         if rule.source and rule.source not in sources:
             raise refusal(file, f"rule {rule.id}.source", f"{rule.source!r} is not in [sources]", "cite it there")
@@ -237,20 +238,24 @@ def _check_sources(limits: LimitTable, rules: Sequence[Rule], sources: Mapping[s
             column = match["column"] if match else None
             if match is None or match["source"] not in sources or column not in (None, *KINDS, *NUMERIC):
                 remedy = "write one source for the row, or lim=... crit_lo=... crit_hi=... abs=..."
-                raise refusal(row.place, "source", f"{word!r} is not in [sources]", remedy)
+                raise refusal(csv, f"{row.line}, source", f"{word!r} is not in [sources]", remedy)
             cited.update(one for one in NUMERIC if column is None or one == column or one.startswith(f"{column}_"))
         for column in NUMERIC:
             kind, _, end = column.partition("_")
             limit = row.bounds[kind].low if end == "lo" else row.bounds[kind].high
             if limit is not None and column not in cited:
-                raise refusal(row.place, "source", f"does not say where {column} comes from", f"add {column}=...")
+                raise refusal(
+                    csv, f"{row.line}, source", f"does not say where {column} comes from", f"add {column}=..."
+                )
 
 
 def _has(row: Row, kind: str) -> bool:
     return row.bounds[kind].low is not None or row.bounds[kind].high is not None
 
 
-def _check_reach(file: str, analytes: Mapping[str, Analyte], rules: Sequence[Rule], limits: LimitTable) -> None:
+def _check_reach(
+    file: str, csv: str, analytes: Mapping[str, Analyte], rules: Sequence[Rule], limits: LimitTable
+) -> None:
     """Refuse a test without release criterion, a rule without numbers, and numbers without a rule."""
     used: set[tuple[str, str]] = set()
     for rule in rules:
@@ -266,11 +271,14 @@ def _check_reach(file: str, analytes: Mapping[str, Analyte], rules: Sequence[Rul
                     raise refusal(file, f"rule {rule.id}", problem, "add a row to the CSV")
     for row in limits.rows:
         if not _has(row, KINDS[0]):
-            raise refusal(row.place, "", f"has no release limit for {row.analyte}", "write lim_lo, lim_hi or both")
+            raise refusal(csv, row.line, f"has no release limit for {row.analyte}", "write lim_lo, lim_hi or both")
         for kind in KINDS:
             if _has(row, kind) and (row.analyte, kind) not in used:
                 raise refusal(
-                    row.place, "", f"the {kind} limits of {row.analyte} are used by no rule", "add the rule to the pack"
+                    csv,
+                    row.line,
+                    f"the {kind} limits of {row.analyte} are used by no rule",
+                    "add the rule to the pack",
                 )
     for alias, analyte in analytes.items():
         if (alias, KINDS[0]) not in used and not analyte.words:

@@ -60,6 +60,7 @@ class Packs:
     broken: tuple[Broken, ...] = ()
     language: Language = "fr"  # of the comments that go out with a result
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    signers: Mapping[str, str] = field(default_factory=dict)  # "id@version#hash" of an active pack: who answers for it
 
     @classmethod
     def of(
@@ -85,7 +86,8 @@ class Packs:
             inactive.append(Inactive(one.pack, "pack-broken", (("pack", one.pack), ("error", str(one.error))), holds))
         for name in sorted(signed - {pack.id for pack in packs} - {one.pack for one in broken}):
             inactive.append(Inactive(name, "pack-missing", (("pack", name),)))
-        return cls(tuple(active), tuple(inactive), tuple(broken), language, _plans(active, inactive))
+        plans, signers = _plans(active, inactive), _signers(active, signatures)
+        return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, signers)
 
     @property
     def analytes(self) -> Mapping[str, Analyte]:
@@ -114,6 +116,16 @@ def _why_not(pack: Pack, packs: Sequence[Pack], signatures: Sequence[Signature])
     last = max(own, key=lambda one: one.at)
     told = (("signed", last.hash), ("who", last.who), ("at", last.at.isoformat()))
     return Inactive(pack.id, "pack-altered", (*facts, *told), pack.loincs)
+
+
+def _signers(active: Sequence[Pack], signatures: Sequence[Signature]) -> dict[str, str]:
+    """Return the newest signature under each active pack: the name that an automatic release stands under."""
+    found: dict[str, str] = {}
+    for one in sorted(signatures, key=lambda one: one.at):
+        for pack in active:
+            if (one.pack, one.version, one.hash) == (pack.id, pack.version, pack.hash):
+                found[pack.name] = one.who
+    return found
 
 
 def _plans(active: Sequence[Pack], inactive: Sequence[Inactive]) -> dict[str, Plan]:

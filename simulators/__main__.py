@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from simulators import alone, command
 from simulators.errors import SimulatorError
 
-ALONE = {"analyzer": alone.analyzer, "lis": alone.lis, "nullmodem": alone.nullmodem, "record": alone.record}
+ALONE = {
+    "analyzer": alone.analyzer,
+    "host": alone.host,
+    "lis": alone.lis,
+    "nullmodem": alone.nullmodem,
+    "record": alone.record,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

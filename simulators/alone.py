@@ -15,6 +15,7 @@ from simulators.clock import WallClock
 from simulators.command import DONE, HERE, common_options, play_scenario, tell, told_to_end, until
 from simulators.errors import SimulatorError
 from simulators.faults import KINDS, Faults
+from simulators.host import Host
 from simulators.lis import Lis
 from simulators.nullmodem import BadLine, bridge
 from simulators.play import write_json
@@ -58,6 +59,7 @@ def analyzer(arguments: Sequence[str]) -> int:
     parser.add_argument("--hang-up-after", type=int, metavar="FRAMES", help="in the first message")
     parser.add_argument("--unterminated", action="store_true", help="the first message ends without L")
     parser.add_argument("--times", type=int, default=1, help="transmissions of the first message")
+    parser.add_argument("--forgets", choices=("message", "record"), default="message", help="what it forgets at an ACK")
     parser.add_argument("--patience", type=float, default=120.0, metavar="SECONDS", help="for one message")
     _fault_options(parser)
     common_options(parser)
@@ -72,6 +74,7 @@ def analyzer(arguments: Sequence[str]) -> int:
         "packing": given.packing,
         "frame_text": given.frame_text,
         "patience": given.patience,
+        "forgets": given.forgets,
         "faults": {"to_labmw": _faults(given), "from_labmw": _faults(given)},
     }
     if given.capture:
@@ -173,6 +176,30 @@ def nullmodem(arguments: Sequence[str]) -> int:
             write_json(given.report, line.report())
 
     asyncio.run(run())
+    return DONE
+
+
+def host(arguments: Sequence[str]) -> int:
+    """A plain host that accepts everything, until it is told to end: to try an analyzer without labmw."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators host", description="A host that accepts every frame and tells what it got."
+    )
+    parser.add_argument("--listen", default="127.0.0.1:4001", metavar="HOST:PORT")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write the bytes as they came")
+    given = parser.parse_args(arguments)
+    end = Host()
+
+    async def run() -> None:
+        ended = told_to_end()
+        async with end.listening(*address(HERE, "--listen", given.listen)) as port:
+            tell(f"host: listens on port {port}")
+            await ended.wait()
+
+    asyncio.run(run())
+    for one in end.messages:
+        tell(f"host: {one.structure}{'' if one.terminated else ', unterminated'}")
+    if given.keep:
+        given.keep.write_bytes(end.raw)
     return DONE
 
 

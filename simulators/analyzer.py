@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, Literal
 
 from protocols.astm import events as link_events
 from protocols.astm.datalink import DataLink, Role
+from protocols.astm.frame import cut
 from protocols.astm.tolerance import Tolerances
+from protocols.errors import ProtocolError
 from simulators.clock import Clock, stamp, within
 from simulators.errors import HungUpOnPurpose, SimulatorError, WireLost
 from simulators.playback import play, steps
@@ -26,6 +29,7 @@ class LineSettings:
 
     tolerances: Tolerances = AS_INSTRUMENT
     frame_text: int = 240  # bytes of text per frame; 63,993 with LIS01-A2 over TCP
+    forgets: Literal["message", "record"] = "message"  # what an acknowledgment allows it to forget
     patience: float = 120.0  # real seconds for one message; then the analyzer stops, and says so in the report
 
 
@@ -51,7 +55,8 @@ class Analyzer:
         self._link = DataLink(Role.INSTRUMENT, settings.tolerances, frame_text=settings.frame_text)
         self._wire: Wire | None = None
         self._deadline = (-1, 0.0)  # serial number of the running timer, and when it ends
-        self._fate: MessageFate | None = None
+        self._fate: MessageFate | None = None  # the message in hand
+        self._under_way: MessageFate | None = None  # the same, while an attempt runs
         self._began = 0.0
 
     @property
@@ -66,12 +71,17 @@ class Analyzer:
                 await self._listen(self._clock.real(fate.transmission.think))
                 await within(self._clock, self._settings.patience, self._send(fate))
                 if not fate.acknowledged:
-                    self.stopped = f"{fate.transmission.name} was not acknowledged in {self._settings.patience:g} s"
-                    self._told(f"{self.name}: stopped, {self.stopped}; look at labmw's log of this line")
+                    self._stop(f"{fate.transmission.name} was not acknowledged in {self._settings.patience:g} s")
                     return
+        except ProtocolError as error:
+            self._stop(f"a message cannot be sent: {error}")
         finally:
             if self._wire is not None:
                 await self._wire.close()
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        self._told(f"{self.name}: stopped, {why}; look at labmw's log of this line")
 
     async def _send(self, fate: MessageFate) -> None:
         sent = fate.transmission
@@ -79,7 +89,7 @@ class Analyzer:
         await self._connected()
         self._fate = fate
         if not sent.capture:
-            self._note(self._link.send(sent.records, tag=fate))
+            self._note(self._link.send(self._left(fate), tag=fate))
         while not fate.acknowledged:
             wire = await self._connected()
             try:
@@ -94,6 +104,30 @@ class Analyzer:
                 await self._lost(str(lost))
                 await self._clock.sleep(RETRY_SECONDS)
         self._fate = None
+
+    def _left(self, fate: MessageFate) -> list[bytes]:
+        """Return the records to send: all, or for an analyzer that forgets record by record those that rebuild the hierarchy and the rest.
+
+        Source: LIS02-A2 §5.3 (restart at the first record not presumed stored, after the records above it; spec B.7).
+        """
+        records = fate.transmission.records
+        if self._settings.forgets == "message" or not fate.records_acknowledged:
+            return list(records)
+        above = [one for one in records[: fate.records_acknowledged] if one[:1] in (b"H", b"P", b"O")]
+        return [*above, *records[fate.records_acknowledged :]]
+
+    def _forget(self) -> None:
+        """An attempt has failed: an analyzer that forgets record by record keeps only what was not acknowledged in it."""
+        fate, self._under_way = self._under_way, None
+        if fate is None or self._settings.forgets == "message":
+            return
+        sent = self._left(fate)
+        above = len(sent) - (len(fate.transmission.records) - fate.records_acknowledged)
+        ends = accumulate(len(cut(one, self._settings.frame_text)) for one in sent)
+        through = sum(end <= fate.attempts[-1].frames for end in ends)
+        fate.records_acknowledged += max(0, through - above)
+        if self._link.withdraw(fate):
+            self._note(self._link.send(self._left(fate), tag=fate))
 
     async def _converse(self, wire: Wire, fate: MessageFate, hang_up_after: int | None) -> None:
         """Let the link machine talk until the message is acknowledged."""
@@ -166,6 +200,7 @@ class Analyzer:
                     self._acknowledged(fate)
                 case link_events.SendFailed(reason=reason):
                     self._end(reason)
+                    self._forget()
                 case link_events.FrameReceived():  # orders and query replies are taken, nothing is done with them
                     pending += self._link.accept()
                 case _:
@@ -176,8 +211,10 @@ class Analyzer:
         at = stamp(self._clock.now())
         fate.sent_at = fate.sent_at or at
         fate.attempts.append(Attempt(at))
+        self._under_way = fate
 
     def _acknowledged(self, fate: MessageFate) -> None:
+        self._under_way = None
         fate.acknowledged_at = stamp(self._clock.now())
         fate.seconds = round(self._clock.monotonic() - self._began, 6)
         self._end("acknowledged")
@@ -222,7 +259,7 @@ def _results(fates: Sequence[MessageFate]) -> list[dict[str, Any]]:
     """Each result once, however often it was transmitted."""
     found: dict[object, dict[str, Any]] = {}
     for fate in fates:
-        for result in fate.transmission.results:
+        for place, result in enumerate(fate.transmission.results):
             one = found.setdefault(
                 result,
                 {
@@ -231,7 +268,7 @@ def _results(fates: Sequence[MessageFate]) -> list[dict[str, Any]]:
                     "case": fate.transmission.case, "acknowledged": False, "transmissions": 0, "messages": [],
                 },
             )  # fmt: skip
-            one["acknowledged"] = one["acknowledged"] or fate.acknowledged
+            one["acknowledged"] = one["acknowledged"] or fate.has_forgotten(place)
             one["transmissions"] += len(fate.attempts)
             one["messages"].append(fate.transmission.name)
     return list(found.values())

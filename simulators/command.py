@@ -36,7 +36,7 @@ def scenario(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simulators",
         description="Play a scenario: simulated analyzers that send, and a simulated LIS that receives.",
-        epilog="Parts alone: python -m simulators analyzer|lis|nullmodem|record --help. "
+        epilog="Parts alone: python -m simulators analyzer|host|lis|nullmodem|record --help. "
         "Exit code 0: everything was sent and acknowledged; 1: not everything; 2: the question was wrong.",
     )
     parser.add_argument("scenario", type=Path, help="TOML file, such as simulators/scenarios/demo.toml")
@@ -62,13 +62,20 @@ def common_options(parser: argparse.ArgumentParser) -> None:
         "--ready", type=Path, metavar="FILE", help="JSON with ports, devices and work list, written when they are open"
     )
     parser.add_argument("--folder", type=Path, default=Path(), help="where the links to serial devices are put")
-    parser.add_argument("--speed", type=float, default=1.0, help="how many seconds of the scenario pass in one")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="how many seconds of the scenario pass in one")
     parser.add_argument(
         "--now", type=_moment, help="pretend it is this moment (ISO 8601 with offset): same samples again"
     )
     parser.add_argument(
         "--hold", action="store_true", help="keep the LIS listening until SIGTERM instead of until it is quiet"
     )
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed; write a number above 0, such as 10")
+    return speed
 
 
 def _moment(text: str) -> datetime:

@@ -178,7 +178,7 @@ def sent(dialect: Dialect, tube: Tube) -> tuple[SentResult, ...]:
     """Return what a message of this tube says, for the count."""
     completed = tube.completed.strftime(dialect.time_format)
     return tuple(
-        SentResult(tube.specimen, one.code, one.detail, one.value, one.unit, completed, one.main)
+        SentResult(tube.specimen, one.code, one.detail, one.value, one.unit, "" if one.brief else completed, one.main)
         for one in tube.measured
     )
 

@@ -13,6 +13,7 @@ from protocols.astm.datalink import DataLink, Role
 from protocols.astm.events import Event, FrameReceived, SessionClosed
 from protocols.astm.message import Assembly, Message
 from protocols.astm.tolerance import STRICT, Tolerances
+from simulators.errors import SimulatorError
 from simulators.wire import READ_SIZE
 
 
@@ -58,9 +59,12 @@ class Host:
         writer.close()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        """Listen on a free port and tell its number."""
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+    async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+        """Listen, on a free port where 0 is asked for, and tell its number; raises SimulatorError."""
+        try:
+            server = await asyncio.start_server(self.serve, host, port)
+        except OSError as error:
+            raise SimulatorError(f"{host}:{port} cannot be listened on ({error}); choose another port") from error
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:

@@ -72,7 +72,8 @@ class Lis:
         self._began = self._heard_at = clock.monotonic()
         self._away = False
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # outages and late answers
+        self._serving: set[asyncio.Task[None]] = set()  # connections, each until it is hung up
         self._writers: set[asyncio.StreamWriter] = set()
         self._arrived = asyncio.Condition()
 
@@ -89,6 +90,7 @@ class Lis:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close()
+        await asyncio.gather(*self._serving)
 
     @property
     def quiet_since(self) -> float:
@@ -134,8 +136,8 @@ class Lis:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         self._writers.add(writer)
         blocks = MllpReader()
         self.counts["connections"] += 1

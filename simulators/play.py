@@ -164,7 +164,7 @@ def _settings(table: AnalyzerTable) -> LineSettings:
     dialect = DIALECTS[table.dialect]
     packing = table.packing or dialect.packing
     tolerances = replace(AS_INSTRUMENT, packing="message" if packing == "message" else "record")
-    return LineSettings(tolerances, table.frame_text or dialect.frame_text, table.patience)
+    return LineSettings(tolerances, table.frame_text or dialect.frame_text, table.forgets, table.patience)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -167,8 +167,8 @@ def _earlier(
     share: float,
     completed: datetime,
 ) -> tuple[Earlier, ...]:
-    """Earlier results: as told, else near today's body for some of the patients."""
-    when = completed - timedelta(days=random.randint(20, 120))
+    """Earlier results: as told, else near today's body for some of the patients; half of them within reach of a delta check."""
+    when = completed - timedelta(days=random.choice((1, 2, 30, 90)))
     found = {code: Decimal(text) for code, text in case.before.items()}
     if random.random() < share:
         for code in codes:

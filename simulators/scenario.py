@@ -6,7 +6,7 @@ import tomllib
 import zoneinfo
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from simulators.analyzers import DIALECTS
 from simulators.errors import ScenarioError
 from simulators.faults import Faults
 from simulators.lis import Behaviour, Outage
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,21 +26,21 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class OutageTable(_Strict, frozen=True):
     """The LIS is away: from when, and for how many seconds of the scenario."""
 
-    seconds: float
-    after_messages: int | None = None
-    after_seconds: float | None = None
+    seconds: Seconds
+    after_messages: Count | None = None
+    after_seconds: Seconds | None = None
 
 
 class LisTable(_Strict, frozen=True):
     """The simulated LIS: where it listens and what it does to every n-th message (0: never)."""
 
     listen: str = "127.0.0.1:0"
-    delay: float = 0.0
-    error_every: int = 0
-    silent_every: int = 0
-    late_every: int = 0
-    late_seconds: float = 5.0
-    mismatch_every: int = 0
+    delay: Seconds = 0.0
+    error_every: Count = 0
+    silent_every: Count = 0
+    late_every: Count = 0
+    late_seconds: Seconds = 5.0
+    mismatch_every: Count = 0
     outage: list[OutageTable] = []
 
     def behaviour(self) -> Behaviour:
@@ -74,7 +77,7 @@ class Planted(_Strict, frozen=True):
     """A sample with something about it. Values are texts and are written as they stand, wrong ones too."""
 
     case: str
-    at: int | None = None  # place among the analyzer's messages, from 0; else spread evenly
+    at: Count | None = None  # place among the analyzer's messages, from 0; else spread evenly
     tests: list[str] = []  # instead of the analyzer's
     values: dict[str, str] = {}
     flags: dict[str, str] = {}
@@ -82,9 +85,9 @@ class Planted(_Strict, frozen=True):
     before: dict[str, str] = {}  # earlier results of this patient, some weeks ago
     ordered: bool = True
     terminated: bool = True
-    times: int = 1  # transmissions of the whole message
-    hang_up_after: int | None = None  # acknowledged frames
-    pause: float = 1.0  # seconds until the analyzer resumes
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1  # transmissions of the whole message
+    hang_up_after: Count | None = None  # acknowledged frames
+    pause: Seconds = 1.0  # seconds until the analyzer resumes
     expect: list[Expected] = []
 
 
@@ -111,14 +114,15 @@ class AnalyzerTable(_Strict, frozen=True):
     connect: str = ""  # "host:port" of labmw
     listen: str = ""  # "host:port" where labmw dials
     pty: str = ""  # where to put the name of the serial device (a symbolic link)
-    samples: int = 0
+    samples: Count = 0
     tests: list[str] = []  # what is measured in every sample; empty: everything the dialect knows
-    history: float = 0.5  # share of patients with earlier results
-    think: float = 0.3  # seconds of the scenario before each message
-    start: float = 0.0  # seconds of the scenario before the first
+    history: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5  # share of patients with earlier results
+    think: Seconds = 0.3  # seconds of the scenario before each message
+    start: Seconds = 0.0  # seconds of the scenario before the first
     packing: Literal["", "record", "message"] = ""
-    frame_text: int = 0
-    patience: float = 120.0
+    frame_text: Count = 0
+    forgets: Literal["message", "record"] = "message"  # what an acknowledgment allows it to forget
+    patience: Seconds = 120.0
     planted: list[Planted] = []
     capture: Capture | None = None
     faults: FaultTable = FaultTable()
@@ -138,8 +142,8 @@ class Scenario(_Strict, frozen=True):
     name: str = ""
     seed: int = 1
     timezone: str = "Europe/Paris"
-    hours_ago: float = 2.0  # when the first sample was measured
-    settle: float = 3.0  # real seconds without a message after which the LIS goes home, once the analyzers are done
+    hours_ago: Seconds = 2.0  # when the first sample was measured
+    settle: Seconds = 3.0  # real seconds without a message after which the LIS goes home, once the analyzers are done
     lis: LisTable | None = None
     analyzer: list[AnalyzerTable] = []
     material: list[Material] = []
@@ -195,6 +199,10 @@ def _check(scenario: Scenario, file: str) -> None:
         for way in ("connect", "listen"):
             if text := getattr(one, way):
                 address(file, f"{key}.{way}", text)
+        if one.forgets == "record" and (one.packing or DIALECTS[one.dialect].packing) == "message":
+            raise ScenarioError(
+                file, f"{key}.forgets", "needs one record per frame", 'set packing = "record", or forgets = "message"'
+            )
         _check_tests(one, file, key)
         for way in ("to_labmw", "from_labmw"):
             faults(getattr(one.faults, way), file, f"{key}.faults.{way}")

@@ -61,12 +61,18 @@ class MessageFate:
     attempts: list[Attempt] = field(default_factory=list)
     sent_at: str = ""  # when its first byte was sent, UTC
     acknowledged_at: str = ""
+    records_acknowledged: int = 0  # of an analyzer that forgets record by record
     seconds: float | None = None  # time to ACK: from the first byte of the attempt that succeeded to its last ACK
 
     @property
     def acknowledged(self) -> bool:
         """True when every frame was acknowledged: the analyzer may forget the message."""
         return bool(self.acknowledged_at)
+
+    def has_forgotten(self, result: int) -> bool:
+        """True when the analyzer has been told that it may forget this one of the results."""
+        places = [place for place, record in enumerate(self.transmission.records) if record[:1] == b"R"]
+        return self.acknowledged or (result < len(places) and places[result] < self.records_acknowledged)
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON."""

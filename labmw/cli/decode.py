@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sys
@@ -61,18 +62,25 @@ def decode(
         decoded = decoder.decode(path)
         sound = sound and decoded.sound
         if as_json:
-            indent = 2 if len(files) == 1 else None
-            text = json.dumps(to_json(decoded, spoken), ensure_ascii=False, indent=indent)
-            sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+            print_json(to_json(decoded, spoken), pretty=len(files) == 1)
         else:
             if console is None:
                 from rich.console import Console
 
-                console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+                if isinstance(sys.stdout, io.TextIOWrapper):
+                    sys.stdout.reconfigure(errors="replace")
+                console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
             print_table(decoded, console, spoken)
     for file, error in registry.broken.items():
         typer.echo(f"driver file not used: {error}" if file else str(error), err=True)
     raise typer.Exit(0 if sound else 1)
+
+
+def print_json(shown: dict[str, Any], *, pretty: bool) -> None:
+    """Print one object, on one line unless it is the only one; bytes without meaning in the character set become escapes."""
+    plain = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    text = json.dumps(shown, ensure_ascii=plain, indent=2 if pretty else None)
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
 class Decoder:
@@ -144,7 +152,7 @@ class Decoder:
         )
 
     def _reader(self, message: Message) -> Driver:
-        if self._driver is not None:
+        if self._driver is not None and self._driver.protocol == "astm":
             return self._driver
         return self._registry.reader(self._registry.recognise_message(message))
 
@@ -218,7 +226,8 @@ def _files(paths: list[Path]) -> Iterator[Path]:
                         if file.is_file():
                             yield file
         elif path.exists():
-            yield path
+            if len(paths) == 1 or not path.name.endswith(_BESIDE):  # a pattern of the shell names them too
+                yield path
         else:
             raise typer.BadParameter(f"there is no file {path}", param_hint="FILE")
 

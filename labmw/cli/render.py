@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +20,7 @@ SCHEMA = "labmw-corpus/1"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One message as it is to be shown; `damaged` is why a line would have refused it, `extra` what only its protocol has."""
+    """One message as it is to be shown; `damaged` is the code of why a line would have refused it, `extra` what only its protocol has."""
 
     reading: Reading
     damaged: str = ""
@@ -53,6 +54,14 @@ def _outcome(shown: Shown) -> tuple[Disposition, str, Facts]:
         return Disposition.REFUSED, "damaged", (("fault", shown.damaged),)
     reading = shown.reading
     return reading.disposition, reading.reason, reading.reason_facts
+
+
+def _why(reason: str, facts: Facts, language: Language) -> str:
+    """The sentence for a reason; a fault of the line is itself a phrase."""
+    if not reason:
+        return ""
+    told = {name: say(fact, language) if fact.startswith("fault-") else fact for name, fact in facts}
+    return say(reason, language, **told)
 
 
 def _result_outcome(shown: Shown, result: ResultRead) -> tuple[Disposition, str, Facts]:
@@ -94,7 +103,7 @@ def _message(index: int, shown: Shown, language: Language) -> dict[str, Any]:
         "kind": reading.kind,
         "disposition": disposition.value,
         "reason": reason,
-        "reason_text": say(reason, language, **dict(facts)) if reason else "",
+        "reason_text": _why(reason, facts, language),
         "driver": reading.driver,
         "driver_version": reading.driver_version,
         "mapping_version": reading.mapping_version,
@@ -162,7 +171,7 @@ def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, A
     disposition, reason, facts = _result_outcome(shown, result)
     return {
         "seq": result.seq,
-        "specimen": result.specimen,
+        "specimen": result.specimen or (None if shown.reading.protocol == "hl7" else ""),
         "order": result.order,
         "code": result.code,
         "code_raw": result.code_raw,
@@ -193,7 +202,7 @@ def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, A
         "comments": list(result.comments),
         "disposition": disposition.value,
         "reason": reason,
-        "reason_text": say(reason, language, **dict(facts)) if reason else "",
+        "reason_text": _why(reason, facts, language),
     }
 
 
@@ -244,10 +253,10 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
     line = Text("  ")
     line.append(reading.message_type or reading.structure[:40], "bold")
     line.append(f" {reading.kind}", "bold")
-    line.append(f"  {clean(reading.sender) or '-'}  {words['driver']} {reading.driver}  ")
+    line.append(f"  {clean(reading.sender.strip()) or '-'}  {words['driver']} {reading.driver}  ")
     line.append(words[disposition.value], _COLOURS[disposition])
     if reason:
-        line.append(f": {clean(say(reason, language, **dict(facts)))}", _COLOURS[disposition])
+        line.append(f": {clean(_why(reason, facts, language))}", _COLOURS[disposition])
     yield line
     for query in reading.queries:
         yield Text(f"    {words['asks']} {clean(', '.join(query.specimens) or query.start_raw)}")
@@ -256,50 +265,56 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
             yield Text(
                 f"    {words['orders']} {clean(order.specimen)}: {clean(', '.join(order.codes))} {order.report_type}"
             )
-    if reading.results:
-        yield _result_table(shown, language)
+    for specimen in dict.fromkeys(result.specimen for result in reading.results):
+        yield Text(f"    {words['specimen']} {clean(specimen) or '-'}", "bold")
+        yield _result_table(shown, [one for one in reading.results if one.specimen == specimen], language)
     for after, _source, text, _kind in reading.comments:
-        yield Text(f"    {words['note']} {after}: {clean(text)[:200]}", "dim")
+        if text.strip():
+            yield Text(f"    {words['note']} {after}: {clean(text)[:200]}", "dim")
     for problem in reading.problems:
         yield Text(f"    {clean(problem)}", "yellow")
 
 
-def _result_table(shown: Shown, language: Language) -> Table:
+def _result_table(shown: Shown, results: Sequence[ResultRead], language: Language) -> Padding:
     words = _WORDS[language]
-    table = Table(box=None, padding=(0, 1), show_edge=False, pad_edge=False, header_style="dim")
-    for name in ("specimen", "test", "value", "unit", "flags", "time", "outcome"):
-        table.add_column(f"    {words[name]}" if name == "specimen" else words[name], overflow="fold")
-    table.columns[1].header = f"{words['test']} / LOINC"
-    table.columns[3].header = f"{words['unit']} / UCUM"
-    for result in shown.reading.results:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False, header_style="dim")
+    table.add_column(words["test"], overflow="fold", min_width=8)
+    table.add_column("LOINC", no_wrap=True, style="cyan")
+    table.add_column(words["value"], overflow="fold", justify="right")
+    table.add_column(words["unit"], overflow="fold")
+    table.add_column("UCUM", no_wrap=True, style="cyan")
+    table.add_column(words["flags"], overflow="fold")
+    table.add_column(words["time"], no_wrap=True)
+    table.add_column(words["outcome"], overflow="fold", min_width=10)
+    for result in results:
         table.add_row(*_result_cells(shown, result, language), style="" if result.main else "dim")
-    return table
+    return Padding(table, (0, 0, 0, 4))
 
 
 def _result_cells(shown: Shown, result: ResultRead, language: Language) -> list[Text]:
     words = _WORDS[language]
     disposition, reason, facts = _result_outcome(shown, result)
-    test = Text(clean(" ".join(part for part in (result.code, result.analyte, result.detail) if part)))
-    if result.loinc:
-        test.append(f" {result.loinc}", "cyan")
-    unit = Text(clean(result.unit_raw))
-    if result.ucum and result.ucum != result.unit_raw:
-        unit.append(f" {result.ucum}", "cyan")
-    flags = Text(", ".join(sorted(result.flags)), "red" if result.flags & _LOUD else "")
+    names = dict.fromkeys(part for part in (result.code, result.analyte, result.detail) if part)
+    flags = Text(
+        ", ".join(say(f"flag-{flag}", language) for flag in sorted(result.flags - {Flag.NORMAL})),
+        "red" if result.flags & _LOUD else "",
+    )
     if result.control:
         flags.append(f" [{words['control']}]", "magenta")
     outcome = Text(words[disposition.value], _COLOURS[disposition])
     if disposition is Disposition.ACCEPTED and not result.main:
         outcome = Text(words["index" if result.index else "detail"])
     elif reason and reason != _outcome(shown)[1]:
-        outcome.append(f": {clean(say(reason, language, **dict(facts)))}")
+        outcome.append(f": {clean(_why(reason, facts, language))}")
+    moment = result.completed.strftime("%Y-%m-%d %H:%M") if result.completed else clean(result.time)
     return [
-        Text(f"    {clean(result.specimen)}"),
-        test,
+        Text(clean(" ".join(names))),
+        Text(result.loinc),
         Text(clean(result.value)),
-        unit,
+        Text(clean(result.unit_raw)),
+        Text(result.ucum if result.ucum != result.unit_raw else ""),
         flags,
-        Text(clean(result.time)),
+        Text(moment),
         outcome,
     ]
 

@@ -34,7 +34,7 @@ _LENIENT = Tolerances(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One message of the file; `fault` says why a line would have refused a frame of it."""
+    """One message of the file; `fault` is the code of why a line would have refused a frame of it."""
 
     message: Message
     fault: str = ""
@@ -111,7 +111,7 @@ def frames(data: bytes, kind: str, tolerances: Tolerances, encoding: str) -> Unf
         return Unframed(messages, _summary(data, strict.frames, [], strict.empty), tuple(named), len(strict.refused))
     lenient = _pass(data, _lenient_for(kind), encoding, Counter())
     whole = Counter(frame.raw for frame in strict.frames)
-    fault = strict.refused[0].fault.value
+    fault = "fault-" + strict.refused[0].fault.name.lower().replace("_", "-")
     shown = []
     for message, parts in lenient.found:
         good = all(whole[frame.raw] > 0 for frame in parts)
@@ -126,8 +126,6 @@ def records(data: bytes, tolerances: Tolerances, encoding: str) -> Unframed:
     start = data.lstrip(b"\xef\xbb\xbf\r\n\t \x00")
     fragment = start[:1] not in (b"H", b"h")
     tolerances = replace(tolerances, record_line_feeds=b"\n" in data)
-    if b"\n" in data:
-        used["record_line_feeds"] += 1
     if fragment:
         used["delimiters of the standard"] += 1
     assembly = Assembly(
@@ -135,11 +133,11 @@ def records(data: bytes, tolerances: Tolerances, encoding: str) -> Unframed:
         tolerances,
         max_message=2 * max(len(data), 1),
         delimiters=STANDARD if fragment else None,
-        used=used,
     )
     messages = assembly.feed(Frame(0, start, True, b""))
     rest = assembly.close()
     found = [*messages, rest] if rest is not None else messages
+    used.update(assembly.used)
     return Unframed(tuple(Found(message) for message in found), None, tuple(used))
 
 
@@ -149,7 +147,7 @@ def _lenient_for(kind: str) -> Tolerances:
 
 def _pass(data: bytes, tolerances: Tolerances, encoding: str, used: Counter[str]) -> _Session:
     machine = DataLink(tolerances=tolerances, max_pending=len(data) + 1)
-    session = _Session(Assembly(encoding, tolerances, used=used))
+    session = _Session(Assembly(encoding, tolerances))
     waiting = deque(machine.receive(data))
     while waiting:
         event = waiting.popleft()
@@ -161,6 +159,7 @@ def _pass(data: bytes, tolerances: Tolerances, encoding: str, used: Counter[str]
         session.take(event)
     session.close()
     used.update(machine.used)
+    used.update(session.assembly.used)
     return session
 
 

@@ -144,13 +144,9 @@ class LisReport:
     def _auto(self, row: Row) -> AutoRelease:
         """Say that nobody looked at it (SC.DOC.09): with the pack that decided and who answers for it."""
         packs = json.loads(row.packs)
-        first = packs[0] if packs else {}
-        return AutoRelease(
-            self.auto_release_text,
-            first.get("id", ""),
-            first.get("version", ""),
-            Person("", first.get("signed_by", "")),
-        )
+        name, _, rest = packs[0]["pack"].partition("@") if packs else ("", "", "")
+        version = rest.partition("#")[0]
+        return AutoRelease(self.auto_release_text, name, version, Person("", packs[0]["signed_by"] if packs else ""))
 
     def _time(self, moment: datetime) -> str:
         return moment.astimezone(self.zone).strftime("%Y%m%d%H%M%S%z")

@@ -105,8 +105,12 @@ class Outbox:
         """Deliver one row; False when the destination is down and the rest must wait."""
         try:
             payload = row.payload if row.payload is not None else await self.store.run(self._write(row))
-        except DeliveryError as error:
-            await self._bury(row, str(error))
+        except StoreError:
+            raise
+        except Exception as error:  # whatever one row holds, the others go on and a person is told
+            await self._bury(
+                row, str(error) if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}"
+            )
             return True
         try:
             acknowledgment, raw = await self.sender.deliver(row.control_id, payload)

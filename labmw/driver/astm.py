@@ -262,7 +262,7 @@ class _Walk:
                 number=read_as.number,
                 unit_raw=record.field(driver.unit.field),
                 ucum=read_as.ucum,
-                loinc=test.loinc if test else "",
+                loinc=test.loinc if test and (main or test.index) else "",
                 test_name=test.name if test else "",
                 index=test.index if test else "",
                 range_raw=record.field(driver.range.field),
@@ -373,7 +373,7 @@ class _Walk:
             if group in means and not _is_mean(one, mark):
                 counted[group] = counted.get(group, 0) + 1
                 detail = f"replicate {counted[group]}"
-                self.results[place] = replace(one, main=False, detail=detail)
+                self.results[place] = replace(one, main=False, detail=detail, loinc="")
 
     def kind(self, message: Message) -> Kind:
         """Say in one word what the message is for."""

@@ -44,7 +44,7 @@ def faults(driver: Driver, docstring: str) -> list[str]:
         found.append(
             f"the docstring claims evidence {claim or 'nothing'!r}, the value {driver.evidence.name.lower()!r}: make them one"
         )
-    if driver.evidence is Evidence.CAPTURE and "corpus:" not in docstring and "tests/captures/" not in docstring:
+    if driver.evidence >= Evidence.CAPTURE and "corpus:" not in docstring and "tests/captures/" not in docstring:
         found.append("evidence capture names no capture: add its path to the docstring")
     for pattern in (driver.recognises, driver.control.specimen, driver.control.descriptor, driver.control.position):
         try:

@@ -143,8 +143,8 @@ class _Walk:
         self._after = f"OBR{len(self.orders)}"
 
     def _take_query(self, segment: Segment) -> None:
-        """QPD-3 names the specimen in a query by container (LAW); other profiles have theirs elsewhere."""
-        named = segment.component(3)
+        """QPD-3 names the specimen in a query for work (LAW, and Roche's INISEQ); other profiles have theirs elsewhere."""
+        named = segment.component(3) if segment.component(1).startswith(("WOS", "INISEQ")) else ""
         specimens = (named,) if named else ()
         self.specimens += specimens
         self.queries.append(QueryRead(segment.field(1), segment.field(2), specimens, segment.field(3), ""))
@@ -217,8 +217,8 @@ def _value(segment: Segment, kind: str) -> str:
     raw = segment.field(5)
     components = segment.components(5)
     filled = [text for text in components if text]
-    if kind == "SN" and len(components) == 2:
-        return segment.component(5, 1) + segment.component(5, 2)
+    if kind == "SN" and len(components) == 2 and not components[0]:
+        return components[1]
     if len(segment.repetitions(5)) <= 1 and (len(components) == 1 or (len(filled) == 1 and components[0])):
         return filled[0] if filled else ""
     return raw

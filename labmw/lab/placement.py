@@ -158,7 +158,7 @@ def _patient(
         return "", "specimen-window", facts
     owners = {tube.patient for tube in valid}
     if len(owners) > 1:  # a recycled barcode: two patients within one window
-        return "", "identity-mismatch", facts
+        return "", "identity-mismatch", (*facts, ("what", "patient"))
     owner = owners.pop()
     patient = known.patients.get(owner)
     if patient is not None and sender is not None and (what := _differs(patient, sender)):

@@ -149,7 +149,9 @@ def verify(
     for row in rows:
         verdict = GIVEN_UP if give_up else judge(facts.case(row, terminated), packs)
         verdicts.append((row, verdict))
-    yield statements.insert_rows(schema.verdict, [_verdict_row(site, row, verdict, now) for row, verdict in verdicts])
+    yield statements.insert_rows(
+        schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
+    )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
@@ -295,7 +297,7 @@ def result_of_row(row: Row) -> Result:
     )
 
 
-def _verdict_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, Any]:
+def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) -> Mapping[str, Any]:
     reasons = [
         {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
         for one in verdict.reasons
@@ -306,7 +308,9 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str
         "level": int(verdict.level),
         "reasons": json.dumps(reasons, ensure_ascii=False),
         "trace": json.dumps([list(line) for line in verdict.trace], ensure_ascii=False),
-        "packs": json.dumps(list(verdict.packs)),
+        "packs": json.dumps(
+            [{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs], ensure_ascii=False
+        ),
         "comments": json.dumps(list(verdict.comments), ensure_ascii=False),
         "decided_at": now,
         "decided_by": "rules",

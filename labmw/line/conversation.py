@@ -79,6 +79,7 @@ class AstmConversation:
         self._machine = DataLink(terms.role, terms.tolerances)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._new_assembly()
+        self._owed = False  # something of this session could not be handed over: recovery must
         self._size = 0  # bytes of the message being received
         self._first = 1  # number, within the session, of the first frame of the message being received
         self._uncertain: tuple[Frame, int] | None = None
@@ -90,7 +91,7 @@ class AstmConversation:
     def _new_assembly(self) -> Assembly:
         # One frame beyond our own bound, which hands over what has come before the assembly's would drop it.
         most = self._terms.message_bytes + self._terms.tolerances.max_frame
-        return Assembly(self._terms.encoding, self._terms.tolerances, max_message=most, used=self._machine.used)
+        return Assembly(self._terms.encoding, self._terms.tolerances, max_message=most)
 
     async def run(self) -> str:
         """Talk until the other side hangs up, or until we are cancelled; return why it ended."""
@@ -189,7 +190,7 @@ class AstmConversation:
     def _start_session(self) -> None:
         self._assembly = self._new_assembly()
         self._first, self._size = self._journal.frames + 1, 0
-        self._uncertain = None
+        self._uncertain, self._owed = None, False
 
     async def _frame(self, frame: Frame) -> list[Event]:
         """Make a frame durable, then answer for it: the one place where an ACK of content is given."""
@@ -215,15 +216,18 @@ class AstmConversation:
         self._uncertain = (frame, noted)
         steps = self._journal.frame_steps(frame, noted)
         if self._assembly.completes(frame):
-            trial = self._assembly.fork()
+            trial = self._assembly.copy()
             messages = trial.feed(frame)
             await self._take(messages, steps)
             self._assembly = trial
+            self._journal.committed(noted)
         else:
             await self._store.run(keep_frame(steps, again=again), timeout=self._terms.commit_timeout)
+            self._journal.committed(noted)
             messages = self._assembly.feed(frame)
+            for place, message in enumerate(messages):  # cut short by a new H
+                await self._take_unterminated(message, self._journal.frames, place)
         self._uncertain = None
-        self._journal.committed(noted)
         self._size = 0 if messages else self._size + len(frame.text)
         if messages:
             self._first = self._journal.frames + (0 if self._assembly.pending else 1)
@@ -234,7 +238,7 @@ class AstmConversation:
     async def _too_large(self) -> None:
         """A message beyond all measure: what has come is kept as unterminated, piece by piece, and memory stays bounded."""
         self._log.error("message too large; it is kept in pieces, none of which is released", bytes=self._size)
-        await self._unterminated()
+        await self._rest()
         self._first, self._size = self._journal.frames + 1, 0
 
     async def _take(self, messages: Sequence[Message], steps: Sequence[Step]) -> None:
@@ -258,7 +262,7 @@ class AstmConversation:
             received_at=self._clock.now(),
             raw=message.raw,
             message=message,
-            tolerances=tuple(sorted(self._machine.used)),
+            tolerances=tuple(sorted({*self._machine.used, *self._assembly.used})),
             before=tuple(before),
         )
 
@@ -267,21 +271,23 @@ class AstmConversation:
         late = reason == "eot" and self._clock.monotonic() - self._answered_at >= SENDER_PATIENCE
         ending = "eot-after-silence" if late else reason
         SESSIONS.labels(self._terms.link, ending).inc()
-        if await self._unterminated():
-            self._journal.close(ending, self._clock.now())
-        else:
+        await self._rest()
+        if self._owed:
             self._journal.leave_open()
+        else:
+            self._journal.close(ending, self._clock.now())
         self._start_session()
 
-    async def _unterminated(self) -> bool:
-        """Hand over what ended without L; False when the store is down: the frames are in the journal, the next start does it."""
-        message = self._assembly.close()
-        if message is None:
-            return True
+    async def _rest(self) -> None:
+        """Hand over what has come and will not be ended by L."""
+        if (message := self._assembly.close()) is not None:
+            await self._take_unterminated(message, self._journal.frames, UNTERMINATED)
+
+    async def _take_unterminated(self, message: Message, last: int, place: int) -> None:
+        """Keep a message without L. If the store is down its frames are in the journal: the session stays open for the next start."""
         try:
-            await self._intake.take(self._received(message, self._first, self._journal.frames, UNTERMINATED, ()))
+            await self._intake.take(self._received(message, self._first, last, place, ()))
         except StoreError as error:
+            self._owed = True
             self._health.trouble("store", why=str(error))
             self._log.error("an unterminated message waits in the journal until the next start", why=str(error))
-            return False
-        return True

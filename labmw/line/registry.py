@@ -144,7 +144,7 @@ def _run(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a file of the laboratory does wrong stops that file alone
+    except (Exception, SystemExit) as error:  # whatever a file of the laboratory does wrong stops that file alone
         line = _line_of(error, path)
         raise DriverError(
             f"{path}{line}: {type(error).__name__}: {error}; mend the file, or take it out of the folder"

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 from labmw.errors import LabmwError
 
 Language = Literal["en", "fr"]
-LONGEST_FACT = 300  # characters; facts come from the wire and must not flood a screen
+LONGEST_FACT = 600  # characters; facts come from the wire and must not flood a screen
 _UNSAID = "…"
 
 
@@ -38,7 +38,7 @@ class Page(Protocol):
         """Its text."""
 
 
-def say(code: str, language: Language, **facts: object) -> str:
+def say(code: str, language: Language, /, **facts: object) -> str:
     """The sentence for a code, with its facts.
 
     Never fails: a code nobody has written a phrase for is shown with its facts, a fact that was not given as an ellipsis.
@@ -111,7 +111,12 @@ def _facts(where: str, text: str) -> frozenset[str]:
 def _printable(fact: str) -> str:
     if len(fact) > LONGEST_FACT:
         fact = fact[: LONGEST_FACT - 1] + "…"
-    return fact if fact.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in fact)
+    return fact if fact.isprintable() else "".join(c if c.isprintable() else _spelled(c) for c in fact)
+
+
+def _spelled(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 @lru_cache(maxsize=1)

@@ -102,7 +102,6 @@ session = Table(
     "session", metadata,
     *_must("id", "site", "link"), *_may("peer"), *_must("opened_at"), *_later("closed_at", "closing"),
     PrimaryKeyConstraint("site", "id"),
-    Index(None, "site", "opened_at"),
     Index("ix_session_open", "site", "opened_at", **_where("closed_at IS NULL")),
 )  # fmt: skip
 
@@ -132,7 +131,6 @@ message = Table(
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
     Index(None, "site", "session", "last_frame"),
     Index(None, "site", "received_at"),
-    Index(None, "site", "digest"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
 
@@ -174,7 +172,7 @@ result = Table(
     Index(None, "message"),
     Index(None, "site", "specimen", "code"),
     Index(None, "site", "patient", "loinc", "completed_at"),
-    Index("ix_result_unsettled", "site", "state", **_where("state <> 'delivered' AND state <> 'detail'")),
+    Index(None, "site", "state"),
 )  # fmt: skip
 
 # A retransmission that was recognised: the same result, seen again.
@@ -248,7 +246,6 @@ outbox = Table(
     UniqueConstraint("site", "control_id"),
     Index(None, "site", "specimen"),
     Index("ix_outbox_next", "site", "destination", text("priority DESC"), "id", **_where("state <> 'delivered'")),
-    Index("ix_outbox_due", "site", "destination", "due_at", **_where("state <> 'delivered'")),
 )  # fmt: skip
 
 # Which results an outbox message carries. The key makes "twice" impossible: a result goes once to a destination.

@@ -159,6 +159,6 @@ def _give_up(future: asyncio.Future[Any], timeout: float) -> None:
 
 
 def _nothing() -> Transaction[None]:
-    """A transaction without a step: BEGIN IMMEDIATE and COMMIT alone show whether the file can be written."""
+    """A transaction without a step: opening the file for it shows whether it can be written."""
     return
     yield

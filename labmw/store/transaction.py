@@ -37,6 +37,9 @@ class Row(tuple[Any, ...]):
         return dict(zip(self.columns, self, strict=True))
 
     if TYPE_CHECKING:
+        # Columns of these names stand before the methods of a tuple.
+        count: Any
+        index: Any
 
         def __getattr__(self, name: str) -> Any: ...
 

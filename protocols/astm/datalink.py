@@ -20,7 +20,8 @@ Decisions:
 * An ENQ refused in a running session does not restart the 30 s of the receiver; a restarted peer would otherwise
   keep the line for ever with the ENQ that we refuse.
 * The owner's answer is sent within 14 s or not at all: at 15 s the sender has given up, and a late ACK would be taken
-  for the answer to its next ENQ.
+  for the answer to its next ENQ. For the same reason what arrived meanwhile is not answered, and the session is over.
+* After a session that ended in doubt (time, EOT inside a frame) we keep still for 20 s, see _time_out_session().
 * One message is sent per session; a message that failed is offered again from its first record.
 Source: E1381-95 §6, LIS01-A2 §8; numbers in comments are clauses of E1381-95.
 """
@@ -628,14 +629,14 @@ class DataLink:
         self._events.append(AnswerTooLate(self._frame))
         self._run(None)
 
-    def _accept_silently(self, _: object) -> None:
+    def _accept_too_late(self, _: object) -> None:
         self._count_accepted()
-        self._scanner.skip_to_last_eot()
+        self._time_out_session(None)
 
-    def _refuse_silently(self, _: object) -> None:
+    def _refuse_too_late(self, _: object) -> None:
         assert self._frame is not None
         self._count_refused(Fault.OWNER, self._frame.raw)
-        self._scanner.skip_to_last_eot()
+        self._time_out_session(None)
 
     def _end_session(self, reason: Literal["eot", "timeout", "hang-up", "eot-in-frame"]) -> None:
         self._events.append(SessionClosed(reason, self._frames))
@@ -644,13 +645,19 @@ class DataLink:
 
     def _close_session(self, reason: Literal["eot", "eot-in-frame"]) -> None:
         self._end_session(reason)
-        if self._owed is None and self._tolerances.turnaround:
+        if reason == "eot-in-frame":
+            # If a flipped bit made this EOT, the sender still waits for its answer: see _time_out_session.
+            self._owed = Deadline.RETRY
+        elif self._owed is None and self._tolerances.turnaround:
             self._owed = Deadline.TURNAROUND
 
     def _time_out_session(self, _: object) -> None:
         self._scanner.abandon()
         self._tell_noise()
         self._end_session("timeout")
+        # The peer may just have sent a frame. Our ENQ it would take for NAK, and the EOT that ends an ENQ without answer
+        # for the acceptance of its frame: keep still for as long as it may wait.
+        self._owed = Deadline.RETRY
 
     # -- actions: the wire is gone ---------------------------------------------------------------------------
 

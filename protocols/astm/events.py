@@ -20,7 +20,7 @@ class Deadline(Enum):
     CONTENTION_INSTRUMENT = "contention won, pause before our next ENQ"
     RECEIVE = "next frame or EOT"
     INTERRUPT = "interrupt honoured, peer's turn"
-    RETRY = "pause before a failed message is offered again"
+    RETRY = "pause after a failure, before our next ENQ"
     TURNAROUND = "pause after the peer's EOT"
     ANSWER = "owner's answer to a frame"
 
@@ -33,8 +33,9 @@ SECONDS: Final = {
     Deadline.CONTENTION_INSTRUMENT: 1.0,
     Deadline.RECEIVE: 30.0,
     Deadline.INTERRUPT: 15.0,
-    # The standard lets a sender ask again at once; ten seconds, as after "busy", keep a dead peer's line quiet.
-    Deadline.RETRY: 10.0,
+    # The standard lets a sender ask again at once. Twenty seconds are longer than the 15 that the peer may wait for the
+    # reply to a frame we know nothing of: the EOT that ends an unanswered ENQ of ours would be taken for that reply.
+    Deadline.RETRY: 20.0,
     Deadline.TURNAROUND: 0.0,  # the link's own setting
     # The sender stops waiting after 15 s. A reply after that would be taken for the answer to its next ENQ.
     Deadline.ANSWER: 14.0,

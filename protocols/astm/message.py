@@ -8,7 +8,7 @@ bytes and lines are there, `fault` says what is wrong, and its records are not t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +28,7 @@ class Message:
     """The records from H to L, or as far as they came."""
 
     raw: bytes
-    """As sent, each record with its CR."""
+    """As sent, each record with its CR, and at the end what was cut off."""
     lines: tuple[bytes, ...]
     """One record each, without CR and without what a tolerance drops."""
     encoding: str = "latin-1"
@@ -36,6 +36,8 @@ class Message:
     """False when the sender stopped before L: kept and shown, never released by itself."""
     declared: Delimiters | None = None
     """Delimiters named for this message from outside; the header is then not asked."""
+    cut_off: bytes = b""
+    """What came of a last record whose end is missing: shown, never read ("5.4" may have been on its way to "5.42")."""
 
     @cached_property
     def fault(self) -> RecordError | None:
@@ -136,25 +138,27 @@ class Message:
         *,
         tolerances: Tolerances = STRICT,
         delimiters: Delimiters | None = None,
-        used: Counter[str] | None = None,
     ) -> "list[Message]":
-        """Messages from records without frames, each record ending with CR.
+        """Messages from records without frames, each record ending with CR (which the last L may lack).
 
         With delimiters given, data may begin without a header, and headers are not asked for theirs.
 
         Raises:
             RecordError: no header, contradicting delimiters, or line ends that the tolerances do not name.
         """
-        assembly = Assembly(encoding, tolerances, max_message=max(len(data) * 2, 1), delimiters=delimiters, used=used)
         if b"\n" in data and not tolerances.record_line_feeds and (b"\r" not in data or b"\r\n" in data):
             raise RecordError("records end with LF or CR LF instead of CR: name the tolerance record_line_feeds")
-        messages = assembly.feed(Frame(0, data, True, b""))
+        assembly = Assembly(encoding, tolerances, max_message=len(data), delimiters=delimiters)
+        ends_with_l = assembly.completes(Frame(0, data[data.rfind(b"\r") + 1 :], True, b""))
+        messages = assembly.feed(Frame(0, data, ends_with_l, b""))
         rest = assembly.close()
         if rest is not None:
             messages.append(rest)
         for message in messages:
             if message.fault is not None:
                 raise message.fault
+        if not messages:
+            raise RecordError("no record in it: give records of LIS02-A2, each ending with CR")
         return messages
 
 
@@ -168,30 +172,29 @@ class Assembly:
         *,
         max_message: int = MAX_MESSAGE,
         delimiters: Delimiters | None = None,
-        used: Counter[str] | None = None,
     ) -> None:
         self._encoding = encoding
         self._numbered = tolerances.numbered_records
         self._feeds = tolerances.record_line_feeds
         self._max = max_message
         self._declared = delimiters
-        self.used: Counter[str] = Counter() if used is None else used
+        self.used: Counter[str] = Counter()
         self._parts: list[bytes] = []  # whole records of the message so far, each with its CR
         self._open: list[bytes] = []  # pieces of a record whose end has not come
-        self._size = 0
+        self._size = self._open_size = 0  # bytes in each
         self._after_cr = False  # the text before ended with CR, so that an LF now belongs to it
         self._skipping = False  # the message was too large: nothing is taken until the next H
-        self._plain = not (self._numbered or self._feeds)  # and nothing open, and not skipping
+        self._straight = not (self._numbered or self._feeds)  # the next text begins a record, and is taken as it is
 
     @property
     def pending(self) -> bool:
         """Something of a message has come, and not its end."""
         return bool(self._parts or self._open)
 
-    def fork(self) -> "Assembly":
-        """A second assembly in the same state: an owner whose store may fail feeds the fork, and keeps it when all went well."""
+    def copy(self) -> "Assembly":
+        """An independent assembly in the same state, to try what a frame would bring."""
         other = copy(self)
-        other._parts, other._open = list(self._parts), list(self._open)
+        other._parts, other._open, other.used = list(self._parts), list(self._open), Counter(self.used)
         return other
 
     def feed(self, frame: Frame) -> list[Message]:
@@ -201,105 +204,129 @@ class Assembly:
             RecordError: the message has grown beyond max_message; it is dropped, and what follows until the next H.
         """
         text = frame.text
+        size = self._size + self._open_size + len(text)
         # One whole record in one frame, neither first nor last: nothing to look for.
-        size = self._size + len(text)
-        if self._plain and size <= self._max and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
+        if (
+            self._straight
+            and size <= self._max
+            and text.find(b"\r") == len(text) - 1
+            and text
+            and text[0] not in b"HhLl"
+        ):
             self._parts.append(text)
             self._size = size
             return []
-        self._size = size
-        if self._size > self._max and not self._skipping:
-            self._parts = []
-            self._open = [] if frame.last or text.endswith(b"\r") else [b"?"]
-            self._skipping = True
+        if size > self._max and not self._skipping:
+            self._skip(inside=not (frame.last or text.endswith(b"\r")))
             raise RecordError(
                 f"message of more than {self._max} bytes: look at the sender, or raise max_message for this link"
             )
         messages: list[Message] = []
-        for record in self._records_ending_in(frame, self.used):
+        for record in self._ended_by(frame):
             self._take(record, messages)
+        self._straight = not (self._open or self._skipping or self._numbered or self._feeds)
         return messages
 
     def completes(self, frame: Frame) -> bool:
-        """Whether this frame, if fed now, would bring a message out, by its L or by a new H; nothing changes."""
-        before = (list(self._open), self._after_cr)
-        skipping = self._skipping
-        begun = bool(self._parts)
-        ends = False
-        for record in self._records_ending_in(frame, Counter()):
-            kind = self._kind(record)
-            skipping = skipping and kind != b"H"
-            ends = ends or (kind == b"L" and not skipping) or (kind == b"H" and begun)
-            begun = begun or not skipping
-        self._open, self._after_cr = before
-        return ends
+        """Whether this frame, if fed now, would bring the end of a message; nothing changes."""
+        records, rest = self._split(frame.text)
+        begun = b"".join(self._open[:3])  # enough to know the record by
+        if frame.last and (rest or (begun and not records)):
+            records.append(rest)
+        kinds = [
+            _kind(begun + record if place == 0 else record, self._numbered) for place, record in enumerate(records)
+        ]
+        if self._skipping:
+            kinds = kinds[kinds.index(b"H") :] if b"H" in kinds else []
+        return b"L" in kinds
 
     def close(self) -> Message | None:
         """The session is over: what has come of a message without its L, unterminated; None if nothing has."""
-        messages: list[Message] = []
-        if self._open:
-            self._take(b"".join(self._open) + b"\r", messages)
-        rest = self._cut(terminated=False) if self._parts else None
-        self._open, self._parts, self._size = [], [], 0
+        rest = None
+        if self.pending and not self._skipping:
+            rest = self._end(terminated=False, cut_off=b"".join(self._open))
+        self._parts, self._open = [], []
+        self._size = self._open_size = 0
         self._after_cr = self._skipping = False
-        return messages[0] if messages else rest
+        self._straight = not (self._numbered or self._feeds)
+        return rest
 
-    def _records_ending_in(self, frame: Frame, used: Counter[str]) -> list[bytes]:
+    def _skip(self, inside: bool) -> None:
+        """Drop everything until the next H; inside a record its beginning is not known any more."""
+        self._parts = []
+        self._open = [_LOST] if inside else []
+        self._size = self._open_size = 0
+        self._skipping, self._straight = True, False
+
+    def _split(self, text: bytes) -> tuple[list[bytes], bytes]:
+        """The records that end in a text, and what is left over."""
+        if self._feeds and b"\n" in text:
+            if self._after_cr and text.startswith(b"\n"):
+                text = text[1:]
+            text = text.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+        *records, rest = text.split(b"\r")
+        return records, rest
+
+    def _ended_by(self, frame: Frame) -> list[bytes]:
         """The records that this frame brings to their end, each with a CR; what is left over stays open."""
         text = frame.text
+        records, rest = self._split(text)
         if self._feeds and b"\n" in text:
-            used["record_line_feeds"] += 1
-            after = text.endswith(b"\r")
-            text = (
-                (text[1:] if self._after_cr and text[:1] == b"\n" else text)
-                .replace(b"\r\n", b"\r")
-                .replace(b"\n", b"\r")
-            )
-            self._after_cr = after
-        else:
-            self._after_cr = text.endswith(b"\r")
-        *records, rest = text.split(b"\r")
+            self.used["record_line_feeds"] += 1
+        self._after_cr = text.endswith(b"\r")
         if records and self._open:
-            records[0] = b"".join(self._open) + records[0]
-            self._open = []
-        if rest:
+            records[0] = self._closed() + records[0]
+        if rest and not (self._skipping and self._open and _kind(self._open[0], self._numbered) != b"H"):
             self._open.append(rest)
+            self._open_size += len(rest)
+            if self._open_size > self._max:  # only while skipping: a header that does not end
+                self._skip(inside=True)
         if frame.last and self._open:
-            used["record_without_cr"] += 1
-            records.append(b"".join(self._open))
-            self._open = []
+            self.used["record_without_cr"] += 1
+            records.append(self._closed())
         return [record + b"\r" for record in records if record or not self._feeds]
 
-    def _kind(self, record: bytes) -> bytes:
-        """H or L where a message begins or ends, with its CR: the letter stands alone or before a delimiter."""
-        if self._numbered and record[:1].isdigit():
-            record = record[1:3]
-        return record[:1].upper() if not record[1:2].isalnum() else b""
+    def _closed(self) -> bytes:
+        """The open record, which is open no more."""
+        record = b"".join(self._open)
+        self._open = []
+        self._open_size = 0
+        return record
 
     def _take(self, record: bytes, messages: list[Message]) -> None:
-        kind = self._kind(record)
+        kind = _kind(record, self._numbered)
         if kind == b"H":
             if self._parts:
-                messages.append(self._cut(terminated=False))
-            self._size = len(record)
+                messages.append(self._end(terminated=False))
             self._skipping = False
-        if self._skipping:
-            return
-        self._parts.append(record)
-        if kind == b"L":
-            messages.append(self._cut(terminated=True))
+        if not self._skipping:
+            self._parts.append(record)
+            self._size += len(record)
+            if kind == b"L":
+                messages.append(self._end(terminated=True))
 
-    def _cut(self, terminated: bool) -> Message:
+    def _end(self, terminated: bool, cut_off: bytes = b"") -> Message:
         raw = b"".join(self._parts)
+        lines = raw.split(b"\r")[:-1]
         self._parts = []
         self._size = 0
-        lines: Iterable[bytes] = raw.split(b"\r")[:-1]
         if self._numbered:
             lines = [self._without_number(line) for line in lines]
-        return Message(raw, tuple(lines), self._encoding, terminated, self._declared)
+        return Message(raw + cut_off, tuple(lines), self._encoding, terminated, self._declared, cut_off)
 
     def _without_number(self, line: bytes) -> bytes:
         if line[:1].isdigit() and line[1:2].isalpha() and not line[2:3].isalnum():
             self.used["numbered_records"] += 1
             return line[1:]
         return line
+
+
+_LOST: Final = b"?"
+"""Stands for the beginning of a record that was dropped; no record begins with it."""
+
+
+def _kind(record: bytes, numbered: bool) -> bytes:
+    """H or L where a message begins or ends (the letter alone or before a delimiter); anything else for other records."""
+    if numbered and record[:1].isdigit():
+        record = record[1:3]
+    return b"" if record[1:2].isalnum() else record[:1].upper()

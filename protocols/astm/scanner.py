@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from zlib import adler32
 
-from protocols.astm.control import CR, ENQ, EOT, ETB, ETX, LF, STX
+from protocols.astm.control import ENQ, EOT, ETB, ETX, LF, STX
 from protocols.astm.events import Fault
 from protocols.astm.frame import HEX_SUMS, MAX_TEXT_SERIAL, OVERHEAD, Frame, checksum
 from protocols.astm.tolerance import Tolerances
@@ -133,14 +133,6 @@ class Scanner:
         self._buffer = b""
         self._at = self._resume = self._tail = 0
         self._quiet = False
-
-    def skip_to_last_eot(self) -> None:
-        """Everything before the last EOT is history; without one nothing changes."""
-        last = self._join().rfind(EOT, self._at)
-        if last >= 0:
-            self.noise += self._buffer[self._at : last]
-            self._at = last
-            self._resume = 0
 
     def call(self, implicit: bool) -> int | None:
         """Neutral line: the next ENQ, or the STX of an unannounced frame, which stays in place."""

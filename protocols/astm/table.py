@@ -86,8 +86,8 @@ TABLE: Final[dict[tuple[State, Input], tuple[str, State]]] = {
     (S.DECIDING, I.ACCEPT): ("acknowledge", S.RECEIVING),
     (S.DECIDING, I.REFUSE): ("decline", S.RECEIVING),
     (S.DECIDING, I.TIMEOUT): ("fall_silent", S.LATE),
-    (S.LATE, I.ACCEPT): ("accept_silently", S.RECEIVING),
-    (S.LATE, I.REFUSE): ("refuse_silently", S.RECEIVING),
+    (S.LATE, I.ACCEPT): ("accept_too_late", S.NEUTRAL),
+    (S.LATE, I.REFUSE): ("refuse_too_late", S.NEUTRAL),
     # termination
     (S.RECEIVING, I.EOT): ("close_session", S.NEUTRAL),
     (S.RECEIVING, I.TIMEOUT): ("time_out_session", S.NEUTRAL),

@@ -52,24 +52,18 @@ def decode(raw: bytes, declared: str, override: str | None = None) -> Decoded:
     Raises: Hl7Error when ``override`` is not an encoding that MLLP can carry.
     """
     if override is not None:
-        return _bijective(raw, usable(override), f"the encoding {override} set for this sender")
-    said = f"MSH-18 {declared!r}" if declared.strip() else "MSH-18 (empty, so ASCII)"
+        return _bijective(raw, usable(override), declared, override)
     encoding = encoding_of(declared)
-    if encoding is None:
-        problem = f"{said} is not a known character set"
-    elif encoding != "ascii" or raw.isascii():
-        return _bijective(raw, encoding, said)
-    else:
-        problem = f"{said} does not fit the bytes"
+    if encoding is not None and (encoding != "ascii" or raw.isascii()):
+        return _bijective(raw, encoding, declared)
+    said = _said(declared)
+    problem = f"{said} does not fit the bytes" if encoding else f"{said} is not a known character set"
     try:
-        return Decoded(
-            raw.decode(),
-            "utf-8",
-            None if raw.isascii() else f"{problem}, read as UTF-8; set the encoding of this sender",
-        )
+        text = raw.decode()
     except UnicodeDecodeError:
-        unknown = _bijective(raw, encoding or "utf-8", said)
-        return unknown._replace(problem=f"{problem} and are not UTF-8; set the encoding of this sender")
+        unknown = _bijective(raw, encoding or "utf-8", declared)
+        return unknown._replace(problem=f"{problem} and they are not UTF-8; {_REMEDY}")
+    return Decoded(text, "utf-8", None if raw.isascii() else f"{problem}, read as UTF-8; {_REMEDY}")
 
 
 def usable(encoding: str) -> str:
@@ -79,19 +73,19 @@ def usable(encoding: str) -> str:
     """
     try:
         codec = codecs.lookup(encoding)
-        if codec.encode("MSH|\r")[0] == b"MSH|\r":
+        if codec.encode(_PROBE)[0] == _PROBE.encode():
             return codec.name
     except (LookupError, ValueError, TypeError):
         pass
     raise Hl7Error(f"{encoding!r} is not an encoding for HL7: set utf-8, iso8859-1, iso8859-15, cp1252 ...")
 
 
-def _bijective(raw: bytes, encoding: str, said: str) -> Decoded:
+def _bijective(raw: bytes, encoding: str, declared: str, override: str | None = None) -> Decoded:
     problem = None
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        problem = f"{said} does not fit byte {error.start}; set the encoding of this sender"
+        problem = f"{_said(declared, override)} does not fit byte {error.start}; {_REMEDY}"
         if encoding not in _ONE_TO_ONE:
             # Only in these can a bad byte be told from the good ones around it.
             return Decoded(raw.decode("latin-1"), "latin-1", problem)
@@ -100,8 +94,16 @@ def _bijective(raw: bytes, encoding: str, said: str) -> Decoded:
         return Decoded(text, encoding, problem)
     # Some codecs of several bytes read two spellings as one character. The bytes are worth more than the characters.
     return Decoded(
-        raw.decode("latin-1"), "latin-1", f"{said} cannot give the bytes back; set the encoding of this sender"
+        raw.decode("latin-1"), "latin-1", f"{_said(declared, override)} cannot give the bytes back; {_REMEDY}"
     )
 
 
+def _said(declared: str, override: str | None = None) -> str:
+    if override is not None:
+        return f"the encoding {override} set for this sender"
+    return f"MSH-18 {declared!r}" if declared.strip() else "MSH-18 (empty, so ASCII)"
+
+
+_PROBE = "MSH|^~\\&|1\r"
+_REMEDY = "set the encoding of this sender"
 _ONE_TO_ONE = frozenset({"ascii", "utf-8", "cp1252", *(f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15))})

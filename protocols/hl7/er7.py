@@ -1,7 +1,7 @@
 """What does an HL7 message hold? The ER7 ("vertical bar") encoding, read lazily and given back byte for byte.
 
-A message is cut into lines at once and into fields, repetitions and components only where somebody asks: a laboratory
-reads a dozen of the thousand values in a result message. Nothing is normalised; ``encode()`` returns what came in.
+A message is decoded at once, and cut into segments, fields and components only where somebody asks: a laboratory reads a
+few dozen of the thousand values in a result message. Nothing is normalised; ``encode()`` returns what came in.
 
 Line ends: CR is the standard. The first line end of a message decides: after CR or CR LF a lone LF is text inside a
 field (a comment with line feeds must not become segments); after LF every line end counts.
@@ -40,7 +40,7 @@ __all__ = [
 class Message:
     """One message: its lines, in the order and the bytes in which they came. Never changed after it was made."""
 
-    __slots__ = ("_all", "_first", "_text", "charset_problem", "encoding", "raw", "separators")
+    __slots__ = ("_all", "_first", "_plain", "_text", "charset_problem", "encoding", "raw", "separators")
 
     def __init__(self, raw: bytes, text: str, encoding: str, charset_problem: str | None = None) -> None:
         self.raw = raw
@@ -49,6 +49,7 @@ class Message:
         """What was wrong with the declared character set; None when every byte was read as declared."""
         self.separators = Separators.of_header(text)
         self._text = text
+        self._plain = "\n" not in text  # every line ends with CR alone, as it should
         self._first: dict[str, Segment | None] = {}
         self._all: dict[str, list[Segment]] = {}
 
@@ -66,7 +67,7 @@ class Message:
         first = declared.split(repetition, 1)[0] if repetition else declared
         text, actual, problem = charset.decode(data, first.decode("ascii", "replace"), encoding)
         message = cls(data, text, actual, problem)
-        if "\n" in text or _INNER_HEADER.search(text):
+        if not message._plain or _INNER_HEADER.search(text):
             for line in message.lines[1:]:
                 if line.startswith(HEADERS) and line[3:4] == message.separators.field:
                     raise Hl7Error(f"{line[:3]} inside a message: cut the data into messages first (split_batch)")
@@ -116,7 +117,7 @@ class Message:
     def lines(self) -> list[str]:
         """The lines of the message without their ends; blank ones, such as the one after the last CR, are empty."""
         text = self._text
-        return text.split("\r") if "\n" not in text else re.split(_end(text), text)
+        return text.split("\r") if self._plain else re.split(_end(text), text)
 
     @property
     def segments(self) -> list[Segment]:
@@ -126,7 +127,7 @@ class Message:
     def first(self, name: str) -> Segment | None:
         """The first segment of this name."""
         if name not in self._first:
-            if self._by_pattern(name):
+            if self._plain and name not in HEADERS:
                 match = _named(name, self.separators.field).search(self._text)
                 self._first[name] = Segment(match[1], self.separators, self.encoding) if match else None
             else:
@@ -137,15 +138,12 @@ class Message:
         """Every segment of this name, in order."""
         if name not in self._all:
             separators, encoding = self.separators, self.encoding
-            if self._by_pattern(name):
+            if self._plain and name not in HEADERS:
                 lines = _named(name, separators.field).findall(self._text)
             else:
                 lines = [line for line in self.lines if line.startswith(name + separators.field) or line == name]
             self._all[name] = [Segment(line, separators, encoding) for line in lines]
         return self._all[name].copy()
-
-    def _by_pattern(self, name: str) -> bool:
-        return "\n" not in self._text and name not in HEADERS
 
     @property
     def header(self) -> Segment:
@@ -184,18 +182,14 @@ class Message:
     @property
     def line_end_problem(self) -> str | None:
         """What is unusual about the line ends; None when every segment ends with CR alone."""
-        text = self._text
-        if "\n" not in text:
+        if self._plain:
             return None
         if any(re.search(rf"\n[A-Z][A-Z0-9]{{2}}{re.escape(self.separators.field)}", line) for line in self.lines):
             return "a line feed inside a field is followed by what looks like a segment: segments must end with CR"
         if any("\n" in line for line in self.lines):
             return "a field holds a line feed: it must be sent as \\.br\\"
-        return (
-            "segments end with "
-            + ", ".join(sorted({repr(end)[1:-1] for end in re.findall(_end(text), text)}))
-            + " instead of CR alone"
-        )
+        ends = sorted({repr(end)[1:-1] for end in re.findall(_end(self._text), self._text)})
+        return f"segments end with {', '.join(ends)} instead of CR alone"
 
     def encode(self) -> bytes:
         """The bytes of the message: for one that was parsed, the bytes that came in."""
@@ -208,14 +202,14 @@ _CR, _CR_OR_LF = "\r\n?", "\r\n?|\n"
 
 def _end(text: str) -> str:
     """The pattern of this message's line ends."""
-    lf = text.find("\n")
-    return _CR_OR_LF if 0 <= lf < (text.find("\r") % (len(text) + 1)) else _CR
+    first = re.search("[\r\n]", text)
+    return _CR_OR_LF if first and first[0] == "\n" else _CR
 
 
 @lru_cache(maxsize=256)
 def _named(name: str, field: str) -> re.Pattern[str]:
     # Finding the wanted lines costs less than cutting all of them; the pattern begins with a plain character for that reason.
-    return re.compile(rf"\r({re.escape(name)}(?:{re.escape(field)}[^\r]*)?)(?![^\r])")
+    return re.compile(rf"\r({re.escape(name)}(?:{re.escape(field)}[^\r]*+)?+)(?![^\r])")
 
 
 def _first_line(data: bytes) -> bytes:

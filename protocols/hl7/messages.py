@@ -264,29 +264,28 @@ def read_oru(message: Message) -> Report:
     orders: list[ReportOrder] = []
     orc: Segment | None = None
     for group in _groups(message.segments):
-        first = group[0]
-        if first.name == "ORC":
-            orc = first
-        elif first.name == "OBR":
+        if group[0].name == "OBR":
             orders.append(_read_order(orc, group))
             orc = None
+        else:
+            orc = group[0]
     return Report(
         _read_header(message.header), _read_patient(patients[0], pv1.component(2) if pv1 else ""), tuple(orders)
     )
 
 
 def _groups(segments: list[Segment]) -> Iterator[list[Segment]]:
-    """ORC alone, and each OBR with everything up to the next ORC or OBR."""
+    """Each ORC, and each OBR, with everything up to the next ORC or OBR."""
     group: list[Segment] = []
     for item in segments:
         if item.name in ("ORC", "OBR"):
             if group:
                 yield group
             group = [item]
+        elif item.name == "OBX" and (not group or group[0].name == "ORC"):
+            raise Hl7Error(f"OBX {item.field(1)} stands before its OBR: a result belongs to an order")
         elif group:
             group.append(item)
-        elif item.name == "OBX":
-            raise Hl7Error(f"OBX {item.field(1)} stands before any OBR: a result belongs to an order")
     if group:
         yield group
 

@@ -99,19 +99,7 @@ class MllpReader:
         events: list[Event] = []
         at = 0
         while at < len(data):
-            match self._place:
-                case _Place.OUTSIDE:
-                    at = self._outside(data, at, events)
-                case _Place.INSIDE:
-                    at = self._inside(data, at, events)
-                case _Place.AT_FS:
-                    at = self._at_fs(data, at, events)
-                case _Place.AFTER_FS:
-                    at = self._after_fs(data, at)
-                case _Place.AFTER_CR:
-                    at = self._after_cr(data, at)
-                case _Place.UNUSABLE:
-                    break
+            at = _STEPS[self._place](self, data, at, events)
         return events
 
     def hang_up(self) -> list[Event]:
@@ -178,7 +166,7 @@ class MllpReader:
         self._place = _Place.INSIDE
         return at if self._keep(_FS, events) else len(data)
 
-    def _after_fs(self, data: bytes, at: int) -> int:
+    def _after_fs(self, data: bytes, at: int, events: list[Event]) -> int:
         if data[at] == CR:
             self._place = _Place.AFTER_CR
             return at + 1
@@ -186,12 +174,15 @@ class MllpReader:
         self._place = _Place.OUTSIDE
         return at
 
-    def _after_cr(self, data: bytes, at: int) -> int:
+    def _after_cr(self, data: bytes, at: int, events: list[Event]) -> int:
         self._place = _Place.OUTSIDE
         if data[at] != LF:
             return at
         self.used["lf_after_block"] += 1
         return at + 1
+
+    def _unusable(self, data: bytes, at: int, events: list[Event]) -> int:
+        return len(data)
 
     def _keep(self, piece: bytes, events: list[Event]) -> bool:
         if len(self._kept) + len(piece) > self._max_block:
@@ -205,6 +196,17 @@ class MllpReader:
     def _finish(self, events: list[Event]) -> None:
         events.append(Block(bytes(self._kept)))
         self._kept.clear()
+
+
+_STEPS = {
+    _Place.OUTSIDE: MllpReader._outside,
+    _Place.INSIDE: MllpReader._inside,
+    _Place.AT_FS: MllpReader._at_fs,
+    _Place.AFTER_FS: MllpReader._after_fs,
+    _Place.AFTER_CR: MllpReader._after_cr,
+    _Place.UNUSABLE: MllpReader._unusable,
+}
+"""What is done with the next bytes in each place; every step says where it stopped reading."""
 
 
 def wrap(data: bytes) -> bytes:

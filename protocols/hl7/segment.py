@@ -82,11 +82,9 @@ class Segment:
         value = self._repetition(n, repetition)
         if not value:
             return []
-        return (
-            [value]
-            if self._is_declaration(n)
-            else [self._decoded(part) for part in value.split(self.separators.component)]
-        )
+        if self._is_declaration(n):
+            return [value]
+        return [self._decoded(part) for part in value.split(self.separators.component)]
 
     def component(self, n: int, c: int = 1, s: int = 1, repetition: int = 1) -> str:
         """One decoded value: component c, subcomponent s of field n; "" when it is absent, empty or the null ``""``."""
@@ -120,10 +118,10 @@ class Segment:
         for n in numbers:
             if 2 < n < size:
                 value = cells[n]
+                if component in value:
+                    value = value.partition(component)[0]
                 if repeats in value or subcomponent in value or mark in value or value == NULL:
                     value = self.component(n)
-                elif component in value:
-                    value = value.partition(component)[0]
             else:
                 value = self.component(n)
             found.append(value)
@@ -135,7 +133,9 @@ class Segment:
         For OBX-5 of type ST, TX or FT and for NTE-3. "" when it is absent, empty or the null.
         """
         value = self._repetition(n, repetition)
-        return "" if value == NULL else value if self._is_declaration(n) else self._decoded(value)
+        if value == NULL:
+            return ""
+        return value if self._is_declaration(n) else self._decoded(value)
 
     def is_null(self, n: int, c: int | None = None, repetition: int = 1) -> bool:
         """Whether the field (or its component c) is the null ``""``: the sender asks to delete, not merely says nothing."""

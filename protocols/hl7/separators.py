@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -35,8 +36,7 @@ class Separators(NamedTuple):
         """
         if line[:3] not in HEADERS or len(line) < 5:
             raise Hl7Error(f"no header with separators in {line[:20]!r}: a message starts with MSH|^~\\&")
-        characters = line[4:10].split(line[3], 1)[0]  # six characters show that there are too many
-        return _declared(line[3], characters.split("\r", 1)[0].split("\n", 1)[0])
+        return _declared(line[3:10])  # long enough to see that there are too many
 
     @property
     def encoding_characters(self) -> str:
@@ -44,8 +44,9 @@ class Separators(NamedTuple):
         return "".join(self[1:]).replace(UNDECLARED, "")
 
 
-@lru_cache(maxsize=64)  # a sender declares the same ones in every message
-def _declared(field: str, characters: str) -> Separators:
+@lru_cache(maxsize=256)  # a sender declares the same ones in every message
+def _declared(start: str) -> Separators:
+    field, characters = start[0], re.split(f"[{re.escape(start[0])}\r\n]", start[1:], maxsplit=1)[0]
     if not 1 <= len(characters) <= 5:
         raise Hl7Error(f"the header declares {characters!r}: it takes one to five encoding characters, usually ^~\\&")
     declared = field + characters

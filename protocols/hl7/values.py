@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -91,10 +90,7 @@ def encode(value: Value) -> tuple[str, Field]:
             if not kind or not subtype or not data:
                 raise Hl7Error("a document needs its type, subtype and content, such as application, pdf and the file")
             return "ED", (None, kind, subtype, "Base64", base64.b64encode(data).decode())
-        case Unread(kind, _):
-            raise Hl7Error(
-                f"a value of type {kind} was kept as read and cannot be written: forward the segment instead"
-            )
+    raise Hl7Error(f"a value of type {value.type} was kept as read and cannot be written: forward the segment instead")
 
 
 def _digits(number: Decimal) -> str:
@@ -146,6 +142,6 @@ def _number(text: str) -> Decimal | None:
 def _document(obx: Segment) -> Document | None:
     try:
         data = base64.b64decode(obx.component(5, 5), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, and what is not ASCII
         return None
     return Document(obx.component(5, 2), obx.component(5, 3), data)

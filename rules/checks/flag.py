@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labmw.model import Flag
 from rules.checks.finding import Finding, Limits
+from rules.kleene import word
 from rules.strict import Table, nearest
 from rules.subject import Subject
 
@@ -24,7 +25,7 @@ class FlagCheck:
         """Fire when one of the flags is set; never unknown, since no flag is a statement too."""
         found = " ".join(sorted(self.flags & one.case.result.flags))
         asked = " ".join(sorted(self.flags))
-        detail = f"flags {{{' '.join(sorted(one.case.result.flags))}}} in {{{asked}}} -> {'true' if found else 'false'}"
+        detail = f"flags [{' '.join(sorted(one.case.result.flags))}] of [{asked}] -> {word(bool(found))}"
         return Finding(bool(found), "flag", (("value", one.shown), ("flags", found)) if found else (), detail)
 
 

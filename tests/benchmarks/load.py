@@ -40,6 +40,7 @@ class Outcome:
     p99: float = 0.0
     worst: float = 0.0
     last_p99: float = 0.0  # of the frames that end a message
+    next: int = 0  # the first serial number that was not sent
     error: str = ""
 
 
@@ -104,9 +105,9 @@ class AstmSender(Sender):
     def next_message(self) -> None:
         """ENQ; the frames are ready when it is answered."""
         self.frames = self.source.message(self.serial)
-        self.serial += 1
+        self.serial += self.job.connections
         self.at = -1
-        self.wire.write((ENQ if not self.messages else EOT + ENQ))
+        self.wire.write(ENQ if not self.messages else EOT + ENQ)
 
     def data_received(self, data: bytes) -> None:
         """One ACK, then the next frame."""
@@ -134,7 +135,7 @@ class Hl7Sender(Sender):
     def next_message(self) -> None:
         """Send a block."""
         block = hl7_block(self.template, self.serial)
-        self.serial += 1
+        self.serial += self.job.connections
         self.write(block)
 
     def data_received(self, data: bytes) -> None:
@@ -155,11 +156,11 @@ class Hl7Sender(Sender):
 async def run(job: Job) -> Outcome:
     """Do one job."""
     loop = asyncio.get_running_loop()
-    kind = AstmSender if job.protocol == "astm" else Hl7Sender
+    kind: type[Sender] = AstmSender if job.protocol == "astm" else Hl7Sender
     senders: list[Sender] = []
     try:
         for number in range(job.connections):
-            sender = kind(job, job.serial + number * (10_000 // job.connections), loop.create_future())
+            sender = kind(job, job.serial + number, loop.create_future())
             await loop.create_connection(lambda sender=sender: sender, "127.0.0.1", job.port)  # type: ignore[misc]
             senders.append(sender)
         gc.collect()
@@ -184,6 +185,7 @@ async def run(job: Job) -> Outcome:
         waits[int(len(waits) * 0.99)],
         waits[-1],
         lasts[int(len(lasts) * 0.99)],
+        max(sender.serial for sender in senders),
     )
 
 

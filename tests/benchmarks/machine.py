@@ -49,7 +49,9 @@ def flushes(folder: Path, environment: dict[str, str], seconds: float = 0.2) -> 
     """Flushes a second: 4 KiB appended, then fdatasync, one after the other."""
     file = folder / "flush.probe"
     answers = [
-        float(subprocess.check_output([sys.executable, "-c", PROBE, file, str(seconds / 2)], env=environment, text=True))
+        float(
+            subprocess.check_output([sys.executable, "-c", PROBE, file, str(seconds / 2)], env=environment, text=True)
+        )
         for _ in range(2)
     ]
     file.unlink()

@@ -9,21 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zlib import adler32
 
+# code, value, unit, range, and the LOINC code that the shipped driver gives it
 TESTS = (
-    ("989", "142.3", "mmol/L", "136.0^145.0"),
-    ("990", "4.31", "mmol/L", "3.50^5.10"),
-    ("991", "103.5", "mmol/L", "98.0^107.0"),
-    ("418", "6.42", "mmol/L", "2.76^8.07"),
-    ("690", "78.4", "umol/L", "45.0^84.0"),
-    ("767", "5.42", "mmol/L", "4.11^6.05"),
-    ("700", "312.7", "umol/L", "143.0^339.0"),
-    ("698", "2.38", "mmol/L", "2.15^2.50"),
-    ("413", "43.2", "g/L", "39.7^49.5"),
-    ("712", "11.6", "umol/L", "0.0^21.0"),
-    ("735", "2.94", "umol/L", "0.00^5.00"),
-    ("685", "27.5", "U/L", "0.0^33.0"),
-    ("687", "24.1", "U/L", "0.0^32.0"),
-    ("798", "5.17", "mmol/L", "0.00^5.20"),
+    ("989", "142.3", "mmol/L", "136.0^145.0", "2951-2"),
+    ("990", "4.31", "mmol/L", "3.50^5.10", "2823-3"),
+    ("991", "103.5", "mmol/L", "98.0^107.0", "2075-0"),
+    ("418", "6.42", "mmol/L", "2.76^8.07", "22664-7"),
+    ("690", "78.4", "umol/L", "45.0^84.0", "14682-9"),
+    ("767", "5.42", "mmol/L", "4.11^6.05", "14749-6"),
+    ("700", "312.7", "umol/L", "143.0^339.0", "14933-6"),
+    ("698", "2.38", "mmol/L", "2.15^2.50", "2000-8"),
+    ("413", "43.2", "g/L", "39.7^49.5", "1751-7"),
+    ("712", "11.6", "umol/L", "0.0^21.0", "14631-6"),
+    ("735", "2.94", "umol/L", "0.00^5.00", "14629-0"),
+    ("685", "27.5", "U/L", "0.0^33.0", "1742-6"),
+    ("687", "24.1", "U/L", "0.0^32.0", "1920-8"),
+    ("798", "5.17", "mmol/L", "0.00^5.20", "14647-2"),
 )
 SPECIMENS = ("SPECIMEN-A1", "SPECIMEN-B2")  # each replaced, at the same length, to make the next message
 CONTROL_ID = "CONTROL-ID-0001"
@@ -52,7 +53,7 @@ def records() -> list[bytes]:
             f"O|{place}|{specimen}|{place}^5001{place}^{place}^^S1^SC|{ordered}"
             "|R|20260315074500|20260315073000||||N||||1||||||20260315083015|||F",
         ]
-        for number, (code, value, unit, normal) in enumerate(tests, 1):
+        for number, (code, value, unit, normal, _) in enumerate(tests, 1):
             lines += [
                 f"R|{number}|^^^{code}/1.000|{value}|{unit}|{normal}^normal|N||F||TECH01|20260315080000|20260315083015"
                 f"|c311^ISE^module 1, cell {number:02d}",

@@ -33,7 +33,7 @@ def hl7(blocks: list[bytes]) -> Callable[[], object]:
     def action() -> object:
         message = parse(text)
         patient = message.segment("PID")
-        read = [str(patient(3)(1)(1)), str(patient(5)(1)(1)), str(message.segment("SPM")(2)(1)(1))]
+        read = [str(patient(3)(1)(1)), str(patient(5)(1)(1)), str(message.segment("SPM")(2)(1)(1)(1))]
         for obx in message.segments("OBX"):
             read += [str(obx(3)(1)(1)), str(obx(5)), str(obx(6)(1)(1)), str(obx(8)(1)(1)), str(obx(11)), str(obx(19))]
         return read

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import timeit
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
@@ -166,7 +167,8 @@ def upload() -> bytes:
         ["ORC", "SC", None, None, None, "CM"],
         ["OBX", "1", "NM", test, "1", "5.42", ("mmol/L", "mmol/L", "UCUM"), "3.90-6.10", ("N", "Normal", "HL70078"), None, None, "F", *[None] * 4, "TECH01", None, [("CHEM-X1", "ACME"), ("SN-4471", "ACME")], "20260315083015+0100", *[None] * 9, "RSLT"],
     ]  # fmt: skip
-    return build([*head, *each * 10, *[["TCD", test]] * 6])
+    each_reagent: list[Any] = ["TCD", test]
+    return build([*head, *each * 10, *[each_reagent] * 6])
 
 
 def read_ours(raw: bytes) -> list[Any]:
@@ -188,6 +190,7 @@ def read_theirs(text: str) -> list[Any]:
     return found
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer (coverage, debugger) slows the short side more")
 def test_reading_a_result_message_is_much_faster() -> None:
     """Patient, specimen and six columns of ten results out of forty segments: about 60 times faster, demanded is 40.
 
@@ -201,4 +204,5 @@ def test_reading_a_result_message_is_much_faster() -> None:
     for _ in range(8):
         ours.append(timeit.timeit(lambda: read_ours(raw), number=150) / 150)
         theirs.append(timeit.timeit(lambda: read_theirs(text), number=3) / 3)
+    print(f"python-hl7 {min(theirs) * 1e6:.0f} us, labmw {min(ours) * 1e6:.1f} us")
     assert min(theirs) > 40 * min(ours), f"{min(ours) * 1e6:.0f} us against {min(theirs) * 1e6:.0f} us"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.faults import KINDS, Delivery, Faults, Impairment, impairment
+from simulators.faults import Delivery, Faults, Impairment, impairment
 
 PIECES = st.lists(st.binary(min_size=1, max_size=60), max_size=20)
 
@@ -38,7 +38,7 @@ def test_split_merge_and_delay_move_bytes_and_lose_none(pieces: list[bytes], see
 
 @given(PIECES, st.integers())
 def test_the_seed_decides_everything(pieces: list[bytes], seed: int) -> None:
-    every = Faults(**dict.fromkeys(KINDS, 0.3))
+    every = Faults(split=0.3, merge=0.3, delay=0.3, drop=0.3, repeat=0.3, corrupt=0.3, hang_up=0.3)
     one, other = impairment(every, seed, "x"), impairment(every, seed, "x")
     assert through(one, pieces) == through(other, pieces)
     assert (one.counts, one.log) == (other.counts, other.log)

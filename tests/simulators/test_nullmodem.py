@@ -114,14 +114,10 @@ async def test_a_serial_port_is_a_device_that_can_be_opened(tmp_path: Path) -> N
     assert (tmp_path / "tty-test").resolve() == Path(port.device)
     async with labmw.on_serial(str(tmp_path / "tty-test")):
         wire = await plug.open(WallClock())
-        await wire.write(b"\x05")
+        everything = bytes(range(256)).replace(b"\x05", b"")
+        await wire.write(everything + b"\x05")  # no byte is translated, echoed or taken for a signal
         assert await wire.read() == b"\x06"
-        everything = bytes(range(256))
-        await wire.write(b"\x02" + everything[6:])  # no byte is translated, echoed or taken for a signal
-        await wire.write(b"\x04")
-        while len(labmw.raw) < 253:
-            await asyncio.sleep(0)
-        assert bytes(labmw.raw) == b"\x05\x02" + everything[6:] + b"\x04"
+        assert bytes(labmw.raw) == everything + b"\x05"
     await plug.close()
     assert not (tmp_path / "tty-test").exists()
 

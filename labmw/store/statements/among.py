@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Text, bindparam, or_, select, update
+from sqlalchemy import or_, select, update
 
 from labmw.store.schema import frame, material, message, order, patient, quarantine, result, session, specimen
-from labmw.store.statements.words import given, given_number
+from labmw.store.statements.words import given, given_number, given_texts
 from labmw.store.transaction import Step
-
-
-def _any(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=Text(), expanding=True)
-
 
 _FRAME: Final = select(frame.c.id).where(
     frame.c.site == given("site"), frame.c.session == given("session"), frame.c.seq == given_number("seq")
@@ -35,16 +30,20 @@ _LAST_MESSAGE: Final = (
 )
 _SPECIMENS: Final = (
     select(specimen)
-    .where(specimen.c.site == given("site"), specimen.c.identifier.in_(_any("identifiers")))
+    .where(specimen.c.site == given("site"), specimen.c.identifier.in_(given_texts("identifiers")))
     .order_by(specimen.c.identifier, specimen.c.valid_from, specimen.c.id)
 )
-_PATIENTS: Final = select(patient).where(patient.c.site == given("site"), patient.c.identifier.in_(_any("identifiers")))
+_PATIENTS: Final = select(patient).where(
+    patient.c.site == given("site"), patient.c.identifier.in_(given_texts("identifiers"))
+)
 _ORDERS: Final = (
-    select(order).where(order.c.site == given("site"), order.c.specimen.in_(_any("identifiers"))).order_by(order.c.id)
+    select(order)
+    .where(order.c.site == given("site"), order.c.specimen.in_(given_texts("identifiers")))
+    .order_by(order.c.id)
 )
 _MATERIALS: Final = select(material.c.identifier).where(
     material.c.site == given("site"),
-    material.c.identifier.in_(_any("identifiers")),
+    material.c.identifier.in_(given_texts("identifiers")),
     material.c.valid_from <= given("at"),
     or_(material.c.valid_to.is_(None), material.c.valid_to >= given("at")),
 )
@@ -65,7 +64,7 @@ _IDENTITIES: Final = (
             session, (session.c.site == message.c.site) & (session.c.id == message.c.session)
         )
     )
-    .where(result.c.site == given("site"), result.c.identity.in_(_any("identities")))
+    .where(result.c.site == given("site"), result.c.identity.in_(given_texts("identities")))
     .order_by(result.c.id)
 )
 _TAKE_THE_PLACE: Final = {

@@ -18,24 +18,17 @@ _RESULTS_BY_STATE: Final = (
     .group_by(result.c.state)
     .order_by(result.c.state)
 )
-_unsettled = is_not(result.c.state, "delivered", "detail")
-_RESULTS_WAITING: Final = (
-    select(result.c.state, _number, func.min(result.c.received_at).label("oldest"))
-    .where(result.c.site == given("site"), _unsettled)
-    .group_by(result.c.state)
-    .order_by(result.c.state)
-)
 _QUARANTINE_BY_REASON: Final = (
     select(quarantine.c.reason, _number, func.min(quarantine.c.raised_at).label("oldest"))
     .where(quarantine.c.site == given("site"), is_one_of(quarantine.c.state, "open"))
     .group_by(quarantine.c.reason)
     .order_by(quarantine.c.reason)
 )
-_latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).scalar_subquery()
+_latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
 _HELD: Final = (
     select(result.c.id, result.c.specimen, result.c.code, result.c.state, verdict.c.level, verdict.c.reasons)
     .join(verdict, verdict.c.id == _latest)
-    .where(result.c.site == given("site"), _unsettled, is_one_of(result.c.state, "held", "blocked"))
+    .where(result.c.site == given("site"), is_one_of(result.c.state, "held", "blocked"))
     .order_by(result.c.id)
 )
 _QUARANTINE_OPEN: Final = (
@@ -51,12 +44,6 @@ _ALERTS_OPEN: Final = (
     .where(alert.c.site == given("site"), is_one_of(alert.c.state, "open"))
     .order_by(alert.c.raised_at, alert.c.id)
 )
-_MESSAGES_BY_DISPOSITION: Final = (
-    select(message.c.link, message.c.disposition, message.c.reason, _number)
-    .where(message.c.site == given("site"))
-    .group_by(message.c.link, message.c.disposition, message.c.reason)
-    .order_by(message.c.link, message.c.disposition, message.c.reason)
-)
 _REPEATS: Final = select(_number).select_from(repeat).where(repeat.c.site == given("site"))
 _RESULTS: Final = (
     select(
@@ -68,17 +55,21 @@ _RESULTS: Final = (
 )  # fmt: skip
 _UNFINISHED: Final = (
     select(result.c.id, result.c.link, result.c.specimen, result.c.code, result.c.state, result.c.received_at)
-    .where(result.c.site == given("site"), _unsettled, is_not(result.c.state, *FINAL_STATES))
+    .where(result.c.site == given("site"), is_not(result.c.state, *FINAL_STATES))
     .order_by(result.c.id)
 )
 # By its parts, not by the unique `key`: the count must not rest on the constraint it is there to prove.
-_analyzer = func.coalesce(func.nullif(result.c.serial, ""), result.c.link)
+_identity = (
+    result.c.analyzer,
+    result.c.specimen,
+    result.c.code,
+    result.c.detail,
+    result.c.run,
+    result.c.completed_raw,
+)
 _SAME_KEY: Final = (
-    select(_analyzer.label("analyzer"), result.c.specimen, result.c.code, result.c.detail, result.c.run, result.c.completed_raw, _number)
-    .where(result.c.site == given("site"))
-    .group_by(_analyzer, result.c.specimen, result.c.code, result.c.detail, result.c.run, result.c.completed_raw)
-    .having(func.count() > 1)
-)  # fmt: skip
+    select(*_identity, _number).where(result.c.site == given("site")).group_by(*_identity).having(func.count() > 1)
+)
 _SENT_TWICE: Final = (
     select(outbox.c.destination, outbox_result.c.result, _number)
     .join(outbox, outbox.c.id == outbox_result.c.outbox)
@@ -91,11 +82,6 @@ _SENT_TWICE: Final = (
 def results_by_state(site: str) -> Step:
     """Per state: `count`; reads every result."""
     return Step(_RESULTS_BY_STATE, {"site": site})
-
-
-def results_waiting(site: str) -> Step:
-    """Per state that is neither delivered nor detail: `count`, and when the `oldest` came; quick however long the history."""
-    return Step(_RESULTS_WAITING, {"site": site})
 
 
 def quarantine_open(site: str) -> Step:
@@ -116,11 +102,6 @@ def results_held(site: str) -> Step:
 def alerts_open(site: str) -> Step:
     """The alerts that nobody has closed, oldest first, each with its specimen, code and value."""
     return Step(_ALERTS_OPEN, {"site": site})
-
-
-def messages_by_disposition(site: str) -> Step:
-    """Per link, disposition and reason: `count`; reads every message."""
-    return Step(_MESSAGES_BY_DISPOSITION, {"site": site})
 
 
 def repeats_counted(site: str) -> Step:

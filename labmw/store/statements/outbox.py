@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import and_, func, select, update
 
-from labmw.store.schema import outbox, outbox_result, result
-from labmw.store.statements.words import given, given_number, is_free, is_not, is_one_of
+from labmw.store.schema import outbox, outbox_result, result, verdict
+from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
 from labmw.store.transaction import Step
 
 _undelivered = is_not(outbox.c.state, "delivered")
@@ -37,7 +37,7 @@ _DELIVERED: Final = (
     .values(
         state="delivered",
         delivered_at=given("at"),
-        receipt=given("answer"),
+        receipt=given_bytes("answer"),
         claimed_by=None,
         claimed_until=None,
         last_error="",
@@ -76,8 +76,38 @@ _BY_DESTINATION: Final = (
     .order_by(outbox.c.destination, outbox.c.state)
 )
 _BY_CONTROL_ID: Final = select(outbox).where(outbox.c.site == given("site"), outbox.c.control_id == given("control_id"))
-_NEXT_DUE: Final = select(func.min(outbox.c.due_at).label("due")).where(
-    outbox.c.site == given("site"), outbox.c.destination == given("to"), _unfinished
+_latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
+_REPORT: Final = (
+    select(
+        result,
+        verdict.c.decided_at,
+        verdict.c.decided_by,
+        verdict.c.packs,
+        verdict.c.comments.label("verdict_comments"),
+    )
+    .select_from(
+        outbox_result.join(result, result.c.id == outbox_result.c.result).join(verdict, verdict.c.id == _latest)
+    )
+    .where(outbox_result.c.outbox == given_number("entry"))
+    .order_by(result.c.id)
+)
+_KEEP_PAYLOAD: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.payload.is_(None))
+    .values(payload=given_bytes("bytes"))
+)
+_GIVE_BACK: Final = (
+    update(outbox)
+    .where(outbox.c.id == given_number("entry"), outbox.c.claimed_by == given("who"))
+    .values(
+        state="waiting",
+        due_at=given("due"),
+        last_error=given("error"),
+        attempts=outbox.c.attempts - 1,
+        claimed_by=None,
+        claimed_until=None,
+    )
+    .returning(outbox.c.id)
 )
 
 
@@ -115,11 +145,21 @@ def outbox_by_control_id(site: str, control_id: str) -> Step:
     return Step(_BY_CONTROL_ID, {"site": site, "control_id": control_id})
 
 
-def outbox_due(site: str, destination: str) -> Step:
-    """One row: when the next message to a destination is `due` (NULL when none waits)."""
-    return Step(_NEXT_DUE, {"site": site, "to": destination})
-
-
 def outbox_waiting(site: str) -> Step:
     """Per destination and state that is not delivered: `count`, since when the `oldest` waits, and the most `attempts`."""
     return Step(_BY_DESTINATION, {"site": site})
+
+
+def report_of(entry: int) -> Step:
+    """What an outbox message reports: its results with their latest verdict."""
+    return Step(_REPORT, {"entry": entry})
+
+
+def keep_payload(entry: int, payload: bytes) -> Step:
+    """Keep the bytes of a message before they are sent for the first time: every attempt sends the same."""
+    return Step(_KEEP_PAYLOAD, {"entry": entry, "bytes": payload})
+
+
+def give_back(entry: int, *, who: str, due: str, error: str) -> Step:
+    """Give a claimed message back unsent: the attempt does not count."""
+    return Step(_GIVE_BACK, {"entry": entry, "who": who, "due": due, "error": error})

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from labmw.store.schema import (
     alert,
     message,
+    order,
     outbox,
     outbox_result,
     patient,
@@ -19,7 +20,6 @@ from labmw.store.schema import (
     specimen,
     verdict,
 )
-from labmw.store.statements.laboratory import orders_of_specimen, results_of_specimen, specimens_by_identifier
 from labmw.store.statements.wire import frames_between
 from labmw.store.statements.words import given
 from labmw.store.transaction import Row, Step, Transaction
@@ -58,6 +58,19 @@ _PATIENTS: Final = (
     .where(patient.c.site == given("site"), patient.c.identifier.in_(_people.union(_known)))
     .order_by(patient.c.id)
 )
+_SPECIMENS: Final = (
+    select(specimen)
+    .where(specimen.c.site == given("site"), specimen.c.identifier == given("specimen"))
+    .order_by(specimen.c.valid_from, specimen.c.id)
+)
+_ORDERS: Final = (
+    select(order).where(order.c.site == given("site"), order.c.specimen == given("specimen")).order_by(order.c.id)
+)
+_RESULTS: Final = (
+    select(result)
+    .where(result.c.site == given("site"), result.c.specimen == given("specimen"))
+    .order_by(result.c.received_at, result.c.id)
+)
 _MESSAGES: Final = select(message).where(message.c.id.in_(_messages)).order_by(message.c.id)
 _SESSIONS: Final = (
     select(session)
@@ -67,9 +80,11 @@ _SESSIONS: Final = (
     )
     .order_by(session.c.opened_at, session.c.id)
 )
-_REPEATS: Final = select(repeat).where(repeat.c.result.in_(_ours)).order_by(repeat.c.id)
-_VERDICTS: Final = select(verdict).where(verdict.c.result.in_(_ours)).order_by(verdict.c.id)
-_ALERTS: Final = select(alert).where(alert.c.result.in_(_ours)).order_by(alert.c.id)
+_REPEATS: Final = select(repeat).where(repeat.c.site == given("site"), repeat.c.result.in_(_ours)).order_by(repeat.c.id)
+_VERDICTS: Final = (
+    select(verdict).where(verdict.c.site == given("site"), verdict.c.result.in_(_ours)).order_by(verdict.c.id)
+)
+_ALERTS: Final = select(alert).where(alert.c.site == given("site"), alert.c.result.in_(_ours)).order_by(alert.c.id)
 _QUARANTINE: Final = (
     select(quarantine)
     .where(
@@ -97,10 +112,10 @@ def story(site: str, identifier: str) -> Transaction[Story]:
         if one.first_frame is not None and one.last_frame is not None:
             frames[one.id] = yield frames_between(site, one.session, one.first_frame, one.last_frame)
     return Story(
-        specimens=(yield specimens_by_identifier(site, identifier)),
+        specimens=(yield Step(_SPECIMENS, about)),
         patients=(yield Step(_PATIENTS, about)),
-        orders=(yield orders_of_specimen(site, identifier)),
-        results=(yield results_of_specimen(site, identifier)),
+        orders=(yield Step(_ORDERS, about)),
+        results=(yield Step(_RESULTS, about)),
         messages=messages,
         sessions=(yield Step(_SESSIONS, about)),
         frames=frames,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Text, bindparam, func, select, update
+from sqlalchemy import func, select, update
 
-from labmw.store.schema import message, order, outbox, outbox_result, previous, result, verdict
-from labmw.store.statements.words import given, given_number, is_one_of
+from labmw.store.schema import message, order, previous, result
+from labmw.store.statements.words import given, given_number, given_texts, is_one_of
 from labmw.store.transaction import Step
 
-_specimens = bindparam("specimens", type_=Text(), expanding=True)
+_specimens = given_texts("specimens")
 _priority = (
     select(func.max(order.c.priority))
     .where(order.c.site == result.c.site, order.c.specimen == result.c.specimen, order.c.loinc == result.c.loinc)
@@ -47,8 +47,8 @@ _IMPORTED: Final = (
     select(previous)
     .where(
         previous.c.site == given("site"),
-        previous.c.patient.in_(bindparam("patients", type_=Text(), expanding=True)),
-        previous.c.loinc.in_(bindparam("loincs", type_=Text(), expanding=True)),
+        previous.c.patient.in_(given_texts("patients")),
+        previous.c.loinc.in_(given_texts("loincs")),
         previous.c.completed_at >= given("since"),
         previous.c.completed_at < given("before"),
     )
@@ -67,8 +67,8 @@ _OWN: Final = (
     )
     .where(
         result.c.site == given("site"),
-        result.c.patient.in_(bindparam("patients", type_=Text(), expanding=True)),
-        result.c.loinc.in_(bindparam("loincs", type_=Text(), expanding=True)),
+        result.c.patient.in_(given_texts("patients")),
+        result.c.loinc.in_(given_texts("loincs")),
         result.c.main == 1,
         is_one_of(result.c.state, "released", "delivered"),
         result.c.completed_at >= given("since"),
@@ -80,39 +80,6 @@ _BECOME: Final = (
     update(result)
     .where(result.c.id == given_number("result_id"), result.c.state == given("was"))
     .values(state=given("becomes"))
-)
-_latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
-_REPORT: Final = (
-    select(
-        result,
-        verdict.c.decided_at,
-        verdict.c.decided_by,
-        verdict.c.packs,
-        verdict.c.comments.label("verdict_comments"),
-    )
-    .select_from(
-        outbox_result.join(result, result.c.id == outbox_result.c.result).join(verdict, verdict.c.id == _latest)
-    )
-    .where(outbox_result.c.outbox == given_number("entry"))
-    .order_by(result.c.id)
-)
-_KEEP_PAYLOAD: Final = (
-    update(outbox)
-    .where(outbox.c.id == given_number("entry"), outbox.c.payload.is_(None))
-    .values(payload=bindparam("bytes"))
-)
-_GIVE_BACK: Final = (
-    update(outbox)
-    .where(outbox.c.id == given_number("entry"), outbox.c.claimed_by == given("who"))
-    .values(
-        state="waiting",
-        due_at=given("due"),
-        last_error=given("error"),
-        attempts=outbox.c.attempts - 1,
-        claimed_by=None,
-        claimed_until=None,
-    )
-    .returning(outbox.c.id)
 )
 
 
@@ -148,18 +115,3 @@ def own_history(site: str, patients: Sequence[str], loincs: Sequence[str], *, si
 def results_become(moves: Sequence[tuple[int, str, str]]) -> Step:
     """Move results from one state to the next: (result, was, becomes); one that is not in the first stays as it is."""
     return Step(_BECOME, [{"result_id": one, "was": was, "becomes": becomes} for one, was, becomes in moves])
-
-
-def report_of(entry: int) -> Step:
-    """What an outbox message reports: its results with their latest verdict."""
-    return Step(_REPORT, {"entry": entry})
-
-
-def keep_payload(entry: int, payload: bytes) -> Step:
-    """Keep the bytes of a message before they are sent for the first time: every attempt sends the same."""
-    return Step(_KEEP_PAYLOAD, {"entry": entry, "bytes": payload})
-
-
-def give_back(entry: int, *, who: str, due: str, error: str) -> Step:
-    """Give a claimed message back unsent: the attempt does not count."""
-    return Step(_GIVE_BACK, {"entry": entry, "who": who, "due": due, "error": error})

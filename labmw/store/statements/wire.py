@@ -57,7 +57,6 @@ _FRAMES_IN_NO_MESSAGE: Final = (
     .group_by(frame.c.session, frame.c.link)
     .order_by(frame.c.session)
 )
-_MESSAGE: Final = select(message).where(message.c.site == given("site"), message.c.id == given_number("message"))
 _MESSAGES_BY_CONTROL_ID: Final = (
     select(message.c.id, message.c.digest, message.c.received_at, message.c.reply, message.c.disposition)
     .where(
@@ -66,13 +65,6 @@ _MESSAGES_BY_CONTROL_ID: Final = (
         message.c.control_id == given("control_id"),
         is_not(message.c.control_id, ""),
     )
-    .order_by(message.c.id)
-)
-_MESSAGES_BY_DIGEST: Final = (
-    select(
-        message.c.id, message.c.link, message.c.session, message.c.received_at, message.c.reply, message.c.disposition
-    )
-    .where(message.c.site == given("site"), message.c.digest == given("digest"))
     .order_by(message.c.id)
 )
 _LINK_STATES: Final = select(link_state).where(link_state.c.site == given("site")).order_by(link_state.c.link)
@@ -107,19 +99,9 @@ def frames_in_no_message(site: str) -> Step:
     return Step(_FRAMES_IN_NO_MESSAGE, {"site": site})
 
 
-def message_by_id(site: str, message: int) -> Step:
-    """One message, whole."""
-    return Step(_MESSAGE, {"site": site, "message": message})
-
-
 def messages_by_control_id(site: str, link: str, control_id: str) -> Step:
     """Messages that came under this MSH-10 on this link, oldest first: the same bytes get the stored reply (law 4)."""
     return Step(_MESSAGES_BY_CONTROL_ID, {"site": site, "link": link, "control_id": control_id})
-
-
-def messages_by_digest(site: str, digest: str) -> Step:
-    """Messages of the same bytes, oldest first."""
-    return Step(_MESSAGES_BY_DIGEST, {"site": site, "digest": digest})
 
 
 def link_states(site: str) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Text, and_, bindparam, literal, or_
+from sqlalchemy import BindParameter, ColumnElement, Integer, LargeBinary, Text, and_, bindparam, literal, or_
 
 
 def given(name: str) -> BindParameter[str]:
@@ -15,6 +15,16 @@ def given(name: str) -> BindParameter[str]:
 def given_number(name: str) -> BindParameter[int]:
     """A number that is given when the statement is run."""
     return bindparam(name, type_=Integer())
+
+
+def given_bytes(name: str) -> BindParameter[bytes]:
+    """Bytes that are given when the statement is run."""
+    return bindparam(name, type_=LargeBinary())
+
+
+def given_texts(name: str) -> BindParameter[Any]:
+    """A list of texts, for IN."""
+    return bindparam(name, type_=Text(), expanding=True)
 
 
 def is_one_of(column: ColumnElement[Any], *states: str) -> ColumnElement[bool]:

@@ -30,6 +30,11 @@ def insert_rows(table: Table, /, rows: Sequence[Values]) -> Step:
     return Step(_insert_rows(table), rows)
 
 
+def insert_rows_once(table: Table, /, rows: Sequence[Values]) -> Step:
+    """Many rows, of which those whose key is taken are left out; answers nothing."""
+    return Step(_insert_rows_once(table), rows)
+
+
 def insert_once(table: Table, /, **values: object) -> Step:
     """A new row unless its key is taken; answers its `id`, or no row when it was there already (and stays as it was)."""
     return Step(_insert_once(table), values)
@@ -56,6 +61,11 @@ def _insert(table: Table) -> Insert:
 @cache
 def _insert_rows(table: Table) -> Insert:
     return new_row(table)
+
+
+@cache
+def _insert_rows_once(table: Table) -> Insert:
+    return row_or_conflict(table).on_conflict_do_nothing()
 
 
 @cache

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateTable
 
 from labmw.store import schema
 from labmw.store.migrations import revisions
-from labmw.store.statements import natural_key
+from labmw.store.statements.writing import natural_key
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 TABLES = list(schema.metadata.tables.values())

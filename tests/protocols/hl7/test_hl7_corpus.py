@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols.errors import Hl7Error
+from protocols.hl7.acknowledgment import ErrorDetail, ack, read_ack
 from protocols.hl7.er7 import Message, split_batch
+from protocols.hl7.messages import oru_r01, read_oru
 from protocols.hl7.mllp import Block, MllpReader, wrap
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +43,44 @@ def test_example(path: Path) -> None:
     assert message.encode() == path.read_bytes()
     assert (message.charset_problem, message.line_end_problem) == (None, None)
     assert "\r".join(item.line for item in message) + "\r" == path.read_bytes().decode()
+
+
+DAMAGE = st.lists(
+    st.tuples(
+        st.integers(0, 10**6),
+        st.integers(0, 12),
+        st.sampled_from([b"", b"\r", b"\n", b"|", b"^", b"~", b"\\", b"&", b'""', b"\xe9", b"MSH|", b"OBX|9|NM|"]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(st.sampled_from(EXAMPLES), DAMAGE)
+def test_a_damaged_message_is_read_or_refused_and_can_be_answered(
+    path: Path, damage: list[tuple[int, int, bytes]]
+) -> None:
+    data = path.read_bytes()
+    for place, removed, inserted in damage:
+        at = place % len(data)
+        data = data[:at] + inserted + data[at + removed :]
+    try:
+        message = Message.parse(data)
+    except Hl7Error:
+        return
+    assert message.encode() == data
+    reply = Message.parse(
+        ack(message, "AE", control_id="1", when="2026", error=ErrorDetail("207", "é")), message.encoding
+    )
+    assert not read_ack(reply).accepted
+    for item in message:
+        assert all(item.component(n) is not None for n in range(1, len(item.fields)))
+    try:
+        report = read_oru(message)
+        written = oru_r01(report)
+    except Hl7Error:
+        return
+    assert oru_r01(read_oru(Message.parse(written))) == written
 
 
 @needs_corpus

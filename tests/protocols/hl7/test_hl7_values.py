@@ -94,6 +94,7 @@ def test_refused(value: Value, says: str) -> None:
         ("OBX|1|CWE|||A^b^c", Coded(Code("A", "b", "c"))),
         ("OBX|1|CE|||A~B", Unread("CE", "A~B")),
         ("OBX|1|ED|||^a^b^Base64^***", Unread("ED", "^a^b^Base64^***")),
+        ("OBX|1|ED|||^a^b^Base64^JVBé", Unread("ED", "^a^b^Base64^JVBé")),
         ("OBX|1|ED|||^a^b^Hex^00", Unread("ED", "^a^b^Hex^00")),
         ("OBX|1||||x", Unread("", "x")),
     ],

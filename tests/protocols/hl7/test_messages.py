@@ -103,9 +103,30 @@ def test_everything_comes_back() -> None:
     assert read_oru(message) == report
     assert oru_r01(read_oru(message)) == raw
     assert message.charset_problem is None and message.line_end_problem is None
-    assert [
-        item.name for item in message
-    ] == ["MSH", "PID", "PV1", "ORC", "OBR", "NTE", "OBX", "NTE", "NTE", "NTE", "OBX", "OBX", "OBX", "OBX", "OBX", "OBX", "NTE", "OBX", "SPM", "ORC", "OBR", "OBX"]
+    assert [item.name for item in message] == [
+        "MSH",
+        "PID",
+        "PV1",
+        "ORC",
+        "OBR",
+        "NTE",
+        "OBX",
+        "NTE",
+        "NTE",
+        "NTE",
+        "OBX",
+        "OBX",
+        "OBX",
+        "OBX",
+        "OBX",
+        "OBX",
+        "NTE",
+        "OBX",
+        "SPM",
+        "ORC",
+        "OBR",
+        "OBX",
+    ]
     assert [item.field(1) for item in message.all("OBX")] == [*"12345678", "1"]
     assert [item.field(1) for item in message.all("NTE")] == ["1", "1", "2", "3", "1"]
     assert message.header.field(18) == "UNICODE UTF-8"
@@ -202,7 +223,8 @@ def test_a_patient_without_name() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("PID|1||P1\rOBX|1|ST|A||x\r", "before any OBR"),
+        ("PID|1||P1\rOBX|1|ST|A||x\r", "before its OBR"),
+        ("PID|1||P1\rOBR|1|A\rORC|RE\rOBX|1|ST|A||x\rOBR|2|B\r", "before its OBR"),
         ("OBR|1|A\r", "0 PID segments"),
         ("PID|1||P1\rOBR|1|A\rPID|2||P2\rOBR|1|B\r", "2 PID segments"),
     ],
@@ -224,6 +246,10 @@ def test_reading_other_layouts() -> None:
     assert first.observations[0].comments == (Comment("a\nb", ""),)
     assert first.specimens == (ReportSpecimen(EntityId(""), Code(""), EntityId("T1")),)
     assert (second.control, second.placer, third.control, third.service) == ("SC", EntityId("O2"), "", Code(""))
+
+
+def test_a_message_without_order_has_no_result() -> None:
+    assert read_oru(Message.parse(b"MSH|^~\\&|||||||ORU^R01|1|P|2.5.1\rPID|1||P1\r")).orders == ()
 
 
 def test_the_french_subcontractor_examples_are_read() -> None:

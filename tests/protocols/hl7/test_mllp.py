@@ -1,5 +1,7 @@
 """Blocks come out of any cut of the stream, whole or not at all."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ def read(stream: bytes, *cuts: int, reader: MllpReader | None = None) -> list[Ev
     reader = reader or MllpReader()
     events: list[Event] = []
     places = [0, *sorted(cuts), len(stream)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         events += reader.receive(stream[start:end])
     return events
 

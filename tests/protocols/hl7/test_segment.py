@@ -1,5 +1,7 @@
 """Fields, repetitions, components: counted as in the standard, decoded after cutting, absent ones empty."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,19 +49,22 @@ def test_null_is_not_empty() -> None:
     assert PID.is_null(5, 2) and PID.component(5, 2) == ""
     assert not PID.is_null(5) and not PID.is_null(5, 3)
     assert PID.values(7, 2, 8) == ["", "", "F"]
+    half = Segment('OBX|1|NM|""^x|""&x|""~A')
+    assert half.values(3, 4, 5) == [half.component(n) for n in (3, 4, 5)] == ["", "", ""]
     assert not Segment(r"OBX|\X2222\ ".strip()).is_null(1)
 
 
 def test_beyond_the_end_and_before_the_beginning() -> None:
     assert PID.field(99) == PID.component(99) == PID.text(99) == ""
     assert not PID.is_null(99)
-    for ask in (
+    asks: list[Callable[[], str]] = [
         lambda: PID.field(0),
         lambda: PID.component(-1),
         lambda: PID.component(3, 0),
         lambda: PID.component(3, 1, 0),
         lambda: PID.component(3, repetition=0),
-    ):
+    ]
+    for ask in asks:
         with pytest.raises(Misuse, match="counted from 1"):
             ask()
 

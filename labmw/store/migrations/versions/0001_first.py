@@ -105,7 +105,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_message"),
     )
     op.create_index("ix_message_control_id", "message", ["site", "link", "control_id"], sqlite_where=sa.text("control_id <> ''"), postgresql_where=sa.text("control_id <> ''"))
-    op.create_index("ix_message_site_digest", "message", ["site", "digest"])
     op.create_index("ix_message_site_received_at", "message", ["site", "received_at"])
     op.create_index("ix_message_site_session_last_frame", "message", ["site", "session", "last_frame"])
 
@@ -169,7 +168,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site", "id", name="pk_session"),
     )
     op.create_index("ix_session_open", "session", ["site", "opened_at"], sqlite_where=sa.text("closed_at IS NULL"), postgresql_where=sa.text("closed_at IS NULL"))
-    op.create_index("ix_session_site_opened_at", "session", ["site", "opened_at"])
 
     op.create_table(
         "specimen",
@@ -226,7 +224,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sa.UniqueConstraint("site", "control_id", name="uq_outbox_site_control_id"),
     )
-    op.create_index("ix_outbox_due", "outbox", ["site", "destination", "due_at"], sqlite_where=sa.text("state <> 'delivered'"), postgresql_where=sa.text("state <> 'delivered'"))
     op.create_index("ix_outbox_next", "outbox", ["site", "destination", sa.text("priority DESC"), "id"], sqlite_where=sa.text("state <> 'delivered'"), postgresql_where=sa.text("state <> 'delivered'"))
     op.create_index("ix_outbox_site_specimen", "outbox", ["site", "specimen"])
 
@@ -279,7 +276,7 @@ def upgrade() -> None:
     op.create_index("ix_result_site_identity", "result", ["site", "identity"])
     op.create_index("ix_result_site_patient_loinc_completed_at", "result", ["site", "patient", "loinc", "completed_at"])
     op.create_index("ix_result_site_specimen_code", "result", ["site", "specimen", "code"])
-    op.create_index("ix_result_unsettled", "result", ["site", "state"], sqlite_where=sa.text("state <> 'delivered' AND state <> 'detail'"), postgresql_where=sa.text("state <> 'delivered' AND state <> 'detail'"))
+    op.create_index("ix_result_site_state", "result", ["site", "state"])
 
     op.create_table(
         "work",

@@ -1,0 +1,57 @@
+"""Which configuration does the demo run with? The text of build/demo/labmw.toml, to be read and tried by whoever looks around afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SITE = "DEMO"
+LIS = "LIS"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the demo: over RS-232 or over TCP."""
+
+    name: str
+    driver: str
+    listen: str = ""
+    device: str = ""
+
+
+def text(lines: Sequence[Line], lis: str, web: str, language: str) -> str:
+    """Write the configuration."""
+    host, _, port = web.rpartition(":")
+    head = f"""\
+# Written by `labmw demo`. Every key is explained in deploy/labmw.toml.
+
+[site]
+id = "{SITE}"
+name = "Demonstration"
+timezone = "Europe/Paris"
+language = "{language}"
+
+[store]
+url = "sqlite:///labmw.db"
+
+[web]
+host = "{host}"
+port = {port}
+
+[lis]
+name = "{LIS}"
+connect = "{lis}"
+ack_timeout = 5.0
+retry_base = 0.5   # a demonstration has little patience
+retry_cap = 2.0
+
+[rules]
+packs = ["chemistry", "haematology", "immunoassay"]
+signatures = "signatures.toml"
+"""
+    return head + "".join(_line(line) for line in lines)
+
+
+def _line(line: Line) -> str:
+    wire = f'serial = {{ device = "{line.device}" }}' if line.device else f'listen = "{line.listen}"'
+    return f'\n[[link]]\nname = "{line.name}"\ndriver = "{line.driver}"\n{wire}\n'

@@ -1,0 +1,37 @@
+"""How are moments, durations and lists said to a person?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from labmw.clock import read_stamp
+from labmw.phrases import Language
+
+
+def duration(time: timedelta, language: Language) -> str:
+    """The two largest units of a duration, like "3 h 12 min"."""
+    seconds = max(0, int(time.total_seconds()))
+    day = "j" if language == "fr" else "d"
+    for size, unit, small, below in ((86400, day, 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = seconds % size // small
+            return f"{seconds // size} {unit}" + (f" {rest} {below}" if rest else "")
+    return f"{seconds} s"
+
+
+def moment(stamp: str | None, zone: ZoneInfo) -> str:
+    """A moment of the store in the laboratory's own time, to the second."""
+    return read_stamp(stamp).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if stamp else "–"
+
+
+def since(stamp: str, now: datetime) -> timedelta:
+    """How long ago a moment of the store was."""
+    return now - read_stamp(stamp)
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """A list that stays short: "A, B, C ..."."""
+    different = list(dict.fromkeys(name for name in names if name))
+    return ", ".join(different[:most]) + (" …" if len(different) > most else "") if different else "–"

@@ -1,0 +1,181 @@
+"""What is in trouble now, and what to do about it? From a snapshot to sentences; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from labmw.config import Config
+from labmw.phrases import Language, codes, say
+from labmw.store import Row
+from labmw.watch.finding import Finding, error, good, warning
+from labmw.watch.snapshot import Snapshot
+from labmw.watch.spoken import duration, moment, since, some
+
+LATE = timedelta(seconds=60)  # the lines process writes every 15 s
+STUCK = timedelta(seconds=60)  # a step of a result's life takes well under a second
+SILENT = timedelta(hours=12)  # a line that has not said anything since yesterday
+ALERTS_TOLD = 5  # one by one; further ones are counted
+
+_WEIGHTS = {"frames-refused": warning, "lis-silent": warning}  # every other trouble of a line stops it
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """For whom and when the sentences are made."""
+
+    language: Language
+    now: datetime
+    zone: ZoneInfo
+
+    def ago(self, stamp: str) -> str:
+        """How long ago a moment of the store was, in words."""
+        return duration(since(stamp, self.now), self.language)
+
+
+def troubles(config: Config, snapshot: Snapshot, telling: Telling) -> list[Finding]:
+    """Every sentence there is to say, the daemon first, then lines, delivery, and what waits for a person."""
+    found = [*_daemon(snapshot, telling)]
+    if snapshot.served_by is not None:  # of a daemon that is down, the last state of its lines says nothing
+        found += _lines(config, snapshot, telling)
+    found += _delivery(snapshot, telling)
+    found += _people(snapshot, telling)
+    return found
+
+
+def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
+    last = max((row.updated_at for row in snapshot.links), default="")
+    if snapshot.served_by is None:
+        if last:
+            yield error("labmw", "not-running", last=moment(last, telling.zone), ago=telling.ago(last))
+        else:
+            yield error("labmw", "never-run")
+    elif last and since(last, telling.now) > LATE:
+        yield error("labmw", "frozen", process=snapshot.served_by, ago=telling.ago(last))
+    for kind, count, oldest in snapshot.work:
+        if since(oldest, telling.now) > STUCK:
+            yield warning("labmw", "work-stuck", count=count, kind=kind, ago=telling.ago(oldest))
+
+
+def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
+    states = {row.link: row for row in snapshot.links}
+    wanted = [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+    for name in wanted:
+        row = states.get(name)
+        if row is None:
+            if states:
+                yield warning(name, "line-unknown", link=name)
+            continue
+        told = list(_told(row))
+        yield from told
+        if not told and name in {link.name for link in config.link}:
+            yield from _quiet(row, telling)
+
+
+def _told(row: Row) -> Iterator[Finding]:
+    """Say what the line itself has noted."""
+    facts: Mapping[str, Mapping[str, str]] = json.loads(row.facts)
+    for code in filter(None, row.trouble.split(",")):
+        weigh = _WEIGHTS.get(code, error)
+        yield weigh(row.link, code, **{"link": row.link, **facts.get(code, {})})
+
+
+def _quiet(row: Row, telling: Telling) -> Iterator[Finding]:
+    if row.heard_at is None:
+        yield warning(row.link, "line-never-heard", link=row.link)
+    elif since(row.heard_at, telling.now) > SILENT:
+        yield warning(row.link, "line-silent", link=row.link, ago=telling.ago(row.heard_at))
+    else:
+        code = "line-good" if row.connected else "line-waits"
+        yield good(row.link, code, link=row.link, peer=row.peer, ago=telling.ago(row.heard_at))
+
+
+def _delivery(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
+    waiting: dict[str, list[Row]] = {}
+    for row in snapshot.outbox:
+        destination, state, count, oldest, attempts = row
+        if state == "dead":
+            yield error(destination, "dead-letters", destination=destination, count=count, ago=telling.ago(oldest))
+        else:
+            waiting.setdefault(destination, []).append(row)
+    for destination, rows in waiting.items():
+        count = sum(row[2] for row in rows)
+        oldest, attempts = min(row[3] for row in rows), max(row[4] for row in rows)
+        weigh = warning if since(oldest, telling.now) > STUCK else good
+        yield weigh(
+            destination,
+            "outbox-waits",
+            destination=destination,
+            count=count,
+            ago=telling.ago(oldest),
+            attempts=attempts,
+        )
+
+
+def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
+    for row in snapshot.alerts[:ALERTS_TOLD]:
+        facts = json.loads(row.facts)
+        value = " ".join(filter(None, (row.value, row.unit_raw)))
+        yield error(
+            row.specimen,
+            "alert-open",
+            specimen=row.specimen,
+            test=facts.get("test", row.code),
+            value=value,
+            ago=telling.ago(row.raised_at),
+        )
+    if more := snapshot.alerts[ALERTS_TOLD:]:
+        yield error("alerts", "alerts-more", count=len(more), specimens=some(row.specimen for row in more))
+    yield from _quarantine(snapshot.quarantine, telling)
+    yield from _held(snapshot.held, telling)
+
+
+def _quarantine(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
+    by_reason: dict[str, list[Row]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason, []).append(row)
+    for reason, entries in by_reason.items():
+        yield warning(
+            reason,
+            "quarantine-open",
+            count=len(entries),
+            ago=telling.ago(min(row.raised_at for row in entries)),
+            why=reason_in_words(reason, [json.loads(row.facts) for row in entries], telling.language),
+            specimens=some(row.specimen or "" for row in entries),
+            links=some(row.link for row in entries),
+        )
+
+
+def _held(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
+    by_reason: dict[str, list[tuple[Row, Mapping[str, str]]]] = {}
+    for row in rows:
+        reasons: list[dict[str, Any]] = json.loads(row.reasons)
+        first: dict[str, Any] = (
+            reasons[0] if reasons else {"code": "unexplained", "facts": {}}
+        )  # the most severe comes first
+        by_reason.setdefault(first["code"], []).append((row, first["facts"]))
+    for reason, entries in sorted(by_reason.items()):
+        yield warning(
+            reason,
+            "results-held",
+            count=len(entries),
+            why=reason_in_words(reason, [facts for _, facts in entries], telling.language),
+            specimens=some(row.specimen for row, _ in entries),
+        )
+
+
+def reason_in_words(reason: str, facts: Iterable[Mapping[str, object]], language: Language) -> str:
+    """The sentence of a reason that several share: with the facts that they share, an ellipsis for the others."""
+    if reason not in codes():
+        return reason
+    every = list(facts)
+    shared = (
+        {name: value for name, value in every[0].items() if all(one.get(name) == value for one in every)}
+        if every
+        else {}
+    )
+    return say(reason, language, **{name: value for name, value in shared.items() if isinstance(value, str | int)})

@@ -1,0 +1,99 @@
+"""make bench: measure, show, and keep build/bench.json. Exit 0 also when a target is missed; 1 when something broke.
+
+python -m tests.benchmarks [--quick] [--only astm,hl7,receive]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.benchmarks import decode, table
+from tests.benchmarks.decode import Comparison
+from tests.benchmarks.machine import delays, describe
+from tests.benchmarks.receive import Cell, Plan, measure
+
+PARTS = ("astm", "hl7", "receive")
+BUILD = Path("build")
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description="ratios in one run: medians and spread")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, less than a minute")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas: " + ", ".join(PARTS))
+    options = parser.parse_args()
+    parts = options.only.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    began = time.monotonic()
+    machine = describe()
+    table.machine_table(console, machine)
+    rounds, seconds = (5, 0.04) if options.quick else (15, 0.1)
+    comparisons: dict[str, Comparison] = {}
+    if "astm" in parts:
+        comparisons["ASTM: 60 framed records"] = decode.astm(rounds, seconds)
+    if "hl7" in parts:
+        comparisons["HL7: OUL^R22 of 40 segments"] = decode.hl7(rounds, seconds)
+    for title, comparison in comparisons.items():
+        table.comparison_table(console, title, comparison)
+    cells, flushes, states, why = _receive(console, options.quick) if "receive" in parts else ([], {}, {}, "")
+    table.receive_table(console, cells, flushes, why)
+    if states:
+        told = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        console.print(f"What became of the results that labmw took in: {told}.", highlight=False)
+    notes = [one.missing for one in comparisons.values() if one.missing] + ([why] if why else [])
+    report = table.as_json(machine, comparisons, cells, flushes, states, notes)
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    for sentence in report["missed"]:
+        console.print(f"Missed: {sentence}", style="bold red", highlight=False)
+    broken = [cell for cell in cells if cell.error]
+    console.print(
+        f"{time.monotonic() - began:.0f} s; numbers in {BUILD / 'bench.json'}; "
+        f"{len(report['missed'])} targets missed, {len(broken)} measurements failed",
+        highlight=False,
+    )
+    return 1 if broken else 0
+
+
+def _receive(console: Console, quick: bool) -> tuple[list[Cell], dict[int, float], dict[str, int], str]:
+    """Measure in a folder of the disk that holds the project, not in a temporary one that may be memory."""
+    BUILD.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD)).absolute()
+    try:
+        environments, why = delays(folder)
+        plan = Plan(1, 0.6) if quick else Plan(3, 1.5)
+        with console.status("measuring") as status:
+            cells, flushes, states = measure(
+                folder, environments, plan, lambda what: status.update(f"measuring: {what}")
+            )
+        if any(cell.error for cell in cells):
+            for log in sorted(folder.glob("*/*.log")):
+                _tell_errors(console, log)
+        return cells, flushes, states, why
+    finally:
+        shutil.rmtree(folder)
+
+
+def _tell_errors(console: Console, log: Path) -> None:
+    """The first lines of a log that tell of trouble."""
+    lines = [
+        line
+        for line in log.read_text(encoding="utf-8").splitlines()
+        if '"info"' not in line and '"warning"' not in line
+    ]
+    for line in lines[:3]:
+        console.print(f"{log.parent.name}/{log.name}: {line}", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""How is it told? Tables for a person, with every target and whether it was met, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.decode import Comparison
+from tests.benchmarks.receive import Cell
+from tests.benchmarks.rounds import Sample
+
+SHARE = 0.25  # of the reference's rate, at least
+
+
+def machine_table(console: Console, machine: dict[str, str]) -> None:
+    """What it was measured on."""
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()), highlight=False)
+
+
+def comparison_table(console: Console, title: str, comparison: Comparison) -> None:
+    """Times of one message, beside the peer."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column, justify in (
+        ("", "left"),
+        ("median", "right"),
+        ("spread", "right"),
+        ("times the peer", "right"),
+        ("target", "left"),
+    ):
+        table.add_column(column, justify="left" if justify == "left" else "right")
+    for name, sample in comparison.samples.items():
+        times = comparison.times_peer(name)
+        target = comparison.targets.get(name)
+        table.add_row(
+            name,
+            f"{sample.median * 1e6:.1f} µs",
+            f"{sample.low * 1e6:.1f} to {sample.high * 1e6:.1f}",
+            ""
+            if times is None or name == comparison.peer
+            else f"{times.median:.1f} ({times.low:.1f} to {times.high:.1f})",
+            "" if target is None else _verdict(times, target, f"at least {target:g} times"),
+        )
+    if comparison.missing:
+        table.add_row(comparison.peer, "not measured", "", "", comparison.missing)
+    console.print(table)
+
+
+def receive_table(console: Console, cells: Sequence[Cell], flushes: dict[int, float], why: str) -> None:
+    """Rates and times to ACK, beside the reference, by delay of a flush."""
+    for delay, rate in flushes.items():
+        title = f"receive, store, ACK; {rate:,.0f} flushes a second" + (
+            f" (each {delay} ms later)" if delay else " (this disk)"
+        )
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for column in ("", "connections", "messages/s", "spread", "p50 ms", "p99 ms", "worst", "CPU ms/message"):
+            table.add_column(column, justify="left" if not column else "right")
+        table.add_column("share of the reference")
+        for cell in cells:
+            if cell.delay == delay:
+                _receive_rows(table, cell)
+        console.print(table)
+    if why:
+        console.print(f"Slower flushes not measured: {why}.", style="yellow")
+
+
+def _receive_rows(table: Table, cell: Cell) -> None:
+    if cell.error:
+        table.add_row(cell.protocol, str(cell.connections), "failed", "", "", "", "", "", cell.error, style="red")
+        return
+    for who in ("labmw", "reference"):
+        rate = cell.sample(who, "rate")
+        table.add_row(
+            f"{cell.protocol} {who}",
+            str(cell.connections),
+            f"{rate.median:,.1f}",
+            f"{rate.low:,.1f} to {rate.high:,.1f}",
+            f"{cell.sample(who, 'median').median:.2f}",
+            f"{cell.sample(who, 'p99').median:.2f}",
+            f"{cell.sample(who, 'worst').high:.1f}",
+            f"{cell.cost(who).median:.2f}",
+            _verdict(cell.share, SHARE, f"at least {SHARE:g}", show=True) if who == "labmw" else "",
+        )
+
+
+def _verdict(times: Sample | None, target: float, words: str, *, show: bool = False) -> str:
+    if times is None:
+        return f"{words}: not measured"
+    value = f"{times.median:.2f} ({times.low:.2f} to {times.high:.2f}), " if show else ""
+    return f"{value}{words}: " + ("[green]met[/]" if times.median >= target else "[bold red]missed[/]")
+
+
+def missed(comparisons: Sequence[Comparison], cells: Sequence[Cell]) -> list[str]:
+    """Every target that was not met, in a sentence."""
+    found = []
+    for comparison in comparisons:
+        for name, target in comparison.targets.items():
+            times = comparison.times_peer(name)
+            if times is not None and times.median < target:
+                found.append(f"{name}: {times.median:.1f} times {comparison.peer}, wanted {target:g}")
+    for cell in cells:
+        if not cell.error and cell.share.median < SHARE:
+            where = f"{cell.protocol}, {cell.connections} connections, flush +{cell.delay} ms"
+            found.append(f"{where}: {cell.share.median:.2f} of the reference, wanted {SHARE:g}")
+    return found
+
+
+def as_json(
+    machine: dict[str, str],
+    comparisons: dict[str, Comparison],
+    cells: Sequence[Cell],
+    flushes: dict[int, float],
+    states: dict[str, int],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Everything, for a script: seconds for times of codecs, else as the names say."""
+    return {
+        "machine": machine,
+        "flushes_per_second": {str(delay): rate for delay, rate in flushes.items()},
+        "codecs": {
+            title: {
+                "seconds": {name: sample.values for name, sample in one.samples.items()},
+                "peer": one.peer,
+                "times_peer": {name: times.median for name in one.samples if (times := one.times_peer(name))},
+                "targets": one.targets,
+                "missing": one.missing,
+            }
+            for title, one in comparisons.items()
+        },
+        "receive": [
+            {
+                "protocol": cell.protocol,
+                "connections": cell.connections,
+                "flush_delay_ms": cell.delay,
+                "rounds": cell.outcomes,
+                "cpu_seconds": cell.processor,
+                "share_of_reference": None if cell.error else cell.share.median,
+                "error": cell.error,
+            }
+            for cell in cells
+        ],
+        "results_of_labmw_by_state": states,
+        "missed": missed(list(comparisons.values()), cells),
+        "notes": list(notes),
+    }

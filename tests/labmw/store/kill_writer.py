@@ -1,0 +1,54 @@
+"""A process to be killed: twenty producers write rows; each prints a row's name once the store says that it is on the disk.
+
+    python kill_writer.py URL commit-first|tell-first
+
+`tell-first` is the variant that breaks the law: it tells who waits, lets them speak, and commits afterwards.
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import threading
+
+from labmw.store import SqliteStore
+from labmw.store.statements import INSERT_JOURNAL
+from labmw.store.writer import Outcome, Writer
+
+
+class TellFirst(Writer):
+    """Acknowledges, then commits."""
+
+    def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
+        self.tell(outcomes, began)
+        spoken = threading.Event()
+        # Two turns of the loop: the first wakes who waits, in the second they have spoken.
+        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.call_soon, spoken.set)
+        spoken.wait(10)
+        connection.execute("COMMIT")
+
+
+class TellFirstStore(SqliteStore):
+    """A store with that writer."""
+
+    writer = TellFirst
+
+
+async def produce(store: SqliteStore, producer: int) -> None:
+    number = 0
+    while True:
+        name = f"{producer}.{number}"
+        values = {"site": "s", "link": "l", "at": "t", "direction": ">", "data": name.encode()}
+        await store.submit_rows(INSERT_JOURNAL, [values])
+        os.write(1, name.encode() + b"\n")
+        number += 1
+
+
+async def main(url: str, order: str) -> None:
+    store = TellFirstStore(url) if order == "tell-first" else SqliteStore(url)
+    await store.start()
+    await asyncio.gather(*[produce(store, producer) for producer in range(20)])
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

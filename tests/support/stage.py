@@ -1,0 +1,234 @@
+"""A small laboratory for the journeys: a signed pack, a preloaded store, an analyzer that keeps what is not acknowledged, an LIS that lists."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from labmw.store import migrate
+from protocols.astm.frame import cut, encode
+from rules.pack import SHIPPED, load
+from rules.signature import Signature, as_toml
+
+SITE = "TEST"
+ALT = "1742-6"
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where a journey is played: its folder, the configuration file and the ports."""
+
+    folder: Path
+    analyzer_port: int
+    lis_port: int
+    extra: str = ""
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "labmw.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "labmw.db"
+
+    def build(
+        self, specimens: Iterable[str], *, link: str = 'driver = "erba-xl"', loincs: Sequence[str] = (ALT,)
+    ) -> Stage:
+        """Write the configuration, sign the chemistry pack, and make a store that expects these specimens."""
+        pack = load(SHIPPED / "chemistry")
+        signed = Signature(
+            pack.id, pack.version, pack.hash, "Dr Test", "biologist", datetime(2026, 1, 1, tzinfo=UTC), "journey"
+        )
+        (self.folder / "signatures.toml").write_text(as_toml(signed), encoding="utf-8")
+        self.config.write_text(
+            f"""
+[site]
+id = "{SITE}"
+[store]
+url = "sqlite:///labmw.db"
+[web]
+enabled = false
+[[link]]
+name = "analyzer"
+listen = "127.0.0.1:{self.analyzer_port}"
+connections = 64
+{link}
+[lis]
+connect = "127.0.0.1:{self.lis_port}"
+retry_base = 0.05
+retry_cap = 0.2
+ack_timeout = 2.0
+[rules]
+packs = ["chemistry"]
+signatures = "signatures.toml"
+{self.extra}
+""",
+            encoding="utf-8",
+        )
+        migrate(f"sqlite:///{self.database}")
+        self.expect(specimens, loincs)
+        return self
+
+    def expect(self, specimens: Iterable[str], loincs: Sequence[str] = (ALT,)) -> None:
+        """Preload patients, tubes and orders."""
+        with contextlib.closing(sqlite3.connect(self.database)) as store, store:
+            for specimen in specimens:
+                store.execute(
+                    "INSERT INTO patient (site, identifier, family, birth, sex) VALUES (?, ?, 'TESTPERSON', '1970-01-01', 'F')",
+                    (SITE, f"P-{specimen}"),
+                )
+                store.execute(
+                    "INSERT INTO specimen (site, identifier, kind, patient) VALUES (?, ?, 'SER', ?)",
+                    (SITE, specimen, f"P-{specimen}"),
+                )
+                for loinc in loincs:
+                    store.execute(
+                        'INSERT INTO "order" (site, specimen, loinc, placer) VALUES (?, ?, ?, ?)',
+                        (SITE, specimen, loinc, f"O-{specimen}"),
+                    )
+
+    def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """Look into the store with plain SQL: the tests' own eyes."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
+            return store.execute(sql, values).fetchall()
+
+
+def message(
+    specimen: str,
+    value: str = "22",
+    *,
+    test: str = "ALTT",
+    unit: str = "U/L",
+    completed: str = "20261101080000",
+    terminated: bool = True,
+) -> list[bytes]:
+    """The records of one Erba XL result, each with its CR."""
+    records = [
+        "H|`^&||||||||||P|E 1394-97|20261101080001",
+        "P|1|||||||U",
+        f"O|1|{specimen}||^^^{test}|||||||||||SERUM",
+        f"R|1|^^^{test}|{value}|{unit}|^DEFAULT||N|F||||{completed}",
+    ]
+    return [record.encode() + b"\r" for record in records + (["L|1|N"] if terminated else [])]
+
+
+def frames(records: Sequence[bytes], *, size: int = 240) -> list[bytes]:
+    """The frames of a session, numbered from 1."""
+    texts = [piece for record in records for piece in cut(record, size)]
+    return [encode((place + 1) % 8, text, last) for place, (text, last) in enumerate(texts)]
+
+
+@dataclass(slots=True)
+class Analyzer:
+    """Sends messages as an analyzer does: stop and wait, six attempts, and everything again that was not acknowledged."""
+
+    port: int
+    patience: float = 10.0
+    acknowledged: list[str] = field(default_factory=list)
+    attempts: int = 0
+
+    async def send(self, name: str, records: Sequence[bytes], *, until: float = 60.0) -> None:
+        """Send one message until the host has acknowledged all of it."""
+        async with asyncio.timeout(until):
+            while not await self.attempt(records):
+                await asyncio.sleep(0.05)  # the host is away: a real analyzer waits ten seconds
+        self.acknowledged.append(name)
+
+    async def attempt(self, records: Sequence[bytes]) -> bool:
+        """Open a connection and try once; False when anything goes wrong."""
+        self.attempts += 1
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        try:
+            async with asyncio.timeout(self.patience):
+                return await session(reader, writer, records)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            return False
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, records: Sequence[bytes]) -> bool:
+    """One session from ENQ to EOT; True when every frame was acknowledged."""
+    writer.write(b"\x05")
+    if await reader.readexactly(1) != b"\x06":
+        return False
+    for frame in frames(records):
+        for _ in range(6):
+            writer.write(frame)
+            if await reader.readexactly(1) == b"\x06":
+                break
+        else:
+            writer.write(b"\x04")
+            return False
+    writer.write(b"\x04")
+    await writer.drain()
+    return True
+
+
+@dataclass(slots=True)
+class Lis:
+    """Acknowledges every message and lists what it got. `answer` may be changed by a test: MSA-1 for a payload, or "" for silence."""
+
+    port: int
+    got: list[tuple[str, str]] = field(default_factory=list)  # (MSH-10, message)
+    answers: dict[str, str] = field(default_factory=dict)  # by MSH-10; "*" for every other
+    server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Lis:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self.server is not None
+        self.server.close()
+        await self.server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                block = await reader.readuntil(b"\x1c\r")
+                text = block.strip(b"\x0b\x1c\r").decode()
+                control = text.split("\r")[0].split("|")[9]
+                self.got.append((control, text))
+                code = self.answers.get(control, self.answers.get("*", "AA"))
+                if code:
+                    writer.write(
+                        f"\x0bMSH|^~\\&|LIS||LABMW||20261101||ACK^R01^ACK|A{len(self.got)}|P|2.5.1\rMSA|{code}|{control}\r\x1c\r".encode()
+                    )
+                    await writer.drain()
+        writer.close()
+
+    @property
+    def values(self) -> list[tuple[str, str]]:
+        """(specimen, value) of every observation received, repeats of the same MSH-10 dropped as a receiver does."""
+        found = []
+        for text in dict(self.got).values():
+            rows = [row.split("|") for row in text.split("\r")]
+            specimen = next(row[2].split("&")[0].split("^")[0] for row in rows if row[0] == "SPM")
+            found += [(specimen, row[5]) for row in rows if row[0] == "OBX"]
+        return found
+
+
+async def eventually(condition, *, within: float = 20.0) -> None:  # type: ignore[no-untyped-def]
+    """Wait until something is true; the test fails when it does not come true."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.02)
