@@ -83,6 +83,7 @@ class Laboratory:
         settings = self.config.store
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue)
         await self.store.start()
+        await self.store.run(_release_claims(site))
         self._outbox = self._build_outbox()
         verification = Verification(
             site=site,
@@ -282,6 +283,12 @@ def packs_of(packs: list[str], signatures: str, language: Literal["en", "fr"]) -
     paths = [Path(pack) if "/" in pack else SHIPPED / pack for pack in packs]
     found, broken = load_all(paths)
     return Packs.of(found, read_signatures(Path(signatures)) if signatures else (), broken, language=language)
+
+
+def _release_claims(site: str) -> Transaction[None]:
+    """We are the only process on this store: what a dead one had claimed is free at once, not when its lease ends."""
+    yield statements.release_work(site)
+    yield statements.release_outbox(site)
 
 
 def _health_rows(rows: list[dict[str, Any]]) -> Transaction[None]:

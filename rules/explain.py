@@ -28,7 +28,10 @@ def explain(verdict: Verdict) -> tuple[Line, ...]:
         Line("verdict", f"verdict-{verdict.level.name.lower()}", {}),
         *(Line("pack", "judged-by", {"pack": name}) for name in verdict.packs),
         *(Line("reason", one.code, dict(one.facts), one.rule) for one in verdict.reasons),
-        *(Line("rule", f"rule-{word}", {"rule": name, "detail": detail}, name) for name, word, detail in verdict.trace),
+        *(
+            Line("rule", f"rule-{word}", {"rule": name, "detail": detail or "-"}, name)
+            for name, word, detail in verdict.trace
+        ),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from rules.analyte import Analyte
 from rules.checks.finding import Limits
-from rules.load import SHIPPED, Analyte, Broken, Pack, load, load_all
+from rules.load import SHIPPED, Broken, Pack, load, load_all
 from rules.rule import Rule
 from rules.signature import Signature
 from rules.subject import Facts
@@ -72,21 +74,28 @@ class Packs:
         language: Language = "fr",
     ) -> Packs:
         """Return the packs that judge under these signatures, and why the others do not."""
+        last = _last(signatures)
         active: list[Pack] = []
+        stopped: list[Pack] = []
         inactive: list[Inactive] = []
         for pack in packs:
-            why = _why_not(pack, packs, signatures)
+            why = _why_not(pack, packs, signatures, last)
             if why is None:
                 active.append(pack)
-            else:
-                inactive.append(why)
-        signed = {one.pack for one in signatures}
+                continue
+            inactive.append(why)
+            if why.holds:
+                stopped.append(pack)
+        missing = last.keys() - {pack.id for pack in packs} - {one.pack for one in broken}
         for one in broken:
-            holds = one.loincs if one.pack in signed else frozenset[str]()
+            # A pack so broken that its name is gone may be any of the missing ones.
+            meant = one.pack in last or missing
+            holds = one.loincs | _tests(last, one.pack) if meant else frozenset[str]()
             inactive.append(Inactive(one.pack, "pack-broken", (("pack", one.pack), ("error", str(one.error))), holds))
-        for name in sorted(signed - {pack.id for pack in packs} - {one.pack for one in broken}):
-            inactive.append(Inactive(name, "pack-missing", (("pack", name),)))
-        plans, signers = _plans(active, inactive), _signers(active, signatures)
+        for name in sorted(missing):
+            inactive.append(Inactive(name, "pack-missing", (("pack", name),), _tests(last, name)))
+        signers = {pack.name: _under(pack, signatures)[-1].who for pack in active}
+        plans = _plans(active, stopped, inactive)
         return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, signers)
 
     @property
@@ -104,59 +113,78 @@ class Packs:
         return self.plans.get(loinc, NOTHING)
 
 
-def _why_not(pack: Pack, packs: Sequence[Pack], signatures: Sequence[Signature]) -> Inactive | None:
-    own = [one for one in signatures if one.pack == pack.id]
+def signed(pack: Pack, *, who: str, at: datetime, reason: str, role: str = "biologist") -> Signature:
+    """Return the signature of a person under a pack exactly as it is."""
+    return Signature(pack.id, pack.version, pack.hash, who, role, at, reason, tuple(sorted(pack.loincs)))
+
+
+def _last(signatures: Sequence[Signature]) -> dict[str, Signature]:
+    """Return the newest signature of each pack."""
+    return {one.pack: one for one in sorted(signatures, key=lambda one: one.at)}
+
+
+def _under(pack: Pack, signatures: Sequence[Signature]) -> list[Signature]:
+    """Return the signatures under exactly this content, oldest first."""
+    own = [one for one in signatures if (one.pack, one.hash, one.version) == (pack.id, pack.hash, pack.version)]
+    return sorted(own, key=lambda one: one.at)
+
+
+def _tests(last: Mapping[str, Signature], pack: str) -> frozenset[str]:
+    return frozenset(last[pack].tests) if pack in last else frozenset()
+
+
+def _why_not(
+    pack: Pack, packs: Sequence[Pack], signatures: Sequence[Signature], last: Mapping[str, Signature]
+) -> Inactive | None:
     facts = (("pack", pack.id), ("version", pack.version), ("hash", pack.hash))
-    if not own:
+    if pack.id not in last:
         return Inactive(pack.id, "pack-unsigned", facts)
+    holds = pack.loincs | _tests(last, pack.id)
     if sum(other.id == pack.id for other in packs) > 1:
-        return Inactive(pack.id, "pack-twice", (*facts, ("file", pack.file)), pack.loincs)
-    if any((one.hash, one.version) == (pack.hash, pack.version) for one in own):
+        return Inactive(pack.id, "pack-twice", (*facts, ("file", pack.file)), holds)
+    if _under(pack, signatures):
         return None
-    last = max(own, key=lambda one: one.at)
-    told = (("signed", last.hash), ("who", last.who), ("at", last.at.isoformat()))
-    return Inactive(pack.id, "pack-altered", (*facts, *told), pack.loincs)
+    newest = last[pack.id]
+    told = (("signed", newest.hash), ("who", newest.who), ("at", newest.at.isoformat()))
+    return Inactive(pack.id, "pack-altered", (*facts, *told), holds)
 
 
-def _signers(active: Sequence[Pack], signatures: Sequence[Signature]) -> dict[str, str]:
-    """Return the newest signature under each active pack: the name that an automatic release stands under."""
-    found: dict[str, str] = {}
-    for one in sorted(signatures, key=lambda one: one.at):
-        for pack in active:
-            if (one.pack, one.version, one.hash) == (pack.id, pack.version, pack.hash):
-                found[pack.name] = one.who
-    return found
-
-
-def _plans(active: Sequence[Pack], inactive: Sequence[Inactive]) -> dict[str, Plan]:
+def _plans(active: Sequence[Pack], stopped: Sequence[Pack], inactive: Sequence[Inactive]) -> dict[str, Plan]:
     loincs = {loinc for pack in active for loinc in pack.loincs} | {loinc for one in inactive for loinc in one.holds}
-    return {loinc: _plan(loinc, active, inactive) for loinc in loincs}
+    return {loinc: _plan(loinc, active, stopped, inactive) for loinc in loincs}
 
 
-def _plan(loinc: str, active: Sequence[Pack], inactive: Sequence[Inactive]) -> Plan:
-    steps: list[Step] = []
-    names: list[str] = []
-    words: set[str] = set()
-    for pack in active:
-        analyte = next((one for one in pack.analytes.values() if loinc in one.loincs), None)
-        if analyte is None:
-            continue
-        names.append(pack.name)
-        words |= analyte.words
-        limits = pack.limits.of(loinc)
-        steps += [
-            Step(f"{pack.id}/{rule.id}", rule, limits, analyte.words)
-            for rule in pack.rules
-            if analyte.alias in rule.analytes
-        ]
+def _plan(loinc: str, active: Sequence[Pack], stopped: Sequence[Pack], inactive: Sequence[Inactive]) -> Plan:
+    judging = [(pack, analyte) for pack in active if (analyte := _analyte(pack, loinc)) is not None]
+    steps = [step for pack, analyte in judging for step in _steps(pack, analyte, loinc)]
+    # A stopped pack releases nothing, but its critical limits still call somebody: an alert too many is the safe side.
+    alarming = [
+        step
+        for pack in stopped
+        if (analyte := _analyte(pack, loinc)) is not None
+        for step in _steps(pack, analyte, loinc)
+    ]
     return Plan(
         tuple(steps),
-        critical=tuple(step for step in steps if step.rule.check.name == "critical"),
-        packs=tuple(names),
-        words=frozenset(words),
+        critical=tuple(step for step in (*steps, *alarming) if step.rule.check.name == "critical"),
+        packs=tuple(pack.name for pack, _ in judging),
+        words=frozenset(word for _, analyte in judging for word in analyte.words),
         numbers=any(step.rule.check.name == "limit" for step in steps),
         stopped=tuple(one for one in inactive if loinc in one.holds),
     )
 
 
-__all__ = ["SHIPPED", "Analyte", "Broken", "Inactive", "Pack", "Packs", "Plan", "Step", "load", "load_all"]
+def _analyte(pack: Pack, loinc: str) -> Analyte | None:
+    return next((one for one in pack.analytes.values() if loinc in one.loincs), None)
+
+
+def _steps(pack: Pack, analyte: Analyte, loinc: str) -> list[Step]:
+    limits = pack.limits.of(loinc)
+    return [
+        Step(f"{pack.id}/{rule.id}", rule, limits, analyte.words)
+        for rule in pack.rules
+        if analyte.alias in rule.analytes
+    ]
+
+
+__all__ = ["SHIPPED", "Analyte", "Broken", "Inactive", "Pack", "Packs", "Plan", "Step", "load", "load_all", "signed"]

@@ -92,6 +92,8 @@ def read_rule(table: Table, aliases: tuple[str, ...]) -> Rule:
     name = identifier(table, "id")
     check = CHECKS[table.word("check", CHECKS)](table)
     verdict = VERDICTS[table.word("verdict", VERDICTS)]
+    if check.name in ("limit", "absurd") and verdict is VerdictLevel.COMMENT:
+        raise table.refuse("verdict", "would let the result go all the same", "write review, hold or block")
     if_missing = POLICIES[table.word("if_missing", POLICIES, "hold")]
     analytes = table.texts("analytes", "list aliases of [analytes]") or aliases
     for alias in analytes:

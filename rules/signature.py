@@ -26,6 +26,7 @@ class Signature:
     role: str
     at: datetime
     reason: str
+    tests: tuple[str, ...] = ()  # LOINC codes it judges: what is held when the pack is lost or can no longer be read
 
 
 def read_signatures(path: Path) -> tuple[Signature, ...]:
@@ -55,6 +56,7 @@ def _signature(table: Table) -> Signature:
         role=table.word("role", ROLES),
         at=table.moment("at", "write it like 2026-04-01T08:30:00+02:00"),
         reason=table.text("reason", "say why"),
+        tests=table.texts("tests", "list LOINC codes"),
     )
     table.done()
     return found
@@ -65,6 +67,8 @@ def as_toml(signature: Signature) -> str:
     rows = [
         f"{key} = {_quoted(getattr(signature, key))}" for key in ("pack", "version", "hash", "who", "role", "reason")
     ]
+    if signature.tests:
+        rows.append(f"tests = [{', '.join(_quoted(test) for test in signature.tests)}]")
     return "\n".join(["[[signature]]", *rows, f"at = {signature.at.isoformat()}", ""])
 
 

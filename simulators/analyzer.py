@@ -133,7 +133,7 @@ class Analyzer:
         """Let the link machine talk until the message is acknowledged."""
         while True:
             data = self._link.data_to_send()
-            if data and hang_up_after is not None and fate.attempts and fate.attempts[-1].frames >= hang_up_after:
+            if data and hang_up_after is not None and self._under_way and fate.attempts[-1].frames >= hang_up_after:
                 await wire.write(data[: len(data) // 2])
                 raise HungUpOnPurpose(f"hung up on purpose after {hang_up_after} frames")
             if data:

@@ -62,6 +62,7 @@ class HandClock:
     def __init__(self, start: datetime = datetime(2025, 3, 10, 9, 0, tzinfo=UTC)) -> None:
         self._start, self._time = start, 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._asked = 0  # how often somebody came to wait
 
     def monotonic(self) -> float:
         """Return seconds since the clock was made."""
@@ -77,6 +78,7 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock has been moved so far."""
+        self._asked += 1
         if seconds > 0:
             alarm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._sleepers.append((self._time + seconds, alarm))
@@ -93,8 +95,11 @@ class HandClock:
     async def run(self, work: asyncio.Task[T]) -> T:
         """Let the work go on, and whenever nothing more happens by itself, move to the next that somebody waits for."""
         while not work.done():
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            asked = -1
+            while asked != self._asked:  # as long as somebody comes to wait, something still happens
+                asked = self._asked
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
             waiting = [when for when, alarm in self._sleepers if not alarm.done()]
             if waiting and not work.done():
                 self.advance(max(0.0, min(waiting) - self._time))

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from random import Random
 
-KINDS = ("hang_up", "drop", "corrupt", "repeat", "split", "merge", "delay")
+KINDS = ("hang_up", "drop", "corrupt", "repeat", "resend", "split", "merge", "delay")
 _LOG_LENGTH = 1000  # faults told one by one; all are counted
 
 
@@ -14,7 +14,7 @@ _LOG_LENGTH = 1000  # faults told one by one; all are counted
 class Faults:
     """How bad one direction of a line is: for each fault, the chance that a piece meets it (0 to 1).
 
-    A piece is what the sender wrote at once: a frame, or one control character. `spare` pieces of at most that many bytes pass unharmed
+    At most one of drop, corrupt, repeat and resend harms a piece; split, merge and delay may come on top. A piece is what the sender wrote at once: a frame, or one control character. `spare` pieces of at most that many bytes pass unharmed
     (1 spares ENQ, ACK, NAK and EOT, whose loss costs a timer of 15 or 30 s). After `at_most` faults the line is good. Seconds are real.
     """
 
@@ -22,7 +22,8 @@ class Faults:
     merge: float = 0.0  # waits, and arrives in one read with what follows
     delay: float = 0.0  # arrives late, by up to `delay_seconds`
     drop: float = 0.0  # some bytes in a row are missing
-    repeat: float = 0.0  # arrives twice, as from a converter that sends again what it believes lost
+    repeat: float = 0.0  # arrives twice, and is answered twice: a sender that counts answers is ahead of itself until its session ends
+    resend: float = 0.0  # its answer is lost and it comes again: arrives twice, and one answer comes back
     corrupt: float = 0.0  # one bit is flipped
     hang_up: float = 0.0  # the connection ends within the piece
     delay_seconds: float = 0.05
@@ -62,20 +63,30 @@ class Impairment:
         self.counts: Counter[str] = Counter()
         self.log: list[FaultSeen] = []
         self.pieces = 0
+        self.opposite: Impairment | None = None  # the other direction of the same line
         self._random = random
         self._held = b""
+        self._swallow = 0  # bytes of this direction that are lost: answers to pieces of the other one
 
     @property
     def holding(self) -> bool:
         """True while a piece waits for the next one; `release` after `faults.merge_seconds`."""
         return bool(self._held)
 
+    def lose_answer(self) -> None:
+        """Lose the next byte: the other direction has resent a piece whose answer it lost."""
+        self._swallow += 1
+
     def carry(self, data: bytes) -> list[Delivery]:
         """Take one piece and return what comes out."""
         self.pieces += 1
         held, self._held = self._held, b""
+        if self._swallow:
+            lost = min(self._swallow, len(data))
+            self._swallow -= lost
+            data = data[lost:]
         if len(data) <= self.faults.spare:
-            return [Delivery(held + data)]
+            return [Delivery(held + data)] if held or data else []
         if self._strikes("hang_up"):
             cut = self._random.randrange(len(data))
             self._note("hang_up", cut)
@@ -99,18 +110,25 @@ class Impairment:
         return [Delivery(held)] if held else []
 
     def _damaged(self, data: bytes) -> bytes:
+        if not data:
+            return data
         if self._strikes("drop"):
             start = self._random.randrange(len(data))
             end = start + self._random.randint(1, max(1, len(data) // 4))
             self._note("drop", start)
-            data = data[:start] + data[end:]
-        if data and self._strikes("corrupt"):
+            return data[:start] + data[end:]
+        if self._strikes("corrupt"):
             place = self._random.randrange(len(data))
             self._note("corrupt", place)
-            data = data[:place] + bytes([data[place] ^ 1 << self._random.randrange(8)]) + data[place + 1 :]
-        if data and self._strikes("repeat"):
+            return data[:place] + bytes([data[place] ^ 1 << self._random.randrange(8)]) + data[place + 1 :]
+        if self._strikes("repeat"):
             self._note("repeat", 0)
-            data += data
+            return data + data
+        if self._strikes("resend"):
+            self._note("resend", 0)
+            if self.opposite is not None:
+                self.opposite.lose_answer()
+            return data + data
         return data
 
     def _split(self, data: bytes, after: float) -> list[Delivery]:

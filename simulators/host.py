@@ -27,6 +27,7 @@ class Host:
         self.events: list[Event] = []
         self.connections = 0
         self._assembly = Assembly(tolerances=tolerances)
+        self._line = asyncio.Lock()
 
     def hear(self, data: bytes) -> bytes:
         """Take bytes and return the answer."""
@@ -50,13 +51,14 @@ class Host:
                 self.messages.append(rest)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer until the analyzer hangs up."""
-        self.connections += 1
-        while data := await reader.read(READ_SIZE):
-            if answer := self.hear(data):
-                writer.write(answer)
-        self.hang_up()
-        writer.close()
+        """Answer until the analyzer hangs up; who dials meanwhile waits, because a line has one other end."""
+        async with self._line:
+            self.connections += 1
+            while data := await reader.read(READ_SIZE):
+                if answer := self.hear(data):
+                    writer.write(answer)
+            self.hang_up()
+            writer.close()
 
     @asynccontextmanager
     async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:

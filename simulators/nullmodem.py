@@ -21,6 +21,7 @@ class BadLine:
     def __init__(self, seed: int, to_labmw: Faults, from_labmw: Faults) -> None:
         self.to_labmw = impairment(to_labmw, seed, TO_LABMW)
         self.from_labmw = impairment(from_labmw, seed, FROM_LABMW)
+        self.to_labmw.opposite, self.from_labmw.opposite = self.from_labmw, self.to_labmw
 
     def report(self) -> dict[str, Any]:
         """Return how many faults of each kind each direction has met."""

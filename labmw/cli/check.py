@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.options import JsonOption, LanguageOption, language_of
+from labmw.cli.options import JsonOption, LanguageOption, console, language_of
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def _tried(config: Config, language: Language) -> list[Finding]:
 
 def _show(file: Path, findings: Sequence[Finding], language: Language) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -94,4 +93,4 @@ def _show(file: Path, findings: Sequence[Finding], language: Language) -> None:
     for finding in sorted(findings, key=lambda one: order[one.weight.value]):
         weight = Text(say(f"check-weight-{finding.weight.value}", language), STYLES[finding.weight.value])
         table.add_row(weight, Text(finding.subject), Text(finding.sentence(language)))
-    Console(highlight=False).print(table)
+    console().print(table)

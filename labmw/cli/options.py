@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from labmw.config import Config, load
 from labmw.errors import ConfigError
 from labmw.phrases import Language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPED = 100  # columns of what goes into a file or another program
 
 
 class Tongue(StrEnum):
@@ -54,3 +60,10 @@ def language_of(config: Config | None, wanted: Tongue | None) -> Language:
     if wanted is not None:
         return "fr" if wanted is Tongue.FR else "en"
     return config.site.language if config is not None else "en"
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal; 100 columns, without colours, when piped."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)

@@ -251,7 +251,7 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
     reading, words = shown.reading, _WORDS[language]
     disposition, reason, facts = _outcome(shown)
     line = Text("  ")
-    line.append(reading.message_type or reading.structure[:40], "bold")
+    line.append(clean((reading.message_type or reading.structure)[:40]), "bold")
     line.append(f" {reading.kind}", "bold")
     line.append(f"  {clean(reading.sender.strip()) or '-'}  {words['driver']} {reading.driver}  ")
     line.append(words[disposition.value], _COLOURS[disposition])

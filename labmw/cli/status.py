@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, fail, language_of
+from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
 
 
 def _show(found: Sequence[Finding], language: Language) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -78,4 +77,4 @@ def _show(found: Sequence[Finding], language: Language) -> None:
     for finding in found:
         weight = Text(say(f"check-weight-{finding.weight.value}", language), STYLES[finding.weight.value])
         grid.add_row(weight, Text(finding.sentence(language)))
-    Console(highlight=False).print(grid)
+    console().print(grid)

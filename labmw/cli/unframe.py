@@ -55,49 +55,39 @@ class _Session:
     """Frames and messages as one pass of the link machine gives them."""
 
     assembly: Assembly
-    found: list[tuple[Message, tuple[Frame, ...]]] = field(default_factory=list)
+    found: list[Message] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     refused: list[FrameRefused] = field(default_factory=list)
-    healed: int = 0
     empty: int = 0
-    _open: list[Frame] = field(default_factory=list)
-    _broken: int | None = None
+    broken: bool = False  # a session with a refused frame did not end with its messages whole
+    _from: tuple[int, int] = (0, 0)  # how many messages and refusals there were when this session began
 
     def take(self, event: Event) -> None:
         if isinstance(event, FrameReceived):
-            frame = event.frame
-            self.frames.append(frame)
-            self._open.append(frame)
-            if self._broken == frame.number:
-                self.healed, self._broken = self.healed + 1, None
-            messages = self.assembly.feed(frame)
-            self._add(messages)
+            self.frames.append(event.frame)
+            self.found += self.assembly.feed(event.frame)
         elif isinstance(event, FrameRefused):
             self.refused.append(event)
-            self._broken = event.raw[1] - 0x30 if len(event.raw) > 1 else None
         elif isinstance(event, SessionClosed | SessionOpened):
             self.close()
             if isinstance(event, SessionClosed) and not event.frames:
                 self.empty += 1
 
-    def _add(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            self.found.append((message, tuple(self._open)))
-        if messages:
-            self._open = [] if not self.assembly.pending else self._open[-1:]
-
     def close(self) -> None:
         rest = self.assembly.close()
         if rest is not None:
-            self._add([rest])
-        self._open = []
+            self.found.append(rest)
+        here = self.found[self._from[0] :]
+        if len(self.refused) > self._from[1] and not (here and all(one.terminated for one in here)):
+            self.broken = True
+        self._from = (len(self.found), len(self.refused))
 
 
 def peek(data: bytes, kind: str) -> list[Message]:
     """Every message as it can be made out with all tolerances: enough to see who sent it, not to believe it."""
     if kind == "records":
         return [found.message for found in records(data, _LENIENT, "latin-1").messages]
-    return [message for message, _ in _pass(data, _lenient_for(kind), "latin-1", Counter()).found]
+    return _pass(data, _lenient_for(kind), "latin-1", Counter()).found
 
 
 def frames(data: bytes, kind: str, tolerances: Tolerances, encoding: str) -> Unframed:
@@ -106,18 +96,14 @@ def frames(data: bytes, kind: str, tolerances: Tolerances, encoding: str) -> Unf
     link = replace(tolerances, implicit_session=True)  # a recording may begin in the middle of a session
     strict = _pass(data, link, encoding, used)
     named = [name for name, count in used.items() if count]
-    if not strict.refused or (strict.healed == len(strict.refused) and all(m.terminated for m, _ in strict.found)):
-        messages = tuple(Found(message) for message, _ in strict.found)
+    if not strict.broken:
+        messages = tuple(Found(message) for message in strict.found)
         return Unframed(messages, _summary(data, strict.frames, [], strict.empty), tuple(named), len(strict.refused))
     lenient = _pass(data, _lenient_for(kind), encoding, Counter())
-    whole = Counter(frame.raw for frame in strict.frames)
     fault = "fault-" + strict.refused[0].fault.name.lower().replace("_", "-")
-    shown = []
-    for message, parts in lenient.found:
-        good = all(whole[frame.raw] > 0 for frame in parts)
-        whole.subtract(frame.raw for frame in parts if good)
-        shown.append(Found(message, "" if good else fault))
-    return Unframed(tuple(shown), _summary(data, lenient.frames, strict.refused, lenient.empty), tuple(named))
+    good = {(message.raw, message.terminated) for message in strict.found}
+    shown = tuple(Found(one, "" if (one.raw, one.terminated) in good else fault) for one in lenient.found)
+    return Unframed(shown, _summary(data, lenient.frames, strict.refused, lenient.empty), tuple(named))
 
 
 def records(data: bytes, tolerances: Tolerances, encoding: str) -> Unframed:

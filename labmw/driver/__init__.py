@@ -1,6 +1,6 @@
 """What a driver declares, and reading an analyzer's message with it."""
 
-from labmw.driver.declaration import Control, Driver, Evidence, Field, Test
+from labmw.driver.declaration import Control, Driver, Evidence, Field, Test, TestId
 from labmw.driver.reading import OrderRead, PatientRead, QueryRead, Reading, ResultRead
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Reading",
     "ResultRead",
     "Test",
+    "TestId",
 ]

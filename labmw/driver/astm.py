@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
+from labmw.driver import places
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
 from labmw.driver.timestamp import read_time
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Disposition, Flag
 from protocols.astm.message import Message
-from protocols.astm.record import Record, unescape
+from protocols.astm.record import Record
 
 ANY = "any-astm"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
 _REPORTS = frozenset("FCPXRI")  # O.26: the analyzer reports on an order, also where no result came of it
@@ -31,10 +32,8 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     header = message.header
     sender = header.field(5) if header else ""
     reason, facts = _doubt(driver, sender)
-    walk = _Walk(driver, zone, (reason, facts), _is_control_header(header, driver))
-    for place, record in enumerate(message.records):
-        walk.take(place, record)
-    walk.finish()
+    walk = _Walk(driver, zone, (reason, facts), places.is_control_header(header, driver))
+    walk.take_all(message.records)
     if not message.terminated:
         reason, facts = "unterminated", (("records", str(len(message.records))),)
     return Reading(
@@ -47,8 +46,8 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         structure=message.structure,
         sender=sender,
         receiver=header.field(10) if header else "",
-        serial=_first(message.records, driver.serial),
-        software=_first(message.records, driver.software),
+        serial=places.first(message.records, driver.serial),
+        software=places.first(message.records, driver.software),
         processing_id=header.field(12) if header else "",
         version=header.field(13) if header else "",
         datetime=header.field(14) if header else "",
@@ -132,20 +131,34 @@ class _Walk:
     manufacturer: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _patient: int | None = None
+    _patient_record: Record | None = None
     _order: tuple[int, Record] | None = None
     _after: str = "H"  # the record that a comment or manufacturer record belongs to
 
-    def take(self, place: int, record: Record) -> None:
-        """Take the next record."""
-        match record.type:
+    def take_all(self, records: Sequence[Record]) -> None:
+        """Take every record, each with the comments that belong to it."""
+        types = [record.type for record in records]
+        for place, record in enumerate(records):
+            end = place + 1
+            if types[place] in "OR":
+                while end < len(types) and types[end] in "CM":
+                    end += 1
+            comments = [
+                one for one, kind in zip(records[place + 1 : end], types[place + 1 : end], strict=True) if kind == "C"
+            ]
+            self._take(place, record, types[place], comments)
+        self._finish()
+
+    def _take(self, place: int, record: Record, kind: str, comments: Sequence[Record]) -> None:
+        match kind:
             case "H":
                 self._after = "H"
             case "P":
                 self._take_patient(record)
             case "O":
-                self._take_order(place, record)
+                self._take_order(place, record, comments)
             case "R":
-                self._take_result(place, record)
+                self._take_result(place, record, comments)
             case "C":
                 self._take_comment(record)
             case "Q":
@@ -158,12 +171,14 @@ class _Walk:
                 self.problems.append(f"record {place + 1} has the unknown type {other!r}; it was kept and not read")
 
     def _take_patient(self, record: Record) -> None:
+        self._patient_record = record
         self.patients.append(PatientRead(*(record.field(n) for n in (3, 4, 5, 6, 8, 9))))
         self._patient, self._order = len(self.patients) - 1, None
         self._after = f"P{len(self.patients)}"
 
-    def _take_order(self, place: int, record: Record) -> None:
-        specimens = _specimens(record, self.driver)
+    def _take_order(self, place: int, record: Record, comments: Sequence[Record]) -> None:
+        named = self._patient_record if self.driver.specimen.record == "P" else record
+        specimens = places.specimens(named, self.driver) if named else ()
         several = len(specimens) > 1
         identifier = record.field(3) if several else (specimens[0] if specimens else "")
         tests = record.repeats(5)
@@ -175,15 +190,16 @@ class _Walk:
                 tests_raw=record.field(5),
                 tests=tuple(tests),
                 codes=tuple(
-                    self._code_of(_components(record, 5, repeat)) for repeat, text in enumerate(tests, 1) if text
+                    self._code_of(places.components(record, 5, repeat)) for repeat, text in enumerate(tests, 1) if text
                 ),
                 priority=record.field(6),
                 action=record.field(12),
                 specimen_type=record.field(16),
                 report_type=record.field(26),
                 patient=self._patient,
+                comments=tuple(places.decoded(comment.field(4), comment) for comment in comments),
                 specimens=specimens,
-                control=self.control or _is_control(record, identifier, self.driver),
+                control=self.control or places.is_control(record, identifier, self.driver),
             )
         )
         self.specimens += specimens
@@ -203,7 +219,7 @@ class _Walk:
     def _take_query(self, record: Record) -> None:
         place = self.driver.query
         specimens = [
-            _pick(_components(record, place.field, repeat), place).strip()
+            places.pick(places.components(record, place.field, repeat), place).strip()
             for repeat in range(1, len(record.repeats(place.field)) + 1)
         ]
         named = tuple(one for one in specimens if one and one != "ALL")
@@ -213,27 +229,21 @@ class _Walk:
 
     def _take_comment(self, record: Record) -> None:
         self.comments.append((self._after, record.field(3), record.field(4), record.field(5)))
-        text = _decode(record.field(4), record)
-        if self._after == f"R{len(self.results)}" and self.results:
-            result = self.results[-1]
-            flags = result.flags | self._alarm(record)
-            self.results[-1] = replace(result, comments=(*result.comments, text), flags=flags)
-        elif self._after == f"O{len(self.orders)}" and self.orders:
-            self.orders[-1] = replace(self.orders[-1], comments=(*self.orders[-1].comments, text))
 
-    def _alarm(self, record: Record) -> frozenset[Flag]:
-        """Read the data alarm that some families send in the comment after a result."""
-        code = _text(record, self.driver.alarm).strip() if self.driver.alarm else ""
-        if not code or code in self.driver.silent:
+    def _alarms(self, comments: Sequence[Record]) -> frozenset[Flag]:
+        """Read the data alarms that some families send in the comments after a result."""
+        driver = self.driver
+        if driver.alarm is None:
             return frozenset()
-        return frozenset({self.driver.alarms.get(code, Flag.UNKNOWN)})
+        codes = {places.text(comment, driver.alarm).strip() for comment in comments} - {"", *driver.silent}
+        return frozenset(driver.alarms.get(code, Flag.UNKNOWN) for code in codes)
 
-    def _take_result(self, place: int, record: Record) -> None:
+    def _take_result(self, place: int, record: Record, comments: Sequence[Record]) -> None:
         driver = self.driver
         order = self.orders[self._order[0]] if self._order else None
-        test_id = _identify(record, driver)
+        test_id = places.identify(record, driver)
         test = driver.tests.get(test_id.key or test_id.code)
-        status = _text(record, driver.status)
+        status = places.text(record, driver.status)
         main = driver.main(test_id, status) if driver.main else test_id.main
         if test_id.code in driver.unreported or (test and test.index):
             main = False
@@ -267,14 +277,14 @@ class _Walk:
                 index=test.index if test else "",
                 range_raw=record.field(driver.range.field),
                 flags_raw=record.field(driver.flag.field),
-                flags=self._flags(record),
+                flags=self._flags(record) | self._alarms(comments),
                 status=status,
-                operator=_text(record, driver.operator),
+                operator=places.text(record, driver.operator),
                 time=time,
                 completed=moment.at,
-                instrument=_text(record, driver.instrument),
+                instrument=places.text(record, driver.instrument),
                 run=self._place(driver.run, record),
-                comments=(),
+                comments=tuple(places.decoded(comment.field(4), comment) for comment in comments),
                 problem=problem,
                 problem_facts=facts,
                 control=order.control if order else self.control,
@@ -289,21 +299,21 @@ class _Walk:
         if place is None:
             return ""
         if place.record == "O":
-            return _text(self._order[1], place) if self._order else ""
-        return _text(record, place)
+            return places.text(self._order[1], place) if self._order else ""
+        return places.text(record, place)
 
     def _value(self, record: Record) -> str:
-        first = _text(record, self.driver.value)
+        first = places.text(record, self.driver.value)
         if first or self.driver.value_or is None:
             return first
-        return _text(record, self.driver.value_or)
+        return places.text(record, self.driver.value_or)
 
     def _read_value(self, text: str, record: Record, test_id: TestId, test: Test | None, main: bool) -> ValueRead:
         if self.driver.name == ANY or (main and test is None):
             return read_unknown(text, self.driver)
         if test is not None and (main or test.index):
-            return read_main(text, _text(record, self.driver.unit), test, self.driver)
-        return read_detail(text, _text(record, self.driver.unit), test_id.detail, self.driver)
+            return read_main(text, places.text(record, self.driver.unit), test, self.driver)
+        return read_detail(text, places.text(record, self.driver.unit), test_id.detail, self.driver)
 
     def _problem(
         self,
@@ -331,9 +341,9 @@ class _Walk:
             return "unknown-code", (("test", test_id.key or test_id.code or "-"), ("driver", driver.name))
         if material := self._other_material(record, order):
             return "other-material", (("material", material), ("test", test_id.code))
-        if stray := _stray(record, driver):
+        if stray := places.stray(record, driver):
             return "unexpected-component", (("value", stray),)
-        sent = _text(record, driver.loinc_sent) if driver.loinc_sent else ""
+        sent = places.text(record, driver.loinc_sent) if driver.loinc_sent else ""
         if sent and sent != test.loinc:
             return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("test", test_id.code))
         if value.problem:
@@ -353,15 +363,15 @@ class _Walk:
         driver = self.driver
         found: set[str] = set()
         for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
-            components = _components(record, driver.flag.field, repeat)
-            wanted = [_pick(components, driver.flag)] if driver.flag.component else components
+            components = places.components(record, driver.flag.field, repeat)
+            wanted = [places.pick(components, driver.flag)] if driver.flag.component else components
             for text in wanted:
                 letters = text.split(driver.flag_separator) if driver.flag_separator else [text]
                 found.update(letter.strip() for letter in letters)
         found -= {"", driver.mean_flag, *driver.silent}
         return frozenset(driver.flags.get(letter, Flag.UNKNOWN) for letter in found)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Tell the mean of replicates from the replicates: where one of them is marked as the mean, the others are details."""
         mark = self.driver.mean_flag
         if not mark:
@@ -405,81 +415,3 @@ def _as_text(message: Message, driver: Driver) -> tuple[Message, str]:
             continue
         return replace(message, encoding=encoding), encoding
     return message, ""
-
-
-def _identify(record: Record, driver: Driver) -> TestId:
-    components = _components(record, driver.test.field, driver.test.repeat)
-    if driver.split:
-        return driver.split(components)
-    return TestId(_pick(components, driver.test))
-
-
-def _specimens(record: Record, driver: Driver) -> tuple[str, ...]:
-    """Every specimen identifier of an order, blanks at the ends taken off; one O record may name several (LIS02-A2 9.4.3)."""
-    place = driver.specimen
-    if place.record != "O":
-        return ()
-    found = [
-        _pick(_components(record, place.field, repeat), place).strip()
-        for repeat in range(1, len(record.repeats(place.field)) + 1)
-    ]
-    return tuple(one for one in found if one)
-
-
-def _is_control_header(header: Record | None, driver: Driver) -> bool:
-    return bool(header and driver.control.processing_id and header.field(12) == "Q")
-
-
-def _is_control(record: Record, specimen: str, driver: Driver) -> bool:
-    """Whether this order was measured on a control material, in the ways the family marks it."""
-    control = driver.control
-    return (
-        (control.action and "Q" in record.repeats(12))
-        or bool(control.specimen and re.search(control.specimen, specimen))
-        or bool(control.descriptor and re.search(control.descriptor, record.field(16)))
-        or bool(control.position and re.search(control.position, record.field(4)))
-    )
-
-
-def _stray(record: Record, driver: Driver) -> str:
-    """Return the value field when it holds parts that the driver does not read (every delimiter is looked at, law 11)."""
-    place = driver.value
-    if not place.component:
-        return ""
-    if len(record.repeats(place.field)) > 1:
-        return record.field(place.field)
-    read_from = {place.component} | ({driver.value_or.component} if driver.value_or else set())
-    components = _components(record, place.field, 1)
-    filled = {n for n, text in enumerate(components, 1) if text.strip()}
-    return record.field(place.field) if filled - read_from or len(filled) > 1 else ""
-
-
-def _components(record: Record, number: int, repeat: int) -> tuple[str, ...]:
-    """Decoded components of one repeat of a field."""
-    return tuple(record.components(number, repeat))
-
-
-def _pick(components: Sequence[str], place: Field) -> str:
-    if place.bare and len(components) == 1:
-        return components[0]
-    wanted = place.component or 1
-    return components[wanted - 1] if wanted <= len(components) else ""
-
-
-def _text(record: Record, place: Field) -> str:
-    """The decoded text of a place; component 0 is the whole field."""
-    if not place.component:
-        return _decode(record.field(place.field), record)
-    return _pick(_components(record, place.field, place.repeat), place)
-
-
-def _decode(text: str, record: Record) -> str:
-    return unescape(text, record.delimiters)
-
-
-def _first(records: Sequence[Record], place: Field | None) -> str:
-    """The first filled place of its kind in the message: serial number, software version."""
-    if place is None:
-        return ""
-    found = (_text(record, place).strip() for record in records if record.type == place.record)
-    return next((text for text in found if text), "")

@@ -36,8 +36,9 @@ def read_time(text: str, zone: ZoneInfo) -> Moment:
     if not match:
         return Moment(None, "unreadable")
     day, minute, second, offset = match.groups()
+    clock = minute or "0000"
     try:
-        naive = datetime.strptime(day + (minute or "0000") + (second or "00"), "%Y%m%d%H%M%S")
+        naive = datetime(int(day[:4]), int(day[4:6]), int(day[6:]), int(clock[:2]), int(clock[2:]), int(second or 0))
     except ValueError:
         return Moment(None, "unreadable")
     if minute is None:

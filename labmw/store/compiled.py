@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -72,7 +72,7 @@ class Compiler:
                 self._raw.clear()
                 self._known.clear()
             raw = self._raw[key] = self._compile(statement, parameters)
-        # A list is spelled out as so many placeholders; padded to a power of two there are few texts, not one per length.
+        # A list is spelled out as so many placeholders; padded to a round number there are few texts, not one per length.
         sizes = tuple([_size(parameters[name]) for name in parameters if name in raw[2]]) if raw[2] else ()
         known = self._known.get((key, sizes))
         if known is None:
@@ -111,12 +111,15 @@ def _expanded(raw: SQLCompiler, lists: frozenset[str], parameters: Values) -> Co
     return Compiled(state.statement, order, rows, row if plain_insert else "", constants, places)
 
 
-def _size(values: Iterable[Any]) -> int:
-    count = len(list(values))
+def _size(values: Collection[Any]) -> int:
+    """How many places a list gets: a power of two, from 1024 on a multiple of that."""
+    count = len(values)
+    if count > 1024:
+        return -(-count // 1024) * 1024
     return 1 << (count - 1).bit_length() if count else 0
 
 
-def _padded(values: Iterable[Any]) -> list[Any]:
+def _padded(values: Collection[Any]) -> list[Any]:
     """The values with the last one repeated: IN does not mind."""
     spread = list(values)
     return spread + spread[-1:] * (_size(spread) - len(spread))

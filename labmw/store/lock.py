@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def hold(url: str) -> Iterator[None]:
             f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder"
         ) from error
     try:
-        if not _take(descriptor, path):
+        if not _wait(descriptor, path):
             raise StoreError(
                 f"another labmw{_named(descriptor)} already serves the store {sqlite_file(url)}; "
                 "stop it first, or give this one a store.url of its own"
@@ -62,6 +63,15 @@ def holder(url: str) -> int | None:
         return None if _take(descriptor, path, shared=True) else _process(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _wait(descriptor: int, path: Path) -> bool:
+    """Try for a fifth of a second: somebody who only looks has the lock for an instant."""
+    for _ in range(20):
+        if _take(descriptor, path):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _take(descriptor: int, path: Path, *, shared: bool = False) -> bool:

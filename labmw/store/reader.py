@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.base import Executable
@@ -66,7 +66,8 @@ class Reader:
             return value
         finally:
             script.close()
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def _ask(self, question: Callable[[sqlite3.Connection], T], *, again: bool) -> T:
         try:
@@ -112,6 +113,9 @@ def _wal(file: Path) -> Path:
     return file.with_name(file.name + "-wal")
 
 
-def _state(file: Path) -> tuple[Any, ...]:
-    status = file.stat()
+def _state(file: Path) -> tuple[int, ...]:
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -167,11 +167,11 @@ class Writer:
             return job.future, None, None
         connection.execute("SAVEPOINT job")
         try:
+            value = None
             if job.script is not None:
                 value = self._play(connection, job.script)
-            else:
-                assert job.statement is not None
-                value = self._answer(connection, Step(job.statement, job.rows)) and None
+            elif job.statement is not None:
+                self._answer(connection, Step(job.statement, job.rows))
         except sqlite3.Error:
             raise  # the disk's or a neighbour's: the whole group fails
         except Exception as error:

@@ -21,6 +21,7 @@ Decisions:
   keep the line for ever with the ENQ that we refuse.
 * The owner's answer is sent within 14 s or not at all: at 15 s the sender has given up, and a late ACK would be taken
   for the answer to its next ENQ. For the same reason what arrived meanwhile is not answered, and the session is over.
+* An ENQ of ours that was met by a frame instead of an answer is given up without EOT, see _give_up_silently().
 * After a session that ended in doubt (time, EOT inside a frame) we keep still for 20 s, see _time_out_session().
 * One message is sent per session; a message that failed is offered again from its first record.
 Source: E1381-95 §6, LIS01-A2 §8; numbers in comments are clauses of E1381-95.
@@ -116,6 +117,7 @@ class DataLink:
 
     __slots__ = (
         "_attempts",
+        "_crossed",
         "_deadline",
         "_events",
         "_expected",
@@ -180,6 +182,7 @@ class DataLink:
         self._strays = 0
         self._interrupt = False
         # as sender
+        self._crossed = False  # a frame came while our ENQ was out
         self._queue: deque[tuple[tuple[bytes, ...], object]] = deque()
         self._texts: list[tuple[bytes, bool]] = []
         self._index = 0
@@ -290,7 +293,8 @@ class DataLink:
             return []
         events: list[Event] = []
         self._events = events
-        self._step(Input.TIMEOUT)
+        crossed = self._crossed and self._state is _BIDDING
+        self._step(Input.TIMEOUT_CROSSED if crossed else Input.TIMEOUT)
         return self._look(events)
 
     def hang_up(self) -> list[Event]:
@@ -348,6 +352,7 @@ class DataLink:
                 self._reply(reply)
             elif state is _BIDDING:
                 reply = scanner.answer_to_call()
+                self._crossed = self._crossed or STX in scanner.noise
                 if reply is None:
                     break
                 self._reply_to_bid(reply)
@@ -489,7 +494,7 @@ class DataLink:
         self._say(_NAK)
 
     def _bid(self, _: object) -> None:
-        self._restarted = False
+        self._restarted = self._crossed = False
         self._out += _ENQ
         self._run(Deadline.ENQ_REPLY)
 
@@ -519,6 +524,12 @@ class DataLink:
 
     def _give_up_bid(self, _: object) -> None:
         self._give_up("enq-unanswered")
+
+    def _give_up_silently(self, _: object) -> None:
+        # The peer believes that we receive. An EOT it would take for the acceptance of its frame; without it, its own
+        # timer ends the misunderstanding.
+        self._events.append(SendFailed(self._queue[0][1], "enq-unanswered"))
+        self._run(Deadline.RETRY)
 
     # -- actions: transfer and termination, as sender --------------------------------------------------------
 

@@ -4,7 +4,7 @@
 A pair that is not in the table cannot happen or is the owner's Misuse. The drawing in the documentation is made from
 this table by protocols.astm.diagram.
 
-Source: E1381-95 §6 and figure A1.1; the four inputs that the standard does not know are marked.
+Source: E1381-95 §6 and figure A1.1; the inputs that the standard does not know are marked.
 """
 
 from enum import IntEnum
@@ -45,9 +45,10 @@ class Input(IntEnum):
     COLLISION_INSTRUMENT = 16
     COLLISION_ANSWERED = 17  # not in the standard: ENQ to the computer's ENQ, tolerated as a call
     TIMEOUT = 18
-    ACCEPT = 19
-    REFUSE = 20
-    HANG_UP = 21
+    TIMEOUT_CROSSED = 19  # not in the standard: our ENQ found no answer, but a frame came
+    ACCEPT = 20
+    REFUSE = 21
+    HANG_UP = 22
 
 
 S, I = State, Input  # noqa: E741 (the table reads better with one letter)
@@ -70,6 +71,7 @@ TABLE: Final[dict[tuple[State, Input], tuple[str, State]]] = {
     (S.BIDDING, I.COLLISION_INSTRUMENT): ("insist", S.HOLDING),
     (S.BIDDING, I.COLLISION_ANSWERED): ("yield_and_open", S.RECEIVING),
     (S.BIDDING, I.TIMEOUT): ("give_up_bid", S.HOLDING),
+    (S.BIDDING, I.TIMEOUT_CROSSED): ("give_up_silently", S.HOLDING),
     # transfer, as sender
     (S.AWAITING_REPLY, I.ACK): ("send_next", S.AWAITING_REPLY),
     (S.AWAITING_REPLY, I.ACK_OF_LAST): ("finish", S.NEUTRAL),

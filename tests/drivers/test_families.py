@@ -118,7 +118,8 @@ def test_sysmex_count_with_its_flags_and_statuses() -> None:
     assert (reading.serial, reading.software) == ("11111", "00-24")
     assert all(one.problem == "" for one in reading.results)
     assert (found["WBC"].loinc, found["WBC"].number, found["WBC"].ucum) == ("6690-2", "6.42", "10*3/uL")
-    assert (found["PLT"].flags, found["PLT"].status) == ({Flag.CRITICAL_LOW}, "I")
+    assert found["PLT"].flags == {Flag.CRITICAL_LOW}
+    assert found["PLT"].status == "I"
     assert "I" in REGISTRY.named("sysmex-xn").preliminary  # a repeat is wanted: held, not released
     assert found["MPV"].flags == {Flag.REVIEW}
     assert [found[code].main for code in ("PLT_Clumps?", "Thrombocytopenia", "DIST_PLT", "LFR")] == [False] * 4
@@ -236,3 +237,34 @@ def test_erba_na_is_no_value() -> None:
         "L|1|N",
     ]
     assert records("erba-xl", *lines).results[0].problem == "value-missing"
+
+
+# --- a laboratory's own --------------------------------------------------------------------------------------------------
+
+
+def test_a_laboratory_can_declare_what_no_shipped_driver_knows() -> None:
+    from dataclasses import replace
+
+    from labmw.driver import Evidence, Field, Test
+    from labmw.quantity import NumberFormat
+
+    ratio = Test("94562-6", unit="{Ratio}", name="SARS-CoV-2 IgA")
+    mine = replace(
+        REGISTRY.named("any-astm"),
+        name="my-euroimmun",
+        evidence=Evidence.MANUAL,
+        specimen=Field("P", 4),
+        numbers=NumberFormat(decimal=",", decimals=2),
+        units={"Ratio": "{Ratio}"},
+        tests={"SARSCOV2IGA": ratio},
+    )
+    lines = ("H|\\^&|||", "P|1||A17 ", "O|1|||^^^SARSCOV2IGA||20220218080737", "R|1|^^^SARSCOV2IGA|{}|Ratio|", "L|1|N")
+    for value, number, comparator, problem in (
+        (">8", "8", ">", ""),
+        ("7,41", "7.41", "", ""),
+        ("161,152", None, "", "number-format"),
+    ):
+        text = "".join(line.format(value) + "\r" for line in lines).encode()
+        (message,) = Assembly().feed(Frame(0, text, True, b""))
+        (one,) = astm.read(message, mine, zone=PARIS).results
+        assert (one.specimen, one.number, one.comparator, one.problem) == ("A17", number, comparator, problem)

@@ -106,6 +106,7 @@ def change(old: str, new: str, text: str = WHOLE) -> str:
         (WHOLE + "[extra]\n", "extra", "is not a known key"),
         (change('check = "limit"', 'check = "limits"'), "rule[1] (LIMIT).check", "did you mean 'limit'"),
         (change('check = "limit"', 'check = "import os"'), "rule[1] (LIMIT).check", "known are"),
+        (change('verdict = "hold"', 'verdict = "comment"'), "rule[1] (LIMIT).verdict", "would let the result go"),
         (change('verdict = "hold"', 'verdict = "release"'), "rule[1] (LIMIT).verdict", "known are"),
         (change('if_missing = "hold"', 'if_missing = "ignore"'), "rule[4] (DELTA).if_missing", "known are"),
         (change('if_missing = "hold"', 'if_mising = "hold"'), "rule[4] (DELTA).if_mising", "did you mean 'if_missing'"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from labmw.errors import PackError
 from labmw.model import VerdictLevel
-from rules.engine import judge
+from rules.engine import critical, judge
 from rules.load import Broken
-from rules.pack import NOTHING, Packs, load, load_all
+from rules.pack import NOTHING, Packs, load, load_all, signed
 from rules.signature import Signature
 from tests.rules.cases import ALL_RULES, FLAG, HEAD, LIMITS, NOON, K, case, sign, write
 
@@ -112,3 +112,51 @@ def test_a_pack_for_other_tests_does_not_judge_this_one(tmp_path: Path) -> None:
     packs = Packs.of([pack, words], sign(pack, words))
     assert judge(case(), packs).packs == (pack.name,)
     assert set(packs.analytes) == {K, "718-7"}
+
+
+def test_a_lost_pack_holds_what_its_signature_names(tmp_path: Path) -> None:
+    other = load(write(tmp_path / "other", HEAD.replace('"small"', '"other"') + "".join(ALL_RULES)))
+    lost = signed(load(write(tmp_path / "small")), who="Dr A", at=NOON, reason="r")
+    assert lost.tests == (K,)
+    packs = Packs.of([other], (*sign(other), lost))
+    assert [reason.code for reason in judge(case(), packs).reasons] == ["pack-missing"]
+    empty = Broken("f", PackError("f: oops; mend it"), "small", frozenset())
+    assert [reason.code for reason in judge(case(), Packs.of([other], (*sign(other), lost), [empty])).reasons] == [
+        "pack-broken"
+    ]
+
+
+def test_a_pack_whose_name_is_gone_may_be_any_that_is_missing(tmp_path: Path) -> None:
+    other = load(write(tmp_path / "other", HEAD.replace('"small"', '"other"') + "".join(ALL_RULES)))
+    nameless = Broken("f", PackError("f: oops; mend it"), "LIMIT", frozenset({K}))
+    missing = sign(load(write(tmp_path / "small")))
+    assert not judge(case(), Packs.of([other], (*sign(other), *missing), [nameless])).released
+    assert judge(case(), Packs.of([other], sign(other), [nameless])).released
+
+
+def test_a_stopped_pack_still_alerts(tmp_path: Path) -> None:
+    signature = sign(load(write(tmp_path)))
+    altered = load(write(tmp_path, HEAD.replace("Petit", "petit") + "".join(ALL_RULES)))
+    packs = Packs.of([altered], signature)
+    found = critical(case("6.3"), packs)
+    assert found is not None
+    assert found.code == "critical"
+    assert critical(case("4.2"), packs) is None
+    assert (
+        critical(case("6.3"), Packs.of([altered], ())) is None
+    )  # never signed: an example, not a rule of this laboratory
+
+
+def test_a_pack_named_twice_by_the_configuration_is_one_pack(tmp_path: Path) -> None:
+    write(tmp_path / "small")
+    packs, broken = load_all([tmp_path, tmp_path / "small"])
+    assert (len(packs), broken) == (1, ())
+
+
+def test_the_one_who_answers_signed_this_content_and_not_another(tmp_path: Path) -> None:
+    pack = load(write(tmp_path))
+    own = sign(pack)[0]
+    later = replace(own, who="Dr B", at=NOON.replace(year=2027))
+    other = replace(own, who="Dr C", hash="sha256:" + "0" * 64, at=NOON.replace(year=2028))
+    assert Packs.of([pack], (other, own)).signers == {pack.name: "Dr A"}
+    assert Packs.of([pack], (other, later, own)).signers == {pack.name: "Dr B"}

@@ -38,7 +38,7 @@ def test_split_merge_and_delay_move_bytes_and_lose_none(pieces: list[bytes], see
 
 @given(PIECES, st.integers())
 def test_the_seed_decides_everything(pieces: list[bytes], seed: int) -> None:
-    every = Faults(split=0.3, merge=0.3, delay=0.3, drop=0.3, repeat=0.3, corrupt=0.3, hang_up=0.3)
+    every = Faults(split=0.3, merge=0.3, delay=0.3, drop=0.3, repeat=0.3, resend=0.3, corrupt=0.3, hang_up=0.3)
     one, other = impairment(every, seed, "x"), impairment(every, seed, "x")
     assert through(one, pieces) == through(other, pieces)
     assert (one.counts, one.log) == (other.counts, other.log)
@@ -79,6 +79,16 @@ def test_drop_loses_bytes_in_a_row(piece: bytes, seed: int) -> None:
 
 def test_repeat_brings_the_piece_twice() -> None:
     assert data(impairment(Faults(repeat=1.0), 1, "x").carry(b"\x021H\r")) == b"\x021H\r" * 2
+
+
+def test_a_resent_piece_arrives_twice_and_one_answer_comes_back() -> None:
+    there, back = impairment(Faults(resend=1.0, at_most=1), 1, "x"), impairment(Faults(), 1, "y")
+    there.opposite = back
+    assert data(there.carry(b"frame")) == b"frame" * 2
+    assert back.carry(b"\x06") == []
+    assert data(back.carry(b"\x06")) == b"\x06"
+    assert data(there.carry(b"frame")) == b"frame"
+    assert data(back.carry(b"\x06\x06")) == b"\x06\x06"
 
 
 @given(st.binary(min_size=1, max_size=300), st.integers())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.options import LanguageOption, Tongue, fail
+from labmw.cli.options import LanguageOption, Tongue, console, fail
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ def demo(
 
     Exit codes: 0 nothing lost, nothing twice, every planted case where it must be; 1 something is not; 2 the demo could not be played.
     """
-    from rich.console import Console
-
     from labmw.cli.demo import perform, stage, table
     from labmw.cli.demo.count import count
     from labmw.cli.demo.sides import read
@@ -63,40 +61,40 @@ def demo(
     from labmw.errors import LabmwError
 
     tongue: Language = "fr" if language is Tongue.FR else "en"
-    console = Console(highlight=False)
+    paper = console()
     try:
         set_up = stage.set_up(out, seed, tongue)
-        console.print(say("demo-begins" if broken is None else "demo-begins-broken", tongue, folder=out))
-        with watch(console, set_up.ordered, tongue) as watching:
+        paper.print(say("demo-begins" if broken is None else "demo-begins-broken", tongue, folder=out))
+        with watch(paper, set_up.ordered, tongue) as watching:
             (perform.play if broken is None else perform.play_broken)(set_up, watching)
         sides = read(set_up.report, set_up.store)
     except (LabmwError, OSError) as error:
         fail(str(error), FAILED)
     counted = count(sides)
-    table.show(console, sides, counted, tongue)
-    _conclude(console, counted, tongue, on_purpose=broken is not None)
+    table.show(paper, sides, counted, tongue)
+    _conclude(paper, counted, tongue, on_purpose=broken is not None)
     if keep:
-        _look_around(console, set_up, sides, tongue)
+        _look_around(paper, set_up, sides, tongue)
     else:
         stage.clear(out)
     raise typer.Exit(0 if counted.well else WRONG)
 
 
-def _conclude(console: Console, counted: Count, language: Language, *, on_purpose: bool) -> None:
+def _conclude(paper: Console, counted: Count, language: Language, *, on_purpose: bool) -> None:
     code = "demo-well" if counted.well else "demo-ill"
     if on_purpose:
         code = "demo-broken-found" if counted.lost else "demo-broken-missed"
     wrong = sum(not outcome.well for outcome in counted.outcomes)
     style = "bold green" if counted.well else "bold red"
     text = say(code, language, sent=counted.total.sent, lost=len(counted.lost), twice=len(counted.twice), wrong=wrong)
-    console.print(text, style=style)
+    paper.print(text, style=style)
 
 
-def _look_around(console: Console, stage: Stage, sides: Sides, language: Language) -> None:
+def _look_around(paper: Console, stage: Stage, sides: Sides, language: Language) -> None:
     """Say what to type next, with identifiers that are worth it."""
-    console.print()
-    console.print(say("demo-look", language))
+    paper.print()
+    paper.print(say("demo-look", language))
     commands = ["labmw status"]
     commands += [f"labmw result show {case.specimen}    # {case.case}" for case in sides.planted]
     for command in commands:
-        console.print(f"  LABMW_CONFIG={stage.config} .venv/bin/{command}", soft_wrap=True)
+        paper.print(f"  LABMW_CONFIG={stage.config} .venv/bin/{command}", soft_wrap=True)

@@ -47,6 +47,7 @@ class Stored:
     value: str
     shown: str  # as it goes out: comparator and number, else the text
     completed: str
+    main: bool
     state: str
     reasons: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
@@ -136,7 +137,7 @@ def _planted(row: Mapping[str, Any]) -> Planted:
 
 _RESULTS = """
 SELECT result.id, result.link, result.specimen, result.code, result.value, result.comparator, result.number,
-       result.completed_raw, result.state,
+       result.completed_raw, result.main, result.state,
        (SELECT reasons FROM verdict WHERE verdict.result = result.id ORDER BY verdict.id DESC LIMIT 1)
 FROM result ORDER BY result.id
 """
@@ -153,14 +154,14 @@ def _stored(database: sqlite3.Connection) -> tuple[Stored, ...]:
     for result, reason, facts in database.execute(_QUARANTINE):
         why.setdefault(result, []).append((reason, _facts(json.loads(facts))))
     found = []
-    for number, link, specimen, code, value, comparator, decimal, completed, state, verdict in database.execute(
+    for number, link, specimen, code, value, comparator, decimal, completed, main, state, verdict in database.execute(
         _RESULTS
     ):
         reasons = why.get(number, [])
         if not reasons and verdict and state in ("held", "blocked"):
             reasons = [(one["code"], _facts(one["facts"])) for one in json.loads(verdict)]
         shown = f"{comparator}{decimal}" if decimal else value
-        found.append(Stored(number, link, specimen, code, value, shown, completed, state, tuple(reasons)))
+        found.append(Stored(number, link, specimen, code, value, shown, completed, bool(main), state, tuple(reasons)))
     return tuple(found)
 
 

@@ -45,7 +45,12 @@ def _figures(count: Count, language: Language) -> Table:
     table.add_column("", footer=Text(say("demo-total", language), "bold"), no_wrap=True)
     for name in COLUMNS:
         number = getattr(total, name)
-        table.add_column(say(f"demo-column-{name}", language), justify="right", footer=_number(name, number, bold=True))
+        table.add_column(
+            say(f"demo-column-{name}", language),
+            justify="right",
+            overflow="fold",
+            footer=_number(name, number, bold=True),
+        )
     for tally in count.tallies:
         table.add_row(tally.name, *_row(tally))
     return table

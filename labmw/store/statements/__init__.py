@@ -36,6 +36,7 @@ from labmw.store.statements.outbox import (
     outbox_delivered,
     outbox_retry,
     outbox_waiting,
+    release_outbox,
     report_of,
     results_of_outbox,
 )
@@ -56,7 +57,7 @@ from labmw.store.statements.wire import (
     messages_by_control_id,
     open_sessions,
 )
-from labmw.store.statements.work import claim_work, finish_work, postpone_work, work_waiting
+from labmw.store.statements.work import claim_work, finish_work, postpone_work, release_work, work_waiting
 from labmw.store.statements.writing import (
     INSERT_FRAME,
     INSERT_JOURNAL,
@@ -107,6 +108,8 @@ __all__ = [
     "postpone_work",
     "quarantine_by_reason",
     "quarantine_open",
+    "release_outbox",
+    "release_work",
     "repeats_counted",
     "report_of",
     "results_become",

@@ -63,6 +63,11 @@ _RESULTS: Final = (
     .values(state=given("becomes"))
     .returning(result.c.id)
 )
+_RELEASE: Final = (
+    update(outbox)
+    .where(outbox.c.site == given("at_site"), is_one_of(outbox.c.state, "claimed"))
+    .values(state="waiting", claimed_by=None, claimed_until=None)
+)
 _BY_DESTINATION: Final = (
     select(
         outbox.c.destination,
@@ -163,3 +168,8 @@ def keep_payload(entry: int, payload: bytes) -> Step:
 def give_back(entry: int, *, who: str, due: str, error: str) -> Step:
     """Give a claimed message back unsent: the attempt does not count."""
     return Step(_GIVE_BACK, {"entry": entry, "who": who, "due": due, "error": error})
+
+
+def release_outbox(site: str) -> Step:
+    """Free every claim, as `release_work` does. The attempts stay counted: what was claimed may have been sent."""
+    return Step(_RELEASE, {"at_site": site})

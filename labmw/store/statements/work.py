@@ -36,6 +36,7 @@ _POSTPONE: Final = (
     .values(due_at=given("due"), claimed_by=None, claimed_until=None)
     .returning(work.c.id)
 )
+_RELEASE: Final = update(work).where(work.c.site == given("at_site")).values(claimed_by=None, claimed_until=None)
 _WAITING: Final = (
     select(work.c.kind, func.count().label("count"), func.min(work.c.created_at).label("oldest"))
     .where(work.c.site == given("site"))
@@ -65,3 +66,8 @@ def postpone_work(work: int, *, who: str, due: str) -> Step:
 def work_waiting(site: str) -> Step:
     """Per kind: `count`, and since when the `oldest` waits."""
     return Step(_WAITING, {"site": site})
+
+
+def release_work(site: str) -> Step:
+    """Free every claim: for a process that starts as the only owner of its store, so that a dead one's work need not wait for its end."""
+    return Step(_RELEASE, {"at_site": site})

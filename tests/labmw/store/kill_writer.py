@@ -11,8 +11,9 @@ import sqlite3
 import sys
 import threading
 
-from labmw.store import SqliteStore
+from labmw.store import SqliteStore, Step, Transaction
 from labmw.store.statements import INSERT_JOURNAL
+from labmw.store.transaction import Values
 from labmw.store.writer import Outcome, Writer
 
 
@@ -34,13 +35,25 @@ class TellFirstStore(SqliteStore):
     writer = TellFirst
 
 
+def row(name: str) -> Values:
+    return {"site": "s", "link": "l", "at": "t", "direction": ">", "data": name.encode()}
+
+
+def two_steps(name: str) -> Transaction[None]:
+    yield Step(INSERT_JOURNAL, row(f"{name}/1"))
+    yield Step(INSERT_JOURNAL, row(f"{name}/2"))
+
+
 async def produce(store: SqliteStore, producer: int) -> None:
     number = 0
     while True:
         name = f"{producer}.{number}"
-        values = {"site": "s", "link": "l", "at": "t", "direction": ">", "data": name.encode()}
-        await store.submit_rows(INSERT_JOURNAL, [values])
-        os.write(1, name.encode() + b"\n")
+        if producer % 2:
+            await store.submit_rows(INSERT_JOURNAL, [row(name)])
+            os.write(1, f"{name}\n".encode())
+        else:
+            await store.run(two_steps(name), timeout=10)
+            os.write(1, f"{name}/1\n{name}/2\n".encode())
         number += 1
 
 

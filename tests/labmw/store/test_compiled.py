@@ -96,6 +96,8 @@ def test_lists_of_many_lengths_make_few_texts() -> None:
         values = {"site": "s", "wanted": [str(number) for number in range(size)]}
         assert len(compile_(LIST, values).values(values)) >= size + 1
     assert len(compile_._known) <= 10
+    values = {"site": "s", "wanted": [str(number) for number in range(31_000)]}
+    assert len(compile_(LIST, values).values(values)) < 32_766  # SQLite's default limit
 
 
 def test_postgresql_takes_the_same_statement() -> None:

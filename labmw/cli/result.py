@@ -1,0 +1,67 @@
+"""labmw result: what happened to a result?"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.phrases import say
+
+UNKNOWN = 1
+UNUSABLE = 2
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def result() -> None:
+    """Show the whole story of a result, from the wire to the LIS."""
+
+
+@app.command()
+def show(
+    specimen: Annotated[str, typer.Argument(help="The specimen's identifier, as on the tube.", show_default=False)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+    every_byte: Annotated[bool, typer.Option("--bytes", help="Show every byte instead of one line per piece.")] = False,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Show the patient's name too; otherwise only the identifier.")
+    ] = False,
+) -> None:
+    """Tell everything that happened to the results of one specimen: works whether or not labmw runs.
+
+    Bytes on the wire, frames with their acknowledgments, records, how the driver read them, alerts, quarantine, the verdict with
+    every rule that was asked, delivery and the LIS's answer, and retransmissions that were recognised.
+
+    Exit codes: 0 something is known, 1 nothing is known of this specimen, 2 wrong usage, or the configuration or the store cannot be read.
+    """
+    from zoneinfo import ZoneInfo
+
+    from labmw.cli.story import Manner, tell
+    from labmw.cli.story_view import Drawing
+    from labmw.errors import StoreError
+    from labmw.store import Reader
+    from labmw.watch.evidence import alike, evidence
+    from labmw.watch.spoken import some
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    zone = ZoneInfo(settings.site.timezone)
+    wanted = specimen.strip()
+    try:
+        with Reader(settings.store.url) as reader:
+            found = reader.view(evidence(settings.site.id, wanted))
+            if not (found.story.results or found.story.specimens or found.story.orders):
+                similar = some(reader.view(alike(settings.site.id, wanted)))
+                fail(say("story-unknown", tongue, specimen=wanted, alike=similar), UNKNOWN)
+    except StoreError as problem:
+        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+    story = tell(wanted, found, Manner(tongue, zone, identity))
+    if as_json:
+        typer.echo(json.dumps(story, ensure_ascii=False, indent=2))
+    else:
+        Drawing(tongue, zone, every_byte).draw(console(), story)

@@ -1,0 +1,150 @@
+"""Which bytes carried a result, and how were they answered? From the journal of a session, frame by frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Text, bindparam, func, select, union
+
+from labmw.store import Row, Step, Transaction, schema, statements
+from labmw.store.statements import Story
+from protocols.astm.control import ACK
+
+_JOURNAL = (
+    select(
+        schema.journal.c.id,
+        schema.journal.c.session,
+        schema.journal.c.at,
+        schema.journal.c.direction,
+        schema.journal.c.data,
+    )
+    .where(
+        schema.journal.c.site == bindparam("site", type_=Text()),
+        schema.journal.c.session.in_(bindparam("sessions", type_=Text(), expanding=True)),
+    )
+    .order_by(schema.journal.c.id)
+)
+_ALIKE = union(
+    *(
+        select(column.label("specimen")).where(
+            table.c.site == bindparam("site", type_=Text()), func.instr(column, bindparam("part", type_=Text())) > 0
+        )
+        for table, column in (
+            (schema.result, schema.result.c.specimen),
+            (schema.specimen, schema.specimen.c.identifier),
+        )
+    )
+).limit(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A specimen's story, and the bytes of the sessions it came in."""
+
+    story: Story
+    journal: dict[str, list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One frame on the wire: when its bytes came, and what they were answered, when."""
+
+    seq: int
+    at: str
+    answer: bytes
+    answered_at: str
+
+
+def evidence(site: str, identifier: str) -> Transaction[Evidence]:
+    """Everything the store has on a specimen, from one and the same moment."""
+    story = yield from statements.story(site, identifier)
+    sessions = list(dict.fromkeys(message.session for message in story.messages if message.session))
+    journal: dict[str, list[Row]] = {}
+    if sessions:
+        for row in (yield Step(_JOURNAL, {"site": site, "sessions": sessions})):
+            journal.setdefault(row.session, []).append(row)
+    return Evidence(story, journal)
+
+
+def alike(site: str, identifier: str) -> Transaction[list[str]]:
+    """Identifiers that contain the one that was asked for, or its end: what a person may have meant."""
+    part = identifier if len(identifier) < 5 else identifier[-4:]
+    rows = yield Step(_ALIKE, {"site": site, "part": part})
+    return [row.specimen for row in rows]
+
+
+def answers(journal: Sequence[Row], frames: Sequence[Row]) -> dict[int, Answered]:
+    """Find each frame's bytes among what came, and the reply that followed; a frame that was refused first is found where it was accepted."""
+    came = [row for row in journal if row.direction == ">"]
+    stream = b"".join(row.data for row in came)
+    found: dict[int, Answered] = {}
+    place = 0
+    for frame in frames:
+        text = str(frame.number).encode() + bytes(frame.text)
+        while (start := stream.find(text, place)) >= 0:
+            place = start + len(text)
+            carrier = _carrier(came, place - 1)
+            reply = next((row for row in journal if row.direction == "<" and row.id > carrier.id), None)
+            if reply is not None and reply.data[:1] == bytes([ACK]):
+                found[frame.seq] = Answered(frame.seq, carrier.at, reply.data, reply.at)
+                break
+    return found
+
+
+def _carrier(came: Sequence[Row], place: int) -> Row:
+    """Return the piece that brought the byte at a place of the stream."""
+    for row in came:
+        if place < len(row.data):
+            return row
+        place -= len(row.data)
+    raise IndexError("beyond the stream")
+
+
+def records(raw: bytes) -> list[bytes]:
+    """Cut a message into its records, as the places in the store count them."""
+    return [record for record in re.split(rb"\r\n?|\n", raw) if record]
+
+
+def frames_of_record(raw: bytes, frames: Sequence[Row], record: int) -> list[int]:
+    """Say which frames carried a record: one, or several when it was cut; all of them when that cannot be told."""
+    every = [frame.seq for frame in frames]
+    texts = [bytes(frame.text) for frame in frames]
+    start = b"".join(texts).find(raw)
+    spans = [match.span() for match in re.finditer(rb"[^\r\n]+", raw)]
+    if start < 0 or not 0 <= record < len(spans):
+        return every
+    begin, end = spans[record][0] + start, spans[record][1] + start
+    carrying = []
+    place = 0
+    for seq, text in zip(every, texts, strict=True):
+        if place < end and begin < place + len(text):
+            carrying.append(seq)
+        place += len(text)
+    return carrying
+
+
+# A patient record (P of ASTM, PID of HL7) from its letter on; what stands before it may be the start of a frame or of a block.
+_PERSON = re.compile(rb"(?<![^\r\n\x02\x0b0-7])(P[^\w\s]\d*[^\w\s]|PID[^\w\s])[^\r\x03\x17]*")
+HIDDEN = b"[...]"
+_BEGINS = re.compile(rb"^((?:\x02[0-7])?)[^\r\x03\x17]*")
+_BROKEN_OFF = re.compile(re.escape(HIDDEN) + rb"(?:\x17[0-9A-Fa-f]{0,2}\r?\n?)?$")
+
+
+def without_names(pieces: Sequence[Row]) -> Iterator[tuple[Row, bytes]]:
+    """Each piece with its bytes as they may be shown: patient records hidden, also one that goes on in the next frame or read."""
+    inside = False
+    for piece in pieces:
+        data = bytes(piece.data)
+        if piece.direction == ">":
+            if inside and data[:1] not in b"\x04\x05":
+                data = _BEGINS.sub(rb"\1" + HIDDEN, data, count=1)
+            data = hide(data)
+            inside = _BROKEN_OFF.search(data) is not None
+        yield piece, data
+
+
+def hide(data: bytes) -> bytes:
+    """Hide what stands in the patient records of a message."""
+    return _PERSON.sub(rb"\1" + HIDDEN, data)

@@ -1,0 +1,46 @@
+"""Which tests is a pack about? Each under an alias, with its LOINC codes, its names and the words it may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rules.rule import Message, read_message
+from rules.strict import Table
+from rules.vocabulary import is_loinc
+
+
+@dataclass(frozen=True, slots=True)
+class Analyte:
+    """A test of a pack: its LOINC codes, its names, and the words it may say instead of a number and still be released."""
+
+    alias: str
+    loincs: tuple[str, ...]
+    name: Message
+    words: frozenset[str]
+
+
+def read_analytes(table: Table) -> dict[str, Analyte]:
+    """Read [analytes]; raises PackError for a code that is no LOINC code or belongs to two."""
+    outer = table.table("analytes", 'name the tests: [analytes.K], then loinc = ["2823-3"]')
+    found: dict[str, Analyte] = {}
+    owners: dict[str, str] = {}
+    for alias in outer.names():
+        inner = outer.table(alias, "")
+        loincs = inner.texts("loinc", 'list LOINC codes: loinc = ["2823-3"]')
+        if not loincs:
+            raise inner.refuse("loinc", "is missing", 'list LOINC codes: loinc = ["2823-3"]')
+        for loinc in loincs:
+            if not is_loinc(loinc):
+                raise inner.refuse(
+                    "loinc", f"{loinc!r} is not a LOINC code", "check its digits; the last one is a check digit"
+                )
+            if loinc in owners:
+                raise inner.refuse(
+                    "loinc", f"{loinc!r} belongs to {owners[loinc]} too", "give each code to one analyte"
+                )
+            owners[loinc] = alias
+        found[alias] = Analyte(alias, loincs, read_message(inner, "name", frozenset()), frozenset(inner.texts("words")))
+        inner.done()
+    if not found:
+        raise table.refuse("analytes", "is empty", "name at least one test")
+    return found

@@ -1,0 +1,149 @@
+"""The daemon, with a trapdoor at one step of a result's life: it kills itself, as the kernel or a power cut would, without a word.
+
+    python tests/crash/daemon.py CONFIG STEP NTH [ack-first]
+
+The product has no such switch: the parts are subclassed here, at the places where a step ends. `ack-first` is the variant that breaks
+the law: it acknowledges a frame and stores it a little later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from labmw import app
+from labmw.app import Laboratory
+from labmw.config import load
+from labmw.delivery.mllp import MllpSender
+from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.verification import Verification
+from labmw.line.conversation import AstmConversation
+from labmw.line.received import Received, Stored
+from labmw.store.sqlite import SqliteStore
+from labmw.store.transaction import Transaction
+from protocols.astm.events import Event
+from protocols.astm.frame import Frame
+from protocols.hl7.acknowledgment import Acknowledgment
+
+STEPS = (
+    "frame-not-committed",
+    "frame-committed",
+    "message-not-committed",
+    "message-committed",
+    "acknowledged",
+    "verdict-not-committed",
+    "verdict-committed",
+    "report-not-sent",
+    "report-sent",
+    "report-acknowledged",
+    "delivery-committed",
+)
+
+
+class Trap:
+    """Dies at the nth passage of one step."""
+
+    def __init__(self, step: str, nth: int) -> None:
+        self.step, self.left = step, nth
+
+    def passes(self, step: str) -> None:
+        if step == self.step:
+            self.left -= 1
+            if self.left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+TRAP = Trap(sys.argv[2], int(sys.argv[3])) if __name__ == "__main__" else Trap("", 0)
+
+
+class TrappedConversation(AstmConversation):
+    async def _keep(self, frame: Frame) -> bool:
+        ends = self._assembly.completes(frame)
+        if not ends:
+            TRAP.passes("frame-not-committed")
+        kept = await super()._keep(frame)
+        if not ends:
+            TRAP.passes("frame-committed")
+        return kept
+
+    async def _send(self) -> None:
+        replies = bool(self._machine.data_to_send)
+        await super()._send()
+        if replies and self._journal.frames:
+            TRAP.passes("acknowledged")
+
+
+class AckFirst(TrappedConversation):
+    """The variant that breaks the law: an ACK, and the disk later."""
+
+    async def _frame(self, frame: Frame) -> list[Event]:
+        events = self._machine.accept()
+        await self._send()
+        await asyncio.sleep(0.02)
+        await self._keep(frame)
+        return events
+
+
+class TrappedIntake(LaboratoryIntake):
+    async def take(self, received: Received) -> Stored:
+        TRAP.passes("message-not-committed")
+        stored = await super().take(received)
+        TRAP.passes("message-committed")
+        return stored
+
+
+class TrappedVerification(Verification):
+    async def _one(self, row: Any) -> None:
+        TRAP.passes("verdict-not-committed")
+        await super()._one(row)
+        TRAP.passes("verdict-committed")
+
+
+class TrappedSender(MllpSender):
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        TRAP.passes("report-not-sent")
+        sending = asyncio.create_task(super().deliver(control_id, message))
+        if TRAP.step == "report-sent":
+            await asyncio.sleep(0.005)  # the bytes are out, the answer is on its way
+            TRAP.passes("report-sent")
+        answer = await sending
+        TRAP.passes("report-acknowledged")
+        return answer
+
+
+class TrappedStore(SqliteStore):
+    async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
+        value = await super().run(transaction, timeout)
+        if getattr(transaction, "__name__", "") == "delivered":
+            TRAP.passes("delivery-committed")
+        return value
+
+
+def main() -> int:
+    app.LaboratoryIntake = TrappedIntake  # type: ignore[misc]
+    app.Verification = TrappedVerification  # type: ignore[misc]
+    app.MllpSender = TrappedSender  # type: ignore[misc]
+    app.open_store = TrappedStore
+    conversation = AckFirst if "ack-first" in sys.argv[4:] else TrappedConversation
+    app.set_up_logging(os.environ.get("LABMW_LOG_LEVEL", "critical"))
+
+    async def run() -> None:
+        laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation)
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        try:
+            await laboratory.start()
+            await laboratory.wait(stop)
+        finally:
+            await laboratory.stop()
+
+    asyncio.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
