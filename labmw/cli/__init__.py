@@ -12,11 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 # name: what `labmw --help` says of it. The command is the function, or the group `app`, of labmw.cli.<name>.
 COMMANDS = {
     "serve": "Run the daemon: lines, laboratory, delivery and the web side.",
-    "check": "Check a configuration with its drivers and rule packs, before anything runs.",
-    "status": "Say what is in trouble, one sentence a line, and what to do about it.",
+    "check": "Check a configuration, its drivers and rule packs.",
+    "status": "Say what is in trouble, and what to do about it.",
     "result": "Show the whole story of a result.",
     "decode": "Show what captures say, without a daemon or a store.",
-    "demo": "Play a morning in the laboratory, and count what became of everything.",
+    "demo": "Play a morning in the laboratory and count the results.",
 }
 
 

@@ -83,6 +83,8 @@ def to_json(decoded: Decoded, language: Language = "en") -> dict[str, Any]:
         "protocol": decoded.protocol,
         "framing": decoded.framing,
     }
+    if receiver := _receiver(decoded):
+        shown["receiver"] = receiver
     if decoded.refused:
         shown |= {"disposition": Disposition.REFUSED.value, "reason": decoded.refused}
         shown["reason_text"] = say(decoded.refused, language, **dict(decoded.refused_facts))
@@ -92,6 +94,16 @@ def to_json(decoded: Decoded, language: Language = "en") -> dict[str, Any]:
         "frames_sent_again": decoded.sent_again,
         "messages": [_message(index, one, language) for index, one in enumerate(decoded.messages)],
     }
+
+
+def _receiver(decoded: Decoded) -> str:
+    """What a receiver answers that is not acceptance, in the words of the corpus."""
+    if decoded.refused:
+        return "refuse"
+    if any(one.damaged for one in decoded.messages):
+        return "nak"
+    refused = any(one.reading.disposition is Disposition.REFUSED for one in decoded.messages)
+    return "reject-unsupported" if refused else ""
 
 
 def _message(index: int, shown: Shown, language: Language) -> dict[str, Any]:

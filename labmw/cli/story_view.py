@@ -209,5 +209,5 @@ class Drawing:
 
         return read_stamp(stamp).astimezone(self.zone).strftime("%H:%M:%S.%f")[:-3] if stamp else "–"
 
-    def _say(self, code: str, **facts: object) -> str:
+    def _say(self, code: str, /, **facts: object) -> str:
         return say(code, self.language, **facts)

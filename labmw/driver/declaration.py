@@ -100,7 +100,7 @@ STANDARD_FLAGS: Mapping[str, Flag] = {
 class Driver:
     """Everything labmw knows about one family of analyzers (house §5).
 
-    `recognises` is a regular expression searched in the sender field (H.5 or MSH-3/4) written as sent; "" for a family whose header names
+    `recognises` is a regular expression searched in the sender field as sent (H.5, or MSH-3 "|" MSH-4); "" for a family whose header names
     nobody, which must then be chosen by the link or by `--driver`. `split` and `main` are the pure functions of families whose details share a
     code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code. `details` says, for a
     detail and the UCUM unit beside it, which unit the number is really in: a logarithm never carries the linear unit. `material` are the

@@ -2,10 +2,12 @@
 
 A transaction is a generator, so that the SQLite writer thread and an asyncpg executor run the same script:
 
-    def accept(number: str) -> Transaction[int]:
-        rows = yield insert(schema.message, {...})
-        yield insert(schema.work, {"message": rows[0].id, ...})
+    def keep(raw: bytes) -> Transaction[int]:
+        rows = yield insert(schema.message, raw=raw, ...)
+        yield insert(schema.work, message=rows[0].id, ...)
         return rows[0].id
+
+    number = await store.run(keep(raw))  # returns once both rows are on the disk
 """
 
 from __future__ import annotations

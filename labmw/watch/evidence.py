@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, bindparam, func, select, union
+from sqlalchemy import Text, bindparam, select, union
 
 from labmw.store import Row, Step, Transaction, schema, statements
 from labmw.store.statements import Story
@@ -29,7 +29,7 @@ _JOURNAL = (
 _ALIKE = union(
     *(
         select(column.label("specimen")).where(
-            table.c.site == bindparam("site", type_=Text()), func.instr(column, bindparam("part", type_=Text())) > 0
+            table.c.site == bindparam("site", type_=Text()), column.contains(bindparam("part", type_=Text()))
         )
         for table, column in (
             (schema.result, schema.result.c.specimen),

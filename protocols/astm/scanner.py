@@ -193,17 +193,16 @@ class Scanner:
                 self._at = end
                 self._resume = 0
                 return Frame(raw[1] - 0x30, raw[2:-5], closing == ETX, raw)
-        if buffer[at] != STX:
+        if self._tail:
+            self._take_tail()
+            at = self._at
+        if at == len(buffer) or buffer[at] != STX:
             found = self._between_frames()
-            if found != STX:
-                return found
-            return self.block()
+            return self.block() if found == STX else found
         return self._inside(at)
 
     def _between_frames(self) -> int | None:
         buffer = self._buffer
-        if self._tail:
-            self._take_tail()
         found = _BETWEEN_FRAMES.search(buffer, self._at)
         end = found.start() if found else len(buffer)
         self.noise += buffer[self._at : end]

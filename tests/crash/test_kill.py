@@ -62,7 +62,7 @@ async def test_killed_at_this_step_nothing_is_lost_and_nothing_is_doubled(step: 
             async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2)) as process:
                 for specimen in expected(round_):
                     sending.add(asyncio.create_task(analyzer.send(specimen, message(specimen))))
-                async with asyncio.timeout(30):  # the step must be reached, or this test tests nothing
+                async with asyncio.timeout(60):  # the step must be reached, or this test tests nothing
                     await process.wait()
                 assert process.returncode == -9
         async with daemon(stage):
@@ -89,7 +89,7 @@ async def test_the_variant_that_acknowledges_first_loses(tmp_path: Path) -> None
             async with daemon(stage, "message-not-committed", IN_FLIGHT // 2, "ack-first") as process:
                 for specimen in expected(round_):
                     sending.add(asyncio.create_task(analyzer.send(specimen, message(specimen))))
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     await process.wait()
         async with daemon(stage):
             await asyncio.gather(*sending)

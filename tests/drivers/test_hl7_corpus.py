@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from labmw.cli.decode import Decoder
+from labmw.cli.decoder import Decoder
 from labmw.cli.render import to_json
 from labmw.line.registry import Registry
 

@@ -227,7 +227,7 @@ class Lis:
         return found
 
 
-async def eventually(condition, *, within: float = 20.0) -> None:  # type: ignore[no-untyped-def]
+async def eventually(condition, *, within: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     """Wait until something is true; the test fails when it does not come true."""
     async with asyncio.timeout(within):
         while not condition():

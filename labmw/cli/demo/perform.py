@@ -20,6 +20,7 @@ LONGEST = 75.0  # seconds for the whole morning; it takes about a third of that
 LOOK_EVERY = 0.1
 STOPS_WITHIN = 40.0
 KILL_AFTER = 12  # messages acknowledged, in the variant that is killed
+LOG = "simulators.log"
 ACKNOWLEDGED = " acknowledged"  # how the simulators' log tells it
 QUIET = 1.0  # seconds for which nothing may be under way before the morning counts as over
 
@@ -50,28 +51,29 @@ def play(stage: Stage, watching: Watching) -> None:
     """Play the morning with the daemon as it is; raises LabmwError when something ends that should not."""
     command = [sys.executable, "-c", "from labmw.cli import main; main()", "serve", "--config", str(stage.config)]
     with _simulators(stage), _daemon(command, stage) as daemon:
-        _until_quiet(stage, watching, daemon)
+        _until_quiet(stage, watching, daemon, _Tail(stage.folder / LOG))
 
 
 def play_broken(stage: Stage, watching: Watching) -> None:
     """Play the morning with the daemon that acknowledges first, and kill it in the middle: no warning, no flush."""
     command = [sys.executable, "-m", "labmw.cli.demo.broken", str(stage.config)]
+    log = _Tail(stage.folder / LOG)
     with _simulators(stage):
         with _daemon(command, stage) as daemon:
-            _until_acknowledged(stage, watching, daemon)
+            _until_acknowledged(stage, watching, daemon, log)
             daemon.kill()
             daemon.wait()
         with _daemon(command, stage) as daemon:
-            _until_quiet(stage, watching, daemon)
+            _until_quiet(stage, watching, daemon, log)
 
 
 @contextmanager
 def _simulators(stage: Stage) -> Iterator[None]:
     """Analyzers and LIS: first in, last out, so that nothing is cut off that was on its way."""
-    with (stage.folder / "simulators.log").open("w", encoding="utf-8") as log:
+    with (stage.folder / LOG).open("w", encoding="utf-8") as log:
         process = subprocess.Popen(stage.play, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own
     try:
-        _await(lambda: "ready: " in _text(stage.folder / "simulators.log"), process, "the simulators", stage)
+        _await(lambda: "ready: " in _text(stage.folder / LOG), process, "the simulators", stage)
         yield
     finally:
         _stop(process)
@@ -100,9 +102,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _until_quiet(stage: Stage, watching: Watching, daemon: subprocess.Popen[bytes]) -> None:
+def _until_quiet(stage: Stage, watching: Watching, daemon: subprocess.Popen[bytes], log: _Tail) -> None:
     """Wait until the analyzers are done and nothing is under way for a moment, but not for ever: the count tells what is missing then."""
-    log = _Tail(stage.folder / "simulators.log")
     quiet_since = 0.0
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
@@ -118,9 +119,8 @@ def _until_quiet(stage: Stage, watching: Watching, daemon: subprocess.Popen[byte
         time.sleep(LOOK_EVERY)
 
 
-def _until_acknowledged(stage: Stage, watching: Watching, daemon: subprocess.Popen[bytes]) -> None:
+def _until_acknowledged(stage: Stage, watching: Watching, daemon: subprocess.Popen[bytes], log: _Tail) -> None:
     """Wait for the moment after an acknowledgment: with the order reversed, its message is not on the disk yet."""
-    log = _Tail(stage.folder / "simulators.log")
     seen = 0
     end = time.monotonic() + LONGEST
     while seen < KILL_AFTER and time.monotonic() < end:

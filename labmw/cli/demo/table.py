@@ -39,7 +39,12 @@ def show(console: Console, sides: Sides, count: Count, language: Language) -> No
 
 def _figures(count: Count, language: Language) -> Table:
     table = Table(
-        box=box.SIMPLE_HEAD, title=say("demo-table", language), title_justify="left", pad_edge=False, show_footer=True
+        box=box.SIMPLE_HEAD,
+        title=say("demo-table", language),
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+        show_footer=True,
     )
     total = count.total
     table.add_column("", footer=Text(say("demo-total", language), "bold"), no_wrap=True)

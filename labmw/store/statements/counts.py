@@ -115,7 +115,7 @@ def results_listed(site: str) -> Step:
 
 
 def results_unfinished(site: str) -> Step:
-    """Results in no final state; those left when nothing runs any more are lost (law 5)."""
+    """Results in no final state, whatever it is called; those left when nothing runs any more are lost (law 5). Reads every result."""
     return Step(_UNFINISHED, {"site": site})
 
 

@@ -65,7 +65,7 @@ _RESULTS: Final = (
 )
 _RELEASE: Final = (
     update(outbox)
-    .where(outbox.c.site == given("at_site"), is_one_of(outbox.c.state, "claimed"))
+    .where(outbox.c.site == given("at_site"), _undelivered, is_one_of(outbox.c.state, "claimed"))
     .values(state="waiting", claimed_by=None, claimed_until=None)
 )
 _BY_DESTINATION: Final = (

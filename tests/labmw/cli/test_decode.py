@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labmw.cli.decode import Decoder, print_json
+from labmw.cli.decode import print_json
+from labmw.cli.decoder import Decoder
 from labmw.cli.render import Decoded, clean, print_table, to_json
 from labmw.line.registry import Registry
 from protocols.astm.frame import encode
@@ -108,7 +109,7 @@ def test_a_folder_is_walked_in_order_without_what_lies_beside_captures(tmp_path:
         (("decode", "/nowhere/at/all"), "there is no file"),
         (("decode", ".", "--driver", "sysmex"), "sysmex-xn"),
         (("decode", ".", "--timezone", "Mars/Olympus"), "not a time zone"),
-        (("decode", ".", "--language", "de"), "neither en nor fr"),
+        (("decode", ".", "--language", "de"), "Invalid value for"),
         (("decode", ".", "--encoding", "utf-9"), "not a character set"),
         (("decode", ".", "--wrong"), "No such option"),
         (("decoed",), "No such command"),
@@ -243,6 +244,15 @@ def test_hl7_is_read_as_sent_and_what_is_not_served_is_refused() -> None:
     assert (framed["framing"], framed["frames"]["count"]) == ("mllp", 1)
     (adt,) = read(oru.replace(b"ORU^R01", b"ADT^A01"))["messages"]
     assert (adt["disposition"], adt["reason"]) == ("refused", "unsupported-type")
+
+
+def test_an_hl7_block_that_breaks_off_is_shown_and_refused_and_its_neighbour_is_read() -> None:
+    oru = b"MSH|^~\\&|ACME||LIS||20260310||ORU^R01|1|P|2.5.1\rSPM|1|A17\rOBR|1\rOBX|1|NM|K||4.1|mmol/L|||||F\r"
+    decoded = read(b"\x0b" + oru + b"\x1c\r\x0b" + oru)
+    assert [message["reason"] for message in decoded["messages"]] == ["unknown-sender", "damaged"]
+    assert decoded["receiver"] == "nak"
+    bad = read(b"\x0bPID|1\r\x1c\r\x0b" + oru + b"\x1c\r")
+    assert (bad["receiver"], bad["reason"], len(bad["messages"])) == ("refuse", "malformed", 1)
 
 
 # --- garbage -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from labmw.driver import astm
 from labmw.driver.declaration import Control, Driver, Evidence, Field, Test, TestId
 from labmw.driver.reading import Reading
 from labmw.model import Disposition, Flag
+from labmw.phrases import say
 from protocols.astm.frame import Frame
 from protocols.astm.message import Assembly, Message
 
@@ -90,6 +91,10 @@ def test_one_doubt_sends_this_result_to_a_person_and_no_other(change: tuple[str,
     read = reading(HEADER, "P|1", ORDER, RESULT.replace(*change), other, "L|1|N")
     assert [one.problem for one in read.results] == [problem, ""]
     assert read.disposition is Disposition.ACCEPTED
+    for language in ("en", "fr"):  # every reason is a sentence with all its facts
+        sentence = say(problem, language, **dict(read.results[0].problem_facts))  # type: ignore[arg-type]
+        assert problem not in sentence
+        assert "…" not in sentence
 
 
 def test_every_flag_counts_and_an_unknown_one_is_never_ignored() -> None:

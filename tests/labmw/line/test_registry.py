@@ -10,6 +10,7 @@ from labmw.driver.declaration import Driver
 from labmw.errors import DriverError
 from labmw.line.registry import Ambiguous, Registry, load
 from protocols.astm.message import Message
+from protocols.hl7.er7 import Message as Hl7Message
 
 GOOD = '''"""Acme X100.
 
@@ -156,3 +157,20 @@ def test_nothing_of_a_driver_file_stays_behind(tmp_path: Path) -> None:
     before = set(sys.modules)
     Registry.find([tmp_path])
     assert not [name for name in set(sys.modules) - before if name.startswith("labmw_driver_")]
+
+
+def test_an_hl7_sender_is_looked_up_among_hl7_drivers(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "acme.py",
+        text=GOOD.format(name="acme-hl7", pattern=r"^ACME\|LAB$").replace(
+            "DRIVER = Driver(", 'DRIVER = Driver(protocol="hl7", '
+        ),
+    )
+    registry = Registry.find([tmp_path])
+    message = Hl7Message.parse(b"MSH|^~\\&|ACME|LAB|LIS||20260310||ORU^R01|1|P|2.5.1\r")
+    found = registry.recognise_hl7(message)
+    assert isinstance(found, Driver)
+    assert found.name == "acme-hl7"
+    assert registry.recognise("ACME|LAB", "astm") is None
+    assert registry.reader(Registry.find().recognise_hl7(message), "hl7").name == "any-hl7"

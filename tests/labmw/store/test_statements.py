@@ -102,6 +102,7 @@ def test_both_databases_understand_it(name: str) -> None:
 # These read all of a site, and say so: they are for counting and checking.
 WHOLE = {
     "results_listed", "results_twice", "deliveries_twice", "repeats_counted", "frames_in_no_message", "results_by_state",
+    "results_unfinished",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
 SMALL = {"ix_session_open", "ix_alert_open", "ix_quarantine_open", "ix_outbox_next", "work", "link_state"}
@@ -275,6 +276,23 @@ async def test_an_outbox_message_is_claimed_sent_and_delivered_once(laboratory: 
     (row,) = await laboratory.ask(statements.outbox_by_control_id(SITE, "1"))
     assert (row.state, row.delivered_at, row.receipt, row.claimed_by) == ("delivered", "t5", b"AA", None)
     assert await laboratory.ask(statements.outbox_waiting(SITE)) == []
+
+
+async def test_a_process_that_starts_alone_frees_what_a_dead_one_had_claimed(laboratory: Laboratory) -> None:
+    message = await laboratory.message()
+    await laboratory.add(schema.work, message=message, due_at="t1", created_at="t0")
+    entries = [await laboratory.entry(control_id, message) for control_id in "123"]
+    await laboratory.ask(claim_work("t2", "t99"))
+    await laboratory.ask(claim_outbox("t2", "t99", limit=2))
+    await laboratory.ask(statements.outbox_delivered(entries[0], at="t3", receipt=b"AA"))
+    await laboratory.ask(statements.release_work("elsewhere"))
+    await laboratory.ask(statements.release_outbox("elsewhere"))
+    assert await laboratory.ask(claim_work("t4", "t99")) == []
+    await laboratory.ask(statements.release_work(SITE))
+    await laboratory.ask(statements.release_outbox(SITE))
+    assert [row.attempts for row in await laboratory.ask(claim_work("t4", "t99"))] == [2]
+    claimed = await laboratory.ask(claim_outbox("t4", "t99"))
+    assert sorted((row.id, row.attempts) for row in claimed) == [(entries[1], 2), (entries[2], 1)]
 
 
 async def test_retry_give_back_and_dead(laboratory: Laboratory) -> None:

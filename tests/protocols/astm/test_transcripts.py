@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,11 +102,11 @@ def play(script: list[tuple[str, bytes]], station: Station, who: str, say: bytes
     assert say == b"", show(say)
 
 
-def instrument(**settings: int) -> Station:
+def instrument(**settings: Any) -> Station:
     return Station(DataLink(Role.INSTRUMENT), **settings)
 
 
-def computer(**settings: int) -> Station:
+def computer(**settings: Any) -> Station:
     return Station(DataLink(Role.COMPUTER), **settings)
 
 

@@ -1,0 +1,163 @@
+"""What does one recorded file say? Told apart by its content, read with the driver its header names, as a live line would."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from labmw.cli.render import Decoded, Shown
+from labmw.cli.unframe import LARGEST, Unframed, frames, peek, records
+from labmw.driver import astm, hl7
+from labmw.driver.declaration import Driver
+from labmw.driver.reading import Facts
+from labmw.line.registry import Registry
+from protocols.astm.message import Message
+from protocols.capture import loads, pieces_to_bytes, sniff
+from protocols.errors import ProtocolError
+from protocols.hl7.er7 import Message as Hl7Message
+from protocols.hl7.er7 import split_batch
+from protocols.hl7.mllp import Block, MllpReader, Truncated
+
+
+class Decoder:
+    """Reads files with the drivers of this installation; remembers nothing between two files."""
+
+    def __init__(self, registry: Registry, driver: Driver | None, zone: ZoneInfo, encoding: str = "") -> None:
+        self._registry, self._driver, self._zone, self._encoding = registry, driver, zone, encoding
+
+    def decode(self, path: Path) -> Decoded:
+        """Read one file; a file that cannot be read or is no capture is told, not raised."""
+        try:
+            with path.open("rb") as file:
+                data = file.read(LARGEST + 1)
+        except OSError as error:
+            return _refused(str(path), b"", "unknown", "malformed", (("fault", error.strerror or str(error)),))
+        if len(data) > LARGEST:
+            return _refused(str(path), data, "unknown", "malformed", (("fault", f"more than {LARGEST} bytes"),))
+        return self.read(str(path), data)
+
+    def read(self, name: str, data: bytes) -> Decoded:
+        """Read the bytes of one capture."""
+        kind: str = sniff(data)
+        body = data
+        if kind == "wire":
+            try:
+                body = pieces_to_bytes(loads(data.decode("latin-1")))
+            except ProtocolError as error:
+                return _refused(name, data, kind, "malformed", (("fault", str(error)),))
+            kind = sniff(body)
+        try:
+            if kind in ("lis01", "stx-etx", "records"):
+                decoded = self._astm(name, data, body, kind)
+            elif kind in ("mllp", "segments"):
+                decoded = self._hl7(name, data, body, kind)
+            else:
+                return _refused(name, data, kind, "not-a-message", (("kind", kind),))
+        except ProtocolError as error:
+            return _refused(name, data, kind, "malformed", (("fault", str(error)),))
+        if (
+            not decoded.messages
+            and not decoded.refused
+            and not (decoded.frames and decoded.frames.get("empty_sessions"))
+        ):
+            return _refused(name, data, kind, "not-a-message", (("kind", kind),))
+        return decoded
+
+    def _astm(self, name: str, data: bytes, body: bytes, kind: str) -> Decoded:
+        seen = peek(body, kind)
+        first = self._reader(seen[0]) if seen else self._registry.reader(None)
+        encoding = self._encoding or first.encoding
+        unframed: Unframed
+        if kind == "records":
+            unframed = records(body, first.tolerances, encoding)
+        else:
+            unframed = frames(body, kind, first.tolerances, encoding)
+        shown = []
+        for found in unframed.messages:
+            driver = self._reader(found.message)
+            if self._encoding:
+                driver = _with_encoding(driver)
+            reading = astm.read(found.message, driver, zone=self._zone, tolerances_used=unframed.used)
+            shown.append(Shown(reading, found.fault))
+        return Decoded(
+            file=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            protocol="astm",
+            framing=kind,
+            messages=tuple(shown),
+            frames=unframed.frames,
+            used=unframed.used,
+            sent_again=unframed.sent_again,
+        )
+
+    def _reader(self, message: Message) -> Driver:
+        if self._driver is not None and self._driver.protocol == "astm":
+            return self._driver
+        return self._registry.reader(self._registry.recognise_message(message))
+
+    def _hl7(self, name: str, data: bytes, body: bytes, kind: str) -> Decoded:
+        blocks = [(body, "")]
+        summary = None
+        if kind == "mllp":
+            reader = MllpReader()
+            events = reader.receive(body) + reader.hang_up()
+            whole = [event.data for event in events if isinstance(event, Block)]
+            blocks = [(one, "") for one in whole]
+            blocks += [(event.data, "fault-truncated") for event in events if isinstance(event, Truncated)]
+            summary = {"kind": "mllp", "count": len(whole), "lengths": [len(one) for one in whole]}
+        shown: list[Shown] = []
+        why: tuple[str, Facts] = ("", ())
+        for block, damaged in blocks:
+            try:
+                messages = split_batch(block, self._encoding or None)
+            except ProtocolError as error:  # this block alone: its neighbours are read
+                why = ("malformed", (("fault", str(error)),))
+                continue
+            for message in messages:
+                reading = hl7.read(message, self._hl7_driver(message), zone=self._zone)
+                shown.append(Shown(reading, damaged, _hl7_extra(message)))
+        return Decoded(
+            file=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            protocol="hl7",
+            framing=kind,
+            messages=tuple(shown),
+            frames=summary,
+            refused=why[0],
+            refused_facts=why[1],
+        )
+
+    def _hl7_driver(self, message: Hl7Message) -> Driver:
+        if self._driver is not None and self._driver.protocol == "hl7":
+            return self._driver
+        return self._registry.reader(self._registry.recognise_hl7(message), "hl7")
+
+
+def _hl7_extra(message: Hl7Message) -> dict[str, Any]:
+    """What only an HL7 message has, beside the reading."""
+    header = message.header
+    return {
+        "control_id": message.control_id,
+        "sending_facility": header.field(4),
+        "accept_ack": header.field(15),
+        "application_ack": header.field(16),
+        "charset_declared": header.field(18),
+        "structure": [segment.name for segment in message.segments],
+        "terminator": None,
+    }
+
+
+def _with_encoding(driver: Driver) -> Driver:
+    """A driver that tries no other character set than the one asked for."""
+    return replace(driver, encodings=())
+
+
+def _refused(name: str, data: bytes, framing: str, reason: str, facts: Facts) -> Decoded:
+    return Decoded(
+        name, len(data), hashlib.sha256(data).hexdigest(), "other", framing, refused=reason, refused_facts=facts
+    )

@@ -1,0 +1,157 @@
+"""A small laboratory in a temporary folder, a daemon that really runs, and an analyzer that speaks over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from labmw.store import SqliteStore, Transaction, migrate, schema, statements
+
+ACK, NAK, ENQ, EOT, STX = b"\x06", b"\x15", b"\x05", b"\x04", b"\x02"
+SITE = "TEST"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
+@dataclass
+class House:
+    """One configuration and what can be done with it."""
+
+    folder: Path
+    line: int
+    web: int
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "labmw.toml"
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'labmw.db'}"
+
+    def labmw(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "LABMW_CONFIG": str(self.config)}
+        return subprocess.run(
+            [sys.executable, "-c", "from labmw.cli import main; main()", *arguments],
+            capture_output=True, text=True, timeout=60, check=False, env=environment,
+        )  # fmt: skip
+
+    def migrate(self, *rows: Transaction[None]) -> None:
+        migrate(self.url)
+        asyncio.run(self._keep(rows))
+
+    async def _keep(self, rows: tuple[Transaction[None], ...]) -> None:
+        store = SqliteStore(self.url)
+        await store.start()
+        for one in rows:
+            await store.run(one)
+        await store.stop()
+
+    def serve(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "from labmw.cli import main; main()", "serve", "--config", str(self.config)],
+            stderr=(self.folder / "serve.log").open("w"), text=True,
+        )  # fmt: skip
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    one = House(tmp_path, free_port(), free_port())
+    one.config.write_text(
+        f"""
+[site]
+id = "{SITE}"
+name = "Test laboratory"
+language = "en"
+[store]
+url = "sqlite:///labmw.db"
+[web]
+port = {one.web}
+[[link]]
+name = "counter"
+driver = "sysmex-xn"
+listen = "127.0.0.1:{one.line}"
+"""
+    )
+    return one
+
+
+@pytest.fixture
+def daemon(house: House) -> Iterator[subprocess.Popen[str]]:
+    process = house.serve()
+    try:
+        wait(lambda: process.poll() is not None or "process=web" in house.log and "open" in house.log and listens(house.line))
+        assert process.poll() is None, house.log
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(40)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def frame(number: int, text: bytes) -> bytes:
+    body = b"%d%s\x03" % (number % 8, text)
+    return STX + body + b"%02X\r\n" % (sum(body) % 256)
+
+
+def send(port: int, records: list[bytes]) -> list[bytes]:
+    """Send one message, a record per frame; return the answers."""
+    answers = []
+    with socket.create_connection(("127.0.0.1", port), 10.0) as line:
+        for piece in (ENQ, *(frame(n, record + b"\r") for n, record in enumerate(records, 1))):
+            line.sendall(piece)
+            answers.append(line.recv(1))
+        line.sendall(EOT)
+    return answers
+
+
+COUNT = [
+    rb"H|\^&|||    XN-1000^00-24^11042^^^^AB123456||||||||E1394-97",
+    rb"P|1|||P000001|^Adele^ALOUETTE||19800101|F|||||||||||||||||^^^",
+    rb"C|1||",
+    rb"O|1||^^          S0001^M|^^^^WBC\^^^^HGB|||||||N||||||||||||||F",
+    rb"R|1|^^^^WBC^1|6.80|10*3/uL||N||F||||20260105101500",
+    rb"R|2|^^^^HGB^1|14.0|g/dL||N||F||||20260105101500",
+    rb"L|1|N",
+]
+
+
+def known() -> Transaction[None]:
+    """What the LIS would have told: one patient, one tube, two orders."""
+    yield statements.insert(schema.patient, site=SITE, identifier="P000001", family="ALOUETTE", given="Adele", birth="1980-01-01", sex="F")
+    yield statements.insert(schema.specimen, site=SITE, identifier="S0001", kind="EDTA", patient="P000001")
+    for loinc in ("6690-2", "718-7"):
+        yield statements.insert(schema.order, site=SITE, specimen="S0001", loinc=loinc)
