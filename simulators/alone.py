@@ -36,6 +36,10 @@ def _fault_options(parser: argparse.ArgumentParser) -> None:
             f"--{kind.replace('_', '-')}", type=float, default=0.0, metavar="CHANCE", help=f"chance per piece to {kind}"
         )
     parser.add_argument("--spare", type=int, default=0, metavar="BYTES", help="pieces up to this long are spared")
+    parser.add_argument(
+        "--edge", type=int, default=0, metavar="BYTES", help="ends of pieces that drop and corrupt leave"
+    )
+    parser.add_argument("--delay-seconds", type=float, default=0.05, help="the longest delay")
     parser.add_argument("--at-most", type=int, default=None, metavar="N", help="then the line is good")
 
 

@@ -14,8 +14,9 @@ _LOG_LENGTH = 1000  # faults told one by one; all are counted
 class Faults:
     """How bad one direction of a line is: for each fault, the chance that a piece meets it (0 to 1).
 
-    At most one of drop, corrupt, repeat and resend harms a piece; split, merge and delay may come on top. A piece is what the sender wrote at once: a frame, or one control character. `spare` pieces of at most that many bytes pass unharmed
-    (1 spares ENQ, ACK, NAK and EOT, whose loss costs a timer of 15 or 30 s). After `at_most` faults the line is good. Seconds are real.
+        At most one of drop, corrupt, repeat and resend harms a piece; split, merge and delay may come on top. A piece is what the sender wrote at once: a frame, or one control character. `spare` pieces of at most that many bytes pass unharmed
+        (1 spares ENQ, ACK, NAK and EOT, whose loss costs a timer of 15 or 30 s); drop and corrupt leave `edge` bytes at both ends of a piece alone
+    (5 leaves a frame its STX and its end). After `at_most` faults the line is good. Seconds are real.
     """
 
     split: float = 0.0  # arrives in two to four parts
@@ -29,6 +30,7 @@ class Faults:
     delay_seconds: float = 0.05
     merge_seconds: float = 0.05  # the longest that a piece waits for the next one
     spare: int = 0
+    edge: int = 0
     at_most: int | None = None
 
     def __post_init__(self) -> None:
@@ -112,13 +114,14 @@ class Impairment:
     def _damaged(self, data: bytes) -> bytes:
         if not data:
             return data
-        if self._strikes("drop"):
-            start = self._random.randrange(len(data))
-            end = start + self._random.randint(1, max(1, len(data) // 4))
+        first, last = self.faults.edge, len(data) - self.faults.edge
+        if first < last and self._strikes("drop"):
+            start = self._random.randrange(first, last)
+            end = min(last, start + self._random.randint(1, max(1, len(data) // 4)))
             self._note("drop", start)
             return data[:start] + data[end:]
-        if self._strikes("corrupt"):
-            place = self._random.randrange(len(data))
+        if first < last and self._strikes("corrupt"):
+            place = self._random.randrange(first, last)
             self._note("corrupt", place)
             return data[:place] + bytes([data[place] ^ 1 << self._random.randrange(8)]) + data[place + 1 :]
         if self._strikes("repeat"):

@@ -62,7 +62,6 @@ def serve(config: Config) -> int:
     )
     log.info("open", address=f"{host}:{listening.getsockname()[1]}")
     uvicorn.Server(settings).run(sockets=[listening])
-    log.info("closed")
     return 0
 
 

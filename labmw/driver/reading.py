@@ -91,6 +91,11 @@ class ResultRead:
     assay: str = ""
     time_doubt: str = ""  # "ambiguous": this hour came twice; "skipped": it never came; "unreadable"
 
+    @property
+    def part(self) -> str:
+        """What tells several values under one code apart (law 5): target and detail, so that the Ct of two targets are two results."""
+        return "/".join(text for text in (self.analyte, self.detail) if text)
+
 
 @dataclass(frozen=True, slots=True)
 class QueryRead:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,8 +33,10 @@ from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
 
-MAX_RESULTS = 65536
-"""Results in one message at most: a result's number is its message's number times this, plus its place."""
+STRIDE = 65536
+"""A result's number is its message's number times this, plus its place in it."""
+MAX_RESULTS = 30_000
+"""Results in one message at most: one question about all of them must fit into one statement. Beyond, it is kept whole and unread."""
 
 Reader = Callable[[Received], Reading]
 
@@ -53,7 +55,7 @@ class LaboratoryIntake:
 
     async def take(self, received: Received) -> Stored:
         """Store one message; raises StoreError, and then nothing may be acknowledged."""
-        reading = self.read(received)
+        reading = _bounded(self.read(received))
         tally: Counter[tuple[str, str]] = Counter()
         script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally)
         stored = await self.store.run(script, timeout=self.commit_timeout)
@@ -75,6 +77,15 @@ class LaboratoryIntake:
             log.warning(
                 "message quarantined", link=link, reason=reading.reason, kind=reading.kind, results=len(reading.results)
             )
+
+
+def _bounded(reading: Reading) -> Reading:
+    """A message with more results than any analyzer sends is kept raw and quarantined whole."""
+    count = len(reading.results)
+    if count <= MAX_RESULTS:
+        return reading
+    facts = (("count", str(count)), ("most", str(MAX_RESULTS)))
+    return replace(reading, results=(), disposition=Disposition.QUARANTINED, reason="too-many-results", reason_facts=facts)
 
 
 def _script(
@@ -147,7 +158,7 @@ def result_key(site: str, received: Received, reading: Reading, read: ResultRead
         analyzer,
         read.specimen,
         read.code,
-        read.detail if read.detail or not read.analyte else read.analyte,
+        read.part,
         read.run,
         read.time,
     )
@@ -171,9 +182,9 @@ def _keep_results(
     alerts: list[Mapping[str, Any]] = []
     whole = reading.disposition is not Disposition.ACCEPTED
     for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
-        result = message * MAX_RESULTS + ordinal
+        result = message * STRIDE + ordinal
         if one.repeat_of is not None and not one.supersedes:
-            original = one.repeat_of if one.repeat_of >= 0 else message * MAX_RESULTS + (-1 - one.repeat_of)
+            original = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
             repeats.append({"site": site, "result": original, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
             continue
@@ -197,7 +208,9 @@ def _keep_results(
         (schema.quarantine, quarantined),
         (schema.alert, alerts),
     ):
-        if rows:
+        if rows and table is schema.alert:  # a result that takes a quarantined one's row may have raised its alert before
+            yield statements.insert_rows_once(table, rows)
+        elif rows:
             yield statements.insert_rows(table, rows)
 
 

@@ -73,7 +73,7 @@ def place(
     run, repeated, doubt = _run(read, key, known.earlier.get(identity(key), ()))
     key = replace(key, run=run)
     if doubt:
-        return Placement(key, QUARANTINED, doubt, (("specimen", key.specimen), ("code", key.code)))
+        return Placement(key, QUARANTINED, doubt, (("specimen", key.specimen), ("test", key.code)))
     placement = _place(read, key, kind, sender, known, at)
     if repeated is None:
         return placement
@@ -110,11 +110,25 @@ def _run(read: ResultRead, key: ResultKey, earlier: Sequence[Earlier]) -> tuple[
         if (one.value, one.number, one.comparator, one.unit_raw) == (read.value, number, read.comparator, read.unit_raw)
     ]
     if key.run:
-        same = [one for one in same if one.run == key.run]
-    if same and (key.completed or key.run or not same[0].acknowledged):
-        return same[0].run, same[0], ""
-    run = next_run(key.run, {one.run for one in earlier})
-    return run, None, "ambiguous-repeat" if same else ""
+        same = [one for one in same if _ran_as(key.run, one.run)]
+    if not key.specimen:  # nothing says that it is the same tube: each is kept and shown
+        same = []
+    elif not (key.completed or key.run):
+        doubted = bool(same)
+        same = [one for one in same if not one.acknowledged]
+        if doubted and not same:
+            return next_run(key.run, {one.run for one in earlier}), None, "ambiguous-repeat"
+    if same:
+        # One that lies in quarantine is taken only where no other is: a repeat of what was delivered must not be judged anew.
+        found = next((one for one in same if one.state != QUARANTINED), same[0])
+        return found.run, found, ""
+    return next_run(key.run, {one.run for one in earlier}), None, ""
+
+
+def _ran_as(sent: str, kept: str) -> bool:
+    """Whether a run is kept under its own name, or under the one it got because another value had the name (`next_run`)."""
+    name, plus, count = kept.rpartition("+")
+    return kept == sent or (plus == "+" and name == sent and count.isdecimal())
 
 
 def next_run(sent: str, taken: set[str]) -> str:
@@ -129,7 +143,7 @@ def next_run(sent: str, taken: set[str]) -> str:
 
 def _control(read: ResultRead, kind: str, known: Known) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
     """Quality control only if the identifier is a registered material; a conflict with the analyzer's mark is for a person."""
-    material, marked = read.specimen in known.materials, kind == "qc-result"
+    material, marked = read.specimen in known.materials, read.control or kind == "qc-result"
     facts = (("specimen", read.specimen),)
     if material and marked:
         return CONTROL, "", ()

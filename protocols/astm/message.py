@@ -60,7 +60,9 @@ class Message:
     def _delimiters(self) -> Delimiters:
         if self.declared is not None:
             return self.declared
-        first = self._decode(self.lines[0]) if self.lines else ""
+        if not self.lines:
+            raise RecordError("no whole record has come: ask the sender to send the message again")
+        first = self._decode(self.lines[0])
         if first[:1] not in ("H", "h"):
             raise RecordError(
                 f"no header: the message begins with {first[:12]!r}; name the delimiters to read a fragment"
@@ -78,7 +80,10 @@ class Message:
             RecordError: as for delimiters.
         """
         delimiters = self.delimiters
-        return tuple(Record(self._decode(line), delimiters) for line in self.lines)
+        texts = self._decode(b"\r".join(self.lines)).split("\r")  # at once: no character of ours spans a CR
+        if len(texts) != len(self.lines):
+            texts = [self._decode(line) for line in self.lines]
+        return tuple([Record(text, delimiters) for text in texts])
 
     @property
     def structure(self) -> str:
@@ -88,8 +93,8 @@ class Message:
     @property
     def header(self) -> Record | None:
         """The H record; None in a fragment."""
-        first = self.records[0] if self.lines else None
-        return first if first is not None and first.type == "H" else None
+        first = self.records[0]
+        return first if first.type == "H" else None
 
     @property
     def terminator(self) -> str | None:
@@ -223,13 +228,20 @@ class Assembly:
             )
         messages: list[Message] = []
         for record in self._ended_by(frame):
-            self._take(record, messages)
+            if record[0] not in _TURNS and not self._skipping:
+                self._parts.append(record)
+                self._size += len(record)
+            else:
+                self._take(record, messages)
         self._straight = not (self._open or self._skipping or self._numbered or self._feeds)
         return messages
 
     def completes(self, frame: Frame) -> bool:
         """Whether this frame, if fed now, would bring the end of a message; nothing changes."""
-        records, rest = self._split(frame.text)
+        text = frame.text
+        if self._straight and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
+            return False
+        records, rest = self._split(text)
         begun = b"".join(self._open[:3])  # enough to know the record by
         if frame.last and (rest or (begun and not records)):
             records.append(rest)
@@ -321,6 +333,8 @@ class Assembly:
         return line
 
 
+_TURNS: Final = frozenset(b"HhLl0123456789")
+"""How a record may begin that begins or ends a message; a digit where records are numbered."""
 _LOST: Final = b"?"
 """Stands for the beginning of a record that was dropped; no record begins with it."""
 

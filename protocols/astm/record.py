@@ -8,7 +8,7 @@ components. Source: LIS02-A2 §5.4 (delimiters), §5.4.5.1 (escape sequences).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from protocols.errors import RecordError
@@ -75,22 +75,39 @@ STANDARD: Final = Delimiters("|", "\\", "^", "&")
 """Those of the examples in LIS02-A2 §5.4, which most analyzers use."""
 
 
-@dataclass(frozen=True)
 class Record:
-    """One record as sent, without its CR; split when asked."""
+    """One record as sent, without its CR; split when asked.
 
-    text: str
-    delimiters: Delimiters
+    A plain class with slots, not a dataclass: a message makes sixty of them, and the fields are cut on first use and kept.
+    """
+
+    __slots__ = ("_fields", "delimiters", "text")
+
+    def __init__(self, text: str, delimiters: Delimiters) -> None:
+        self.text = text
+        self.delimiters = delimiters
+        self._fields: list[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Record({self.text!r}, {self.delimiters!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and (self.text, self.delimiters) == (other.text, other.delimiters)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.delimiters))
 
     @property
     def raw(self) -> str:
         """The record as sent."""
         return self.text
 
-    @cached_property
+    @property
     def fields(self) -> list[str]:
         """Every field as sent, the record letter first."""
-        return self.text.split(self.delimiters.field)
+        if self._fields is None:
+            self._fields = self.text.split(self.delimiters.field)
+        return self._fields
 
     @property
     def type(self) -> str:
@@ -99,13 +116,13 @@ class Record:
 
     def field(self, number: int) -> str:
         """A field as sent; empty beyond the end. Field 1 is the record letter."""
-        fields = self.fields
+        fields = self._fields or self.fields
         return fields[number - 1] if 1 <= number <= len(fields) else ""
 
     def repeats(self, number: int) -> list[str]:
         """The repeats of a field as sent, at least one; the delimiters in a header are no repeats."""
         field = self.field(number)
-        if number == 2 and self.type == "H":
+        if self.delimiters.repeat not in field or (number == 2 and self.type == "H"):
             return [field]
         return field.split(self.delimiters.repeat)
 
@@ -116,7 +133,10 @@ class Record:
             return []
         if number == 2 and self.type == "H":
             return repeats
-        return [unescape(part, self.delimiters) for part in repeats[repeat - 1].split(self.delimiters.component)]
+        delimiters, text = self.delimiters, repeats[repeat - 1]
+        if delimiters.escape not in text:
+            return text.split(delimiters.component)
+        return [unescape(part, delimiters) for part in text.split(delimiters.component)]
 
     def component(self, number: int, component: int, repeat: int = 1) -> str:
         """One component of a field, with escape sequences decoded; empty beyond the end."""

@@ -209,6 +209,23 @@ def test_what_nobody_knows_is_never_accepted(capture: Path) -> None:
 
 
 @needs_corpus
+@pytest.mark.parametrize(
+    "capture",
+    [
+        pytest.param(path, id=f"{path.parent.name}/{path.name}")
+        for path in captures()
+        if path.parent.name not in WITHOUT
+    ],
+)
+def test_no_two_results_of_a_message_share_an_identity(capture: Path) -> None:
+    name = CONFIGURED.get(capture.parent.name, "")
+    decoded = Decoder(REGISTRY, REGISTRY.named(name) if name else None, PARIS).decode(capture)
+    for one in decoded.messages:
+        identities = [(r.specimen, r.code, r.part, r.run, r.time) for r in one.reading.results]
+        assert len(set(identities)) == len(identities)
+
+
+@needs_corpus
 def test_without_its_driver_named_an_anonymous_sender_is_quarantined() -> None:
     decoder = Decoder(REGISTRY, None, PARIS)
     for capture in captures():

@@ -105,6 +105,15 @@ def test_short_pieces_can_be_spared() -> None:
     assert data(line.carry(b"\x05\x05")) != b"\x05\x05"
 
 
+@given(st.binary(min_size=1, max_size=40), st.integers())
+def test_the_ends_of_a_piece_can_be_spared(piece: bytes, seed: int) -> None:
+    corrupted = data(impairment(Faults(corrupt=1.0, edge=5), seed, "x").carry(piece))
+    shortened = data(impairment(Faults(drop=1.0, edge=5), seed, "x").carry(piece))
+    assert (corrupted != piece) == (shortened != piece) == (len(piece) > 10)
+    for one in (corrupted, shortened):
+        assert (one[:5], one[-5:]) == (piece[:5], piece[-5:])
+
+
 def test_after_the_last_fault_the_line_is_good() -> None:
     line = impairment(Faults(corrupt=1.0, at_most=2), 1, "x")
     assert [line.carry(b"abc")[0].data == b"abc" for _ in range(4)] == [False, False, True, True]

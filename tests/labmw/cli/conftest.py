@@ -6,10 +6,14 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +54,10 @@ class House:
             capture_output=True, text=True, timeout=60, check=False, env=environment,
         )  # fmt: skip
 
-    def migrate(self, *rows: Transaction[None]) -> None:
+    def prepare(self, *rows: Transaction[None], known: bool = True) -> None:
+        """Make the store, and fill it: with the work list of the blood count, if it is to be known."""
         migrate(self.url)
-        asyncio.run(self._keep(rows))
+        asyncio.run(self._keep((*rows, work_list()) if known else rows))
 
     async def _keep(self, rows: tuple[Transaction[None], ...]) -> None:
         store = SqliteStore(self.url)
@@ -62,14 +67,37 @@ class House:
         await store.stop()
 
     def serve(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", "from labmw.cli import main; main()", "serve", "--config", str(self.config)],
-            stderr=(self.folder / "serve.log").open("w"), text=True,
-        )  # fmt: skip
+        command = [sys.executable, "-c", "from labmw.cli import main; main()", "serve", "--config", str(self.config)]
+        with (self.folder / "serve.log").open("w") as log:
+            return subprocess.Popen(command, stderr=log, text=True)
 
     @property
     def log(self) -> str:
         return (self.folder / "serve.log").read_text()
+
+    def send(self, *changes: tuple[bytes, bytes]) -> list[bytes]:
+        """Send a blood count, with changes to its records; return what each piece was answered."""
+        records = list(COUNT)
+        for old, new in changes:
+            records = [record.replace(old, new) for record in records]
+        return send(self.line, records)
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Ask the web side; (0, "") while it does not listen."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def count(self, question: str) -> int:
+        """Ask the store one number, from outside."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'labmw.db'}?mode=ro", uri=True, timeout=10)) as database:
+            (number,) = database.execute(question).fetchone()
+        return int(number)
 
 
 @pytest.fixture
@@ -98,7 +126,7 @@ listen = "127.0.0.1:{one.line}"
 def daemon(house: House) -> Iterator[subprocess.Popen[str]]:
     process = house.serve()
     try:
-        wait(lambda: process.poll() is not None or "process=web" in house.log and "open" in house.log and listens(house.line))
+        wait(lambda: process.poll() is not None or (listens(house.line) and listens(house.web)))
         assert process.poll() is None, house.log
         yield process
     finally:
@@ -149,9 +177,11 @@ COUNT = [
 ]
 
 
-def known() -> Transaction[None]:
+def work_list() -> Transaction[None]:
     """What the LIS would have told: one patient, one tube, two orders."""
-    yield statements.insert(schema.patient, site=SITE, identifier="P000001", family="ALOUETTE", given="Adele", birth="1980-01-01", sex="F")
+    yield statements.insert(
+        schema.patient, site=SITE, identifier="P000001", family="ALOUETTE", given="Adele", birth="1980-01-01", sex="F"
+    )
     yield statements.insert(schema.specimen, site=SITE, identifier="S0001", kind="EDTA", patient="P000001")
     for loinc in ("6690-2", "718-7"):
         yield statements.insert(schema.order, site=SITE, specimen="S0001", loinc=loinc)

@@ -92,7 +92,7 @@ def test_one_doubt_sends_this_result_to_a_person_and_no_other(change: tuple[str,
     assert [one.problem for one in read.results] == [problem, ""]
     assert read.disposition is Disposition.ACCEPTED
     for language in ("en", "fr"):  # every reason is a sentence with all its facts
-        sentence = say(problem, language, **dict(read.results[0].problem_facts))  # type: ignore[arg-type]
+        sentence = say(problem, language, **dict(read.results[0].problem_facts))
         assert problem not in sentence
         assert "…" not in sentence
 

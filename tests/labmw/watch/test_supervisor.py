@@ -169,7 +169,10 @@ def test_an_orphan_that_does_not_stop_ends_itself() -> None:
     reading, writing = os.pipe()
     told: list[str] = []
     thread = lifeline.hold_on(
-        {lifeline.VARIABLE: str(reading)}, stop=lambda: told.append("stop"), end=lambda: told.append("end"), patience=0.0
+        {lifeline.VARIABLE: str(reading)},
+        stop=lambda: told.append("stop"),
+        end=lambda: told.append("end"),
+        patience=0.0,
     )
     assert thread is not None and not told
     os.close(writing)
