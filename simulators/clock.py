@@ -84,6 +84,11 @@ class HandClock:
             self._sleepers.append((self._time + seconds, alarm))
             await alarm
 
+    @property
+    def waiting(self) -> bool:
+        """True while somebody waits for this clock."""
+        return any(not alarm.done() for _, alarm in self._sleepers)
+
     def advance(self, seconds: float) -> None:
         """Move the clock, and wake who has waited long enough."""
         self._time += seconds

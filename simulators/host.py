@@ -16,6 +16,8 @@ from protocols.astm.tolerance import STRICT, Tolerances
 from simulators.errors import SimulatorError
 from simulators.wire import READ_SIZE
 
+_LAST_WORDS = 0.5  # seconds for what is still on its way when the host stops listening
+
 
 class Host:
     """The computer's end of one line. Deadlines are not watched: what is tried here is the analyzer."""
@@ -28,6 +30,7 @@ class Host:
         self.connections = 0
         self._assembly = Assembly(tolerances=tolerances)
         self._line = asyncio.Lock()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     def hear(self, data: bytes) -> bytes:
         """Take bytes and return the answer."""
@@ -52,13 +55,16 @@ class Host:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer until the analyzer hangs up; who dials meanwhile waits, because a line has one other end."""
+        self._writers.add(writer)
         async with self._line:
             self.connections += 1
-            while data := await reader.read(READ_SIZE):
-                if answer := self.hear(data):
-                    writer.write(answer)
+            with contextlib.suppress(OSError):
+                while data := await reader.read(READ_SIZE):
+                    if answer := self.hear(data):
+                        writer.write(answer)
             self.hang_up()
-            writer.close()
+        writer.close()
+        self._writers.discard(writer)
 
     @asynccontextmanager
     async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
@@ -71,7 +77,14 @@ class Host:
             yield int(server.sockets[0].getsockname()[1])
         finally:
             server.close()
-            await asyncio.sleep(0)
+            try:
+                async with asyncio.timeout(_LAST_WORDS), self._line:
+                    pass  # everybody has hung up
+            except TimeoutError:
+                for writer in self._writers:
+                    writer.transport.abort()
+                async with self._line:
+                    pass
 
     @asynccontextmanager
     async def on_serial(self, device: str) -> AsyncIterator[None]:

@@ -34,7 +34,8 @@ class Drawing:
     every_byte: bool
 
     def draw(self, console: Console, story: Value) -> None:
-        """Print it."""
+        """Print it. What came over the wire may not steer a terminal: control characters are spelled out, wherever they stand."""
+        story = _spelled_out(story)
         console.print(Text(self._say("story-specimen", specimen=story["specimen"]), "bold"))
         for tube in story["tubes"]:
             console.print(Padding(self._tube(tube), (0, 2)))
@@ -211,3 +212,16 @@ class Drawing:
 
     def _say(self, code: str, /, **facts: object) -> str:
         return say(code, self.language, **facts)
+
+
+def _spelled_out(value: Any) -> Any:
+    """The same value with every control character written as its code."""
+    if isinstance(value, str):
+        return (
+            value
+            if value.isprintable()
+            else "".join(one if one.isprintable() else f"<0x{ord(one):02X}>" for one in value)
+        )
+    if isinstance(value, Mapping):
+        return {name: _spelled_out(one) for name, one in value.items()}
+    return [_spelled_out(one) for one in value] if isinstance(value, list) else value

@@ -21,7 +21,8 @@ from labmw import SOFTWARE_VERSION
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
-from labmw.line.received import Received, Stored
+from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
+from labmw.line.received import ACKNOWLEDGED, Received, Stored
 from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
@@ -55,19 +56,42 @@ class LaboratoryIntake:
 
     async def take(self, received: Received) -> Stored:
         """Store one message; raises StoreError, and then nothing may be acknowledged."""
-        reading = _bounded(self.read(received))
+        reading = self._reading(received)
+        try:
+            return await self._store(received, reading)
+        except Exception as error:
+            if not is_the_message(error):
+                raise
+            log.exception(
+                "a message cannot be stored as it was read; it is kept whole, in quarantine", link=received.link
+            )
+            return await self._store(received, unstored(reading, error))
+
+    def _reading(self, received: Received) -> Reading:
+        """Read the message; whatever its driver does wrong stops this message alone, and not the line (law 4)."""
+        try:
+            reading = self.read(received)
+        except Exception as error:
+            log.exception(
+                "a message cannot be read; it is kept whole, in quarantine", link=received.link, why=str(error)
+            )
+            return unread(received, error)
+        if len(reading.results) > MAX_RESULTS:
+            return too_many(reading, MAX_RESULTS)
+        return reading if received.raw.isascii() else storable(reading)
+
+    async def _store(self, received: Received, reading: Reading) -> Stored:
         tally: Counter[tuple[str, str]] = Counter()
         script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally)
         stored = await self.store.run(script, timeout=self.commit_timeout)
         if not stored.repeat:
-            self._count(received, reading, tally)
+            self._count(received.link, reading, stored, tally)
         self.wake()
         return stored
 
-    def _count(self, received: Received, reading: Reading, tally: Mapping[tuple[str, str], int]) -> None:
-        link = received.link
+    def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
-        for name in received.tolerances:
+        for name in stored.tolerances:
             TOLERANCES.labels(link, name).inc()
         for (state, reason), count in tally.items():
             RESULTS.labels(link, state).inc(count)
@@ -79,15 +103,6 @@ class LaboratoryIntake:
             )
 
 
-def _bounded(reading: Reading) -> Reading:
-    """A message with more results than any analyzer sends is kept raw and quarantined whole."""
-    count = len(reading.results)
-    if count <= MAX_RESULTS:
-        return reading
-    facts = (("count", str(count)), ("most", str(MAX_RESULTS)))
-    return replace(reading, results=(), disposition=Disposition.QUARANTINED, reason="too-many-results", reason_facts=facts)
-
-
 def _script(
     site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
 ) -> Transaction[Stored]:
@@ -96,14 +111,19 @@ def _script(
     for row in (yield statements.message_at(site, received.session, received.last, received.place)):
         if row.digest == digest:  # committed after we had refused for time: the resend is recognised (law 3)
             return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
-    if received.control_id:
-        for row in (yield statements.messages_by_control_id(site, received.link, received.control_id)):
-            if row.digest == digest:  # sent again: the same bytes get the reply that was stored (law 4)
-                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
-    reply = received.answer(reading) if received.answer is not None else None
     for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
         yield step
-    rows = yield statements.insert(schema.message, **_message_row(site, received, reading, at, digest, reply))
+    tolerances = received.tolerances
+    if received.control_id:
+        same = yield statements.messages_by_control_id(site, received.link, received.control_id)
+        for row in same:
+            if row.digest == digest:  # sent again: the same bytes get the reply that was stored (law 4)
+                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+        if same:  # other bytes under a number that was used: a new message, and the reuse is counted and shown (law 4)
+            tolerances = (*tolerances, "control_id_reused")
+    reply = received.answer(reading) if received.answer is not None else None
+    row_of_message = _message_row(site, received, reading, at, digest, reply)
+    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(list(tolerances)))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
         yield statements.insert(
@@ -116,7 +136,8 @@ def _script(
         yield statements.insert(
             schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
-    return Stored(message, reading.disposition.value, reading.reason, len(placements), reply=reply or b"")
+    disposition = reading.disposition.value
+    return Stored(message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances)
 
 
 def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
@@ -134,6 +155,7 @@ def _placements(site: str, received: Received, reading: Reading, known: Known) -
         elif whole:
             one = Placement(one.key, QUARANTINED, one.reason, one.facts, one.patient, one.repeat_of)
         placed.append(one)
+        others = earlier.setdefault(identity(key), [])
         if one.repeat_of is None:
             # -1 - ordinal: not yet a row; a repeat within one message is a repeat of a line in this very list
             mark = Earlier(
@@ -146,7 +168,9 @@ def _placements(site: str, received: Received, reading: Reading, known: Known) -
                 one.state,
                 acknowledged=True,
             )
-            earlier.setdefault(identity(key), []).append(mark)
+            others.append(mark)
+        elif one.supersedes:  # it has left quarantine: the next repeat of it is no more than a repeat
+            others[:] = [replace(other, state=one.state) if other.id == one.repeat_of else other for other in others]
     return placed
 
 
@@ -176,39 +200,42 @@ def _keep_results(
     tally: Counter[tuple[str, str]],
 ) -> Transaction[None]:
     """Write results, repeats, quarantine entries and alerts."""
-    new: list[Mapping[str, Any]] = []
+    new: dict[int, Mapping[str, Any]] = {}
     repeats: list[Mapping[str, Any]] = []
-    quarantined: list[Mapping[str, Any]] = []
+    quarantined: dict[int, Mapping[str, Any]] = {}
     alerts: list[Mapping[str, Any]] = []
     whole = reading.disposition is not Disposition.ACCEPTED
     for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
         result = message * STRIDE + ordinal
+        if one.repeat_of is not None:
+            result = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
         if one.repeat_of is not None and not one.supersedes:
-            original = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
-            repeats.append({"site": site, "result": original, "message": message, "record": read.record, "seen_at": at})
+            repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
             continue
         row = _result_row(site, received, reading, read, one, message, ordinal, at)
-        if one.supersedes and one.repeat_of is not None:
-            result = one.repeat_of
+        if one.supersedes and result not in new:
             yield statements.supersede_result(result, row)
             yield statements.close_quarantine_of_result(
                 result, at=at, by="labmw", why=f"sent again in message {message}"
             )
-        else:
-            new.append({**row, "id": result})
+        else:  # new, or in the place of an earlier line of this very message
+            new[result] = {**row, "id": result}
+            quarantined.pop(result, None)
         tally[one.state, one.reason] += 1
         if one.state == QUARANTINED and not whole:
-            quarantined.append(_quarantine(site, message, result, one.reason, one.facts, at))
+            quarantined[result] = _quarantine(site, message, result, one.reason, one.facts, at)
         if alert := _alert(site, read, one, reading, known, packs, result, at, received.received_at):
             alerts.append(alert)
     for table, rows in (
-        (schema.result, new),
+        (schema.result, list(new.values())),
         (schema.repeat, repeats),
-        (schema.quarantine, quarantined),
+        (schema.quarantine, list(quarantined.values())),
         (schema.alert, alerts),
     ):
-        if rows and table is schema.alert:  # a result that takes a quarantined one's row may have raised its alert before
+        if (
+            rows and table is schema.alert
+        ):  # a result that takes a quarantined one's row may have raised its alert before
             yield statements.insert_rows_once(table, rows)
         elif rows:
             yield statements.insert_rows(table, rows)
@@ -302,7 +329,6 @@ def _message_row(
             dict(reading.reason_facts) | ({"problems": list(reading.problems)} if reading.problems else {}),
             sort_keys=True,
         ),
-        "tolerances": json.dumps(list(received.tolerances)),
         "reply": reply,
     }
 
@@ -390,7 +416,7 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
     identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
     earlier: dict[str, list[Earlier]] = {}
     for row in (yield statements.results_of_identities(site, identities)):
-        acknowledged = row.closing in ("eot", None)  # an open session is this one: the link itself has dropped repeats
+        acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
         earlier.setdefault(row.identity, []).append(
             Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
         )

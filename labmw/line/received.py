@@ -14,6 +14,10 @@ UNTERMINATED = -1
 """The place of what a session left without L: it shares its last frame with no complete message."""
 
 
+ACKNOWLEDGED = frozenset({"eot", "closed"})
+"""Endings of a session after which its sender knows what we acknowledged; after any other it may send again (law 5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One message off the wire, not yet acknowledged.
@@ -48,6 +52,7 @@ class Stored:
     results: int
     repeat: bool = False
     reply: bytes = b""  # the HL7 acknowledgment to send, stored with the message
+    tolerances: tuple[str, ...] = ()  # what the sender got wrong and was borne with
 
 
 class Intake(Protocol):

@@ -195,6 +195,61 @@ async def test_a_host_that_hangs_up_before_the_last_ack_gets_it_all_again() -> N
     assert heard[1] == heard[4]
 
 
+async def test_a_recording_that_was_refused_is_played_again_from_its_beginning() -> None:
+    clock, plug = HandClock(), OneEnd()
+    recording = b"\x05\x021L|1|N\r\x0304\r\n\x04"
+    analyzer = Analyzer("a", plug, [Transmission("r", (), capture=recording)], clock)
+    script = [
+        (b"\x05", b"\x06"),
+        *[(b"\x021L", b"\x15")] * 6,
+        (b"\x04", b""),
+        (b"\x05", b"\x06"),
+        (b"\x021L", b"\x06"),
+        (b"\x04", b""),
+    ]
+
+    async def both() -> None:
+        await asyncio.gather(analyzer.run(), scripted(plug, script))
+
+    await clock.run(asyncio.create_task(both()))
+    assert analyzer.done
+    assert [one.outcome.split(":")[0] for one in analyzer.fates[0].attempts] == ["refused 6 times", "acknowledged"]
+
+
+async def test_a_line_that_is_lost_between_two_messages_is_dialled_again() -> None:
+    clock, plug = HandClock(), OneEnd()
+    analyzer = Analyzer("a", plug, [message("one", 0), message("two", 0, think=60.0)], clock)
+
+    async def host() -> None:
+        for _ in range(2):
+            far = await plug.far.get()
+            for answer in (b"\x06", b"\x06", b"\x06", b"\x06", b"\x06", b""):
+                await far.read()
+                await far.write(answer)
+            await far.close()
+
+    both = asyncio.gather(analyzer.run(), host())
+    await clock.run(asyncio.ensure_future(asyncio.wait_for(both, None)))
+    assert analyzer.done
+    assert analyzer.connections == 2
+
+
+async def test_an_analyzer_dials_until_somebody_listens() -> None:
+    clock, host = HandClock(), Host()
+    async with host.listening() as port:
+        pass
+    plug = TcpConnect("127.0.0.1", port)
+    opening = asyncio.create_task(plug.open(clock))
+    while not clock.waiting:
+        await asyncio.sleep(0)
+    async with host.listening(port=port):
+        clock.advance(0.2)
+        wire = await opening
+        await wire.write(b"\x05")
+        assert await wire.read() == b"\x06"
+        await wire.close()
+
+
 async def test_an_analyzer_whose_patience_is_over_says_so() -> None:
     clock, plug = HandClock(), OneEnd()
     analyzer = Analyzer("a", plug, [message("one"), message("two")], clock, LineSettings(patience=40))

@@ -137,6 +137,21 @@ async def test_one_lis_alone(tmp_path: Path) -> None:
     assert loaded(tmp_path / "lis.json")["distinct"] == 1
 
 
+async def test_one_host_alone_and_an_analyzer_that_waits_for_it(tmp_path: Path) -> None:
+    host = await started("host", "--listen", "127.0.0.1:0", "--keep", str(tmp_path / "kept"))
+    port = int((await ready(host, "listens on port"))[-1].rpartition(" ")[2])
+    analyzer = await started(
+        "analyzer", "--dialect", "horiba-yumizen-h500", "--connect", f"127.0.0.1:{port}",
+        "--capture", "simulators/recordings/yumizen-h500.wire", "--speed", "100",
+    )  # fmt: skip
+    await analyzer.communicate()
+    assert analyzer.returncode == 0
+    host.send_signal(signal.SIGTERM)
+    _, told = await host.communicate()
+    assert b"HPOCMMMM" in told
+    assert (tmp_path / "kept").read_bytes().count(b"\x02") > 36
+
+
 async def test_one_null_modem_alone(tmp_path: Path) -> None:
     host = Host()
     async with host.listening() as port:

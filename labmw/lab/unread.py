@@ -1,0 +1,101 @@
+"""What is kept of a message that its driver cannot read, or that cannot be stored as it was read? Its bytes, in quarantine (law 4)."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from labmw.driver.reading import Facts, Reading
+from labmw.errors import StoreBusy, StoreError
+from labmw.line.received import Received
+from labmw.model import Disposition
+from labmw.store.failure import is_storage
+from protocols.astm.message import Message as AstmMessage
+
+T = TypeVar("T")
+
+_UNFIT = (OverflowError, UnicodeError, TypeError, ValueError)  # of values that no column can hold (labmw.store.writer)
+
+
+def unread(received: Received, error: Exception) -> Reading:
+    """A message whose driver failed on it: no field of it is believed."""
+    message = received.message
+    return Reading(
+        driver="",
+        driver_version="",
+        mapping_version="",
+        protocol=received.protocol,
+        kind="other",
+        delimiters="",
+        structure="",
+        sender="",
+        receiver="",
+        serial="",
+        software="",
+        processing_id="",
+        version="",
+        datetime="",
+        message_id=received.control_id,
+        terminated=message.terminated if isinstance(message, AstmMessage) else True,
+        terminator="",
+        patients=(),
+        specimens=(),
+        orders=(),
+        results=(),
+        queries=(),
+        comments=(),
+        manufacturer=(),
+        disposition=Disposition.QUARANTINED,
+        reason="reading-failed",
+        reason_facts=_named(error),
+    )
+
+
+def unstored(reading: Reading, error: Exception) -> Reading:
+    """The same message without its results: something in them cannot be stored."""
+    return replace(
+        reading,
+        results=(),
+        problems=(),
+        disposition=Disposition.QUARANTINED,
+        reason="storing-failed",
+        reason_facts=_named(error),
+    )
+
+
+def too_many(reading: Reading, most: int) -> Reading:
+    """A message with more results than any analyzer sends, without them."""
+    facts = (("count", str(len(reading.results))), ("most", str(most)))
+    return replace(
+        reading, results=(), disposition=Disposition.QUARANTINED, reason="too-many-results", reason_facts=facts
+    )
+
+
+def is_the_message(error: Exception) -> bool:
+    """Whether storing failed for what the message says and not for the disk: then sending it again would not cure it (law 4)."""
+    if isinstance(error, StoreBusy):
+        return False
+    if not isinstance(error, StoreError):
+        return True
+    cause = error.__cause__
+    return isinstance(cause, _UNFIT) or (isinstance(cause, sqlite3.Error) and not is_storage(cause))
+
+
+def storable(value: T) -> T:
+    """The same value with every byte that its encoding does not know (kept as a lone surrogate) written out, such as \\udce9.
+
+    The store keeps text as UTF-8, which has no place for it; the message keeps the bytes as they came.
+    """
+    kept: Any = value
+    if isinstance(value, str):
+        kept = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    elif isinstance(value, tuple):
+        kept = tuple(storable(one) for one in value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        kept = replace(value, **{one.name: storable(getattr(value, one.name)) for one in fields(value) if one.init})
+    return kept  # type: ignore[no-any-return]
+
+
+def _named(error: Exception) -> Facts:
+    return (("error", f"{type(error).__name__}: {error}"[:200]),)
