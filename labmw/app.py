@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -28,11 +29,12 @@ from labmw.delivery.patience import Patience
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
-from labmw.errors import ConfigError, DriverError, StoreError
+from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.verification import Verification
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.conversation import AstmConversation, Terms
+from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.received import Received
@@ -51,9 +53,14 @@ from rules.signature import read_signatures
 
 log = structlog.get_logger("labmw.app")
 
-EX_CONFIG = 78
+EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
+TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
+
+
+class PartDied(Exception):
+    """A part that must always run has ended: the process must not go on without it as if nothing were."""
 
 
 @dataclass(slots=True)
@@ -102,27 +109,34 @@ class Laboratory:
             verification.signal.set,
             settings.commit_timeout,
         )
-        found = await recover(site, self.store, intake, self.clock, self._encoding_of)
+        try:
+            found = await recover(site, self.store, intake, self.clock, self._gathering)
+        except StoreError as error:  # the store is there and cannot be written just now: to be tried again
+            raise StoreBusy(f"what the last process left cannot be taken up yet: {error}") from error
         if found:
             log.warning("messages recovered that the last process had acknowledged in part", messages=found)
+        if self._outbox is None:
+            log.warning("no [lis] in the configuration: what is released stays in labmw")
         self._spawn(self._tasks, "verification", verification.run())
         if self._outbox:
             self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
         self._spawn(self._tasks, "health", self._write_health())
+        self._spawn(self._tasks, "take-up", self._take_up(intake))
         self._open_links(intake)
         log.info(
             "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
         )
 
     async def wait(self, stop: asyncio.Event) -> None:
-        """Run until asked to stop; raises what a part died of."""
+        """Run until asked to stop; raises PartDied with what a part died of."""
         stopping = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([stopping, *self._tasks, *self._lines], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if task is not stopping:
-                    task.result()
-                    raise RuntimeError(f"{task.get_name()} ended by itself")
+                    error = None if task.cancelled() else task.exception()
+                    why = f"{type(error).__name__}: {error}" if error else "it ended by itself"
+                    raise PartDied(f"{task.get_name()}: {why}") from error
         finally:
             stopping.cancel()
 
@@ -183,15 +197,25 @@ class Laboratory:
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
-        return None if link.driver == "auto" else self.registry.named(link.driver)
+        """The driver that a link names; None where each message's header chooses. Raises DriverError."""
+        if link.driver == "auto":
+            return None
+        driver = self.registry.named(link.driver)
+        if driver.protocol != link.protocol:
+            raise DriverError(
+                f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
+            )
+        return driver
 
-    def _encoding_of(self, name: str) -> str:
+    def _gathering(self, name: str) -> Gathering:
+        """What puts the messages of a link together, as its line does; a link that is gone or broken is read to the standard."""
+        most = self.config.limits.message_bytes
         link = next((one for one in self.config.link if one.name == name), None)
-        if link is None:
-            return "latin-1"
-        with contextlib.suppress(DriverError):
-            return self._terms(link).encoding
-        return "latin-1"
+        if link is not None:
+            with contextlib.suppress(DriverError, SettingError):
+                terms = self._terms(link)
+                return Gathering(terms.encoding, terms.tolerances, most)
+        return Gathering(most=most)
 
     def _read(self, received: Received) -> Reading:
         """Read a message with its link's driver, or with the one that its header names."""
@@ -258,6 +282,22 @@ class Laboratory:
             )
         for one in self.packs.inactive:
             log.warning("rule pack does not judge", pack=one.pack, why=one.code)
+
+    async def _take_up(self, intake: LaboratoryIntake) -> None:
+        """Hand over what ended while the store was down, as soon as it is back: it was acknowledged frame by frame."""
+        while True:
+            await asyncio.sleep(TAKE_UP_EVERY)
+            for health in self._health.values():
+                owed = set(health.owed)
+                if not owed:
+                    continue
+                try:
+                    await recover(self.config.site.id, self.store, intake, self.clock, self._gathering, owed)
+                except StoreError as error:
+                    log.warning("messages still wait in the journal for the store", link=health.link, why=str(error))
+                else:
+                    health.owed -= owed
+                    health.well("store")
 
     async def _write_health(self) -> None:
         """Write each link's state when it changed, and now and then to say that we live."""
@@ -343,17 +383,44 @@ def set_up_logging(level: str = "") -> None:
     )
 
 
+def _open_files(connections: int) -> None:
+    """Ask the system for as many open files as connections may need, beside our own."""
+    wanted = connections + 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning(
+            "fewer open files are allowed than limits.connections needs; raise the limit",
+            allowed=allowed,
+            wanted=wanted,
+        )
+
+
 def main(arguments: list[str]) -> int:
-    """Run the lines process; exit 78 when the configuration or the store cannot be used, so that nobody restarts it in vain."""
+    """Run the lines process; exit 78 when the configuration or the store cannot be used, so that nobody restarts it in vain.
+
+    75 when the store cannot be written just now, and 70 when a part has died: then it is worth while to start again.
+    """
     set_up_logging()
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m labmw.app CONFIG\n")
         return 2
     try:
-        return asyncio.run(_run(load(Path(arguments[0]))))
-    except (ConfigError, StoreError) as error:
+        config = load(Path(arguments[0]))
+        _open_files(config.limits.connections)
+        return asyncio.run(_run(config))
+    except StoreBusy as error:
+        log.error("cannot start yet", why=str(error))
+        return EX_TEMPFAIL
+    except (ConfigError, PackError, StoreError) as error:
         log.error("cannot start", why=str(error))
         return EX_CONFIG
+    except PartDied as error:
+        log.error("a part of the daemon has died; start it again", why=str(error))
+        return EX_SOFTWARE
 
 
 if __name__ == "__main__":

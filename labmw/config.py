@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 import zoneinfo
@@ -17,7 +18,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A table of the file: an unknown key is an error, so that a typing mistake never disables anything in silence."""
 
 
-class Site(_Strict):
+class Site(_Strict, frozen=True):
     """Which laboratory this is."""
 
     id: str
@@ -26,7 +27,7 @@ class Site(_Strict):
     language: Literal["en", "fr"] = "fr"
 
 
-class Store(_Strict):
+class Store(_Strict, frozen=True):
     """Where everything is kept: a SQLite file by default."""
 
     url: str = "sqlite:///labmw.db"
@@ -35,7 +36,7 @@ class Store(_Strict):
     group: int = 50  # transactions per commit at most
 
 
-class Web(_Strict):
+class Web(_Strict, frozen=True):
     """The process that serves /metrics and /healthz."""
 
     host: str = "127.0.0.1"
@@ -43,7 +44,7 @@ class Web(_Strict):
     enabled: bool = True
 
 
-class Serial(_Strict):
+class Serial(_Strict, frozen=True):
     """RS-232 settings of one line."""
 
     device: str
@@ -55,7 +56,7 @@ class Serial(_Strict):
     xonxoff: bool = False
 
 
-class Link(_Strict):
+class Link(_Strict, frozen=True):
     """One line to one analyzer. Exactly one of `listen`, `connect` and `serial` is set."""
 
     name: str
@@ -75,7 +76,7 @@ class Link(_Strict):
     tolerances: dict[str, str | int | bool] = {}  # added to the driver's
 
 
-class Lis(_Strict):
+class Lis(_Strict, frozen=True):
     """The LIS that receives results over MLLP."""
 
     connect: str
@@ -93,27 +94,27 @@ class Lis(_Strict):
     attempts: int = 50  # then the message goes to the dead letters, to a person
 
 
-class Rules(_Strict):
+class Rules(_Strict, frozen=True):
     """Which rule packs judge, and where the signatures that make them active are kept."""
 
     packs: list[str] = []  # names of shipped packs, or paths relative to the configuration file
     signatures: str = ""  # TOML file of signatures
 
 
-class Drivers(_Strict):
+class Drivers(_Strict, frozen=True):
     """The laboratory's own driver files."""
 
     folder: str = ""
 
 
-class Limits(_Strict):
+class Limits(_Strict, frozen=True):
     """Bounds that keep one bad peer from harming the others."""
 
     connections: int = 1000
     message_bytes: int = 64 * 2**20
 
 
-class Config(_Strict):
+class Config(_Strict, frozen=True):
     """The whole file."""
 
     site: Site
@@ -183,8 +184,11 @@ def address(file: str, key: str, text: str) -> tuple[str, int]:
 
 def _check(file: str, config: Config) -> None:
     seen: dict[str, int] = {}
+    places: dict[str, int] = {}
     for index, link in enumerate(config.link):
         key = f"link[{index}] ({link.name})"
+        if not link.name.strip() or not link.name.isprintable():
+            raise ConfigError(file, f"{key}.name", "is empty or cannot be printed", "give the link a name")
         if link.name in seen:
             raise ConfigError(
                 file, f"{key}.name", f"is used by link[{seen[link.name]}] too", "give each link its own name"
@@ -202,13 +206,69 @@ def _check(file: str, config: Config) -> None:
             _zone(file, f"{key}.timezone", link.timezone)
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
+        _check_allowed(file, key, link)
+        place = link.serial.device if link.serial else link.listen
+        if place and not place.endswith(":0") and place in places:
+            raise ConfigError(
+                file, key, f"{place} is used by link[{places[place]}] too", "give each link its own port or device"
+            )
+        places[place] = index
     _zone(file, "site.timezone", config.site.timezone)
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", config.site.id):
         raise ConfigError(
             file, "site.id", f"{config.site.id!r} is not an identifier", "use 1 to 32 letters, digits, '_', '.' or '-'"
         )
+    _check_bounds(file, config)
     if config.lis:
         address(file, "lis.connect", config.lis.connect)
+        if config.lis.name in seen:
+            raise ConfigError(
+                file, "lis.name", f"is used by link[{seen[config.lis.name]}] too", "give the LIS a name of its own"
+            )
+
+
+def _check_allowed(file: str, key: str, link: Link) -> None:
+    for text in link.allow:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ConfigError(
+                file,
+                f"{key}.allow",
+                f"{text!r} is not an address or network",
+                'write it like "192.0.2.7" or "192.0.2.0/24"',
+            ) from None
+
+
+def _check_bounds(file: str, config: Config) -> None:
+    """Check numbers that would make a part spin, wait for ever, or answer after the sender has given up."""
+    store, lis, limits, web = config.store, config.lis, config.limits, config.web
+    bounds: list[tuple[str, float, float, float]] = [
+        ("store.commit_timeout", store.commit_timeout, 0.01, 13.0),
+        ("store.queue", store.queue, 1, 10_000_000),
+        ("store.group", store.group, 1, 10_000),
+        ("web.port", web.port, 0, 65535),
+        ("limits.connections", limits.connections, 1, 100_000),
+        ("limits.message_bytes", limits.message_bytes, 1024, 2**30 - 1),
+    ]
+    for index, link in enumerate(config.link):
+        key = f"link[{index}] ({link.name})"
+        bounds.append((f"{key}.connections", link.connections, 1, limits.connections))
+        bounds.append((f"{key}.idle_timeout", link.idle_timeout, 0, 10_000_000))
+        if link.serial:
+            bounds.append((f"{key}.serial.baud", link.serial.baud, 50, 4_000_000))
+    if lis:
+        bounds += [
+            ("lis.ack_timeout", lis.ack_timeout, 0.01, 3600),
+            ("lis.retry_base", lis.retry_base, 0.01, 3600),
+            ("lis.retry_factor", lis.retry_factor, 1, 100),
+            ("lis.retry_cap", lis.retry_cap, lis.retry_base, 86_400),
+            ("lis.retry_jitter", lis.retry_jitter, 0, 0.99),
+            ("lis.attempts", lis.attempts, 1, 1_000_000),
+        ]
+    for key, value, least, most in bounds:
+        if not least <= value <= most:  # also NaN
+            raise ConfigError(file, key, f"{value:g} is out of bounds", f"give a number from {least:g} to {most:g}")
 
 
 def _zone(file: str, key: str, name: str) -> None:

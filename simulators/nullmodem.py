@@ -10,8 +10,9 @@ from typing import Any
 from simulators.clock import Clock, within
 from simulators.errors import WireLost
 from simulators.faults import Delivery, Faults, Impairment, impairment
-from simulators.wire import MemoryWire, Plug, Wire, memory_cable
+from simulators.wire import Plug, Wire, memory_cable
 
+_LAST_WORDS = 1.0  # real seconds for what is still on its way when a line is closed
 TO_LABMW, FROM_LABMW = "to labmw", "from labmw"
 
 
@@ -42,9 +43,11 @@ async def join(device: Wire, labmw: Wire, line: BadLine, clock: Clock) -> None:
     finally:
         for way in ways:
             way.cancel()
-        outcome = await asyncio.gather(*ways, return_exceptions=True)
-        await device.close()
-        await labmw.close()
+        try:
+            outcome = await asyncio.gather(*ways, return_exceptions=True)
+        finally:  # also when we are cancelled while we clear up
+            await device.close()
+            await labmw.close()
     for one in outcome:
         if isinstance(one, Exception):
             raise one
@@ -97,8 +100,10 @@ class BadPlug:
         return device
 
     async def close(self) -> None:
-        """Cut every line and close the plug behind."""
+        """Let the last bytes through, cut every line and close the plug behind."""
         joined = list(self._joined)
+        if joined:
+            await asyncio.wait(joined, timeout=_LAST_WORDS)
         for task in joined:
             task.cancel()
         await asyncio.gather(*joined, return_exceptions=True)
@@ -118,6 +123,3 @@ async def bridge(
         far = await labmw.open(clock)
         await join(near, far, line, clock)
         told(f"hung up; faults so far: {line.report()}")
-
-
-__all__ = ["FROM_LABMW", "TO_LABMW", "BadLine", "BadPlug", "MemoryWire", "bridge", "join", "memory_cable"]

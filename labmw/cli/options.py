@@ -62,8 +62,9 @@ def language_of(config: Config | None, wanted: Tongue | None) -> Language:
     return config.site.language if config is not None else "en"
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Where tables go: as wide as the terminal; 100 columns, without colours, when piped."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(highlight=False, stderr=stderr, width=None if terminal else PIPED)

@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 from labmw.phrases import Language, say
 from labmw.store import Row
-from labmw.watch.evidence import Answered, Evidence, answers, frames_of_record, hide, records, without_names
+from labmw.watch.evidence import (
+    Answered,
+    Evidence,
+    answers,
+    frames_of_record,
+    pieces_of_message,
+    records,
+    without_names,
+)
+from labmw.watch.veil import hide
 from protocols.astm.control import show
 
 Value = dict[str, Any]
@@ -65,6 +74,7 @@ def _message(row: Row, evidence: Evidence, manner: Manner) -> Value:
     frames = story.frames.get(row.id, [])
     replies = answers(journal, frames)
     session = next((one for one in story.sessions if one.id == row.session), None)
+    first, last = pieces_of_message(journal, frames, replies)
     pieces = without_names(journal) if not manner.identity else ((one, bytes(one.data)) for one in journal)
     whole = [one for one in story.quarantine if one.message == row.id and one.result is None]
     return {
@@ -85,6 +95,7 @@ def _message(row: Row, evidence: Evidence, manner: Manner) -> Value:
         "wire": [
             {"at": one.at, "direction": one.direction, "bytes": show(data), "size": len(one.data)}
             for one, data in pieces
+            if first <= one.id <= last
         ],
         "frames": [_frame(one, replies.get(one.seq), manner) for one in frames],
         "reply": manner.shown(row.reply),

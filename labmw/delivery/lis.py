@@ -64,6 +64,8 @@ class LisReport:
             raise DeliveryError(
                 f"outbox row {outbox.id} carries no result; look at it with `labmw result show {outbox.specimen}`"
             )
+        if len({row.patient for row in rows}) > 1:
+            raise DeliveryError(f"outbox row {outbox.id} carries results of several patients; report this fault")
         patients = yield statements.patients_among(self.site, [rows[0].patient])
         tubes = yield statements.specimens_among(self.site, [outbox.specimen])
         orders = yield statements.orders_among(self.site, [outbox.specimen])
@@ -94,7 +96,8 @@ class LisReport:
         )
 
     def _order(self, row: Row, tube: Specimen | None, orders: Sequence[Row]) -> ReportOrder:
-        ordered = next((one for one in orders if one.loinc == row.loinc), None)
+        # The newest: an older one may be of the tube that had this barcode before.
+        ordered = next((one for one in reversed(orders) if one.loinc == row.loinc), None)
         placer = (
             EntityId(ordered.placer, self.receiving_application) if ordered is not None and ordered.placer else None
         )

@@ -6,7 +6,6 @@ An acknowledgment is never matched by order: a late one would otherwise answer f
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -42,19 +41,30 @@ class MllpSender:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[tuple[Acknowledgment, bytes]]] = {}
+        self._unanswered = 0  # messages in a row, on this connection
 
     async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
-        """Send one message and return its acknowledgment, read and raw; raises Unreachable or Silent."""
+        """Send one message and return its acknowledgment, read and raw; raises Unreachable or Silent, DeliveryError for bytes that no block may hold."""
+        try:
+            block = wrap(message)
+        except ProtocolError as error:
+            raise DeliveryError(f"the message cannot be sent: {error}") from error
         writer = await self._connected()
         answer: asyncio.Future[tuple[Acknowledgment, bytes]] = asyncio.get_running_loop().create_future()
         self._waiting[control_id] = answer
         try:
-            writer.write(wrap(message))
+            writer.write(block)
             async with asyncio.timeout(self._patience):
                 await writer.drain()
-                return await answer
+                found = await answer
+            self._unanswered = 0
+            return found
         except TimeoutError:
-            # The connection stays: the acknowledgment may still come, and then it names its message.
+            # The connection stays: the acknowledgment may still come, and then it names its message. Silent again, it is given up:
+            # a connection that a firewall has forgotten looks alive from here for a quarter of an hour.
+            self._unanswered += 1
+            if self._unanswered > 1:
+                await self.close()
             raise Silent(
                 f"{self._host}:{self._port} gave no acknowledgment within {self._patience:g} s; look whether the LIS is busy"
             ) from None
@@ -70,15 +80,23 @@ class MllpSender:
         """Hang up."""
         writer, self._writer = self._writer, None
         task, self._reading = self._reading, None
+        self._unanswered = 0
+        if task is not None:
+            task.cancel()
+            await asyncio.wait(
+                {task}
+            )  # not `await task`: that would also swallow the cancellation of whoever waits here
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("acknowledgments could not be read", peer=f"{self._host}:{self._port}", why=str(error))
         if writer is not None:
             writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
+            try:
                 async with asyncio.timeout(2.0):
                     await writer.wait_closed()
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            except TimeoutError:
+                writer.transport.abort()
+            except OSError:
+                pass  # it was broken already
 
     async def _connected(self) -> asyncio.StreamWriter:
         if (
@@ -92,7 +110,7 @@ class MllpSender:
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
                 reader, writer = await asyncio.open_connection(self._host, self._port)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
             why = str(error) or "no answer in time"
             raise Unreachable(
                 f"{self._host}:{self._port} cannot be reached ({why}); check that the LIS listens and the firewall"
@@ -106,21 +124,25 @@ class MllpSender:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Read acknowledgments until the connection ends; then nobody waits in vain."""
         blocks = MllpReader(max_block=MAX_ACK)
+        peer = f"{self._host}:{self._port}"
         try:
-            while data := await reader.read(65536):
+            while blocks.usable and (data := await reader.read(65536)):
                 for event in blocks.receive(data):
                     if isinstance(event, Block):
                         self._answer(event.data)
+            if not blocks.usable:
+                log.error("the receiver sent more than any acknowledgment holds; it is hung up on", peer=peer)
         except OSError as error:
-            log.info("connection to the receiver lost", peer=f"{self._host}:{self._port}", why=str(error))
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(ConnectionResetError("closed before the acknowledgment"))
+            log.info("connection to the receiver lost", peer=peer, why=str(error))
+        finally:
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionResetError("closed before the acknowledgment"))
 
     def _answer(self, data: bytes) -> None:
         try:
             acknowledgment = read_ack(Message.parse(data))
-        except ProtocolError as error:
+        except (ProtocolError, UnicodeError, ValueError) as error:
             log.warning("the receiver sent something that is no acknowledgment", why=str(error), bytes=len(data))
             return
         answer = self._waiting.get(acknowledgment.control_id)

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -52,6 +52,8 @@ class Outbox:
     well: Callable[[str], None] = lambda code: None
     failures: int = 0  # in a row, of the destination as a whole
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    _silent: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """Specimens with a message that was not acknowledged, its MSH-10, and until when later ones of the specimen wait for it."""
 
     def __post_init__(self) -> None:
         self.sender.stray = self.stray
@@ -60,7 +62,13 @@ class Outbox:
         """Send until cancelled."""
         while True:
             self.signal.clear()
-            wait = await self.step()
+            try:
+                wait = await self.step()
+            except (
+                Exception
+            ) as error:  # the lines must not die of what happens here; what was claimed comes back after its lease
+                log.exception("delivery failed; it goes on", destination=self.destination, why=str(error))
+                wait = self.rest
             if wait <= 0:
                 continue
             try:
@@ -75,7 +83,9 @@ class Outbox:
         try:
             rows = await self.store.run(self._claim())
             for place, row in enumerate(rows):
-                if not await self._one(row):
+                if self._waits(row):
+                    await self.store.run(self._give_back([row], stamp(self.clock.now() + timedelta(seconds=self.rest))))
+                elif not await self._one(row):
                     await self.store.run(self._give_back(rows[place + 1 :], stamp(self.clock.now())))
                     return self.patience.delay(self.failures)
         except StoreError as error:
@@ -125,9 +135,16 @@ class Outbox:
                 await self._bury(row, f"no acknowledgment after {row.attempts} attempts: {error}")
                 return True
             self._down("lis-silent", str(error))
-            await self.store.run(self._retry(row.id, stamp(self.clock.now()), str(error)))
+            # The others first: a message that the receiver chokes on must not keep back those of other specimens.
+            due = self.clock.now() + timedelta(seconds=self.patience.delay(row.attempts))
+            self._silent[row.specimen] = (row.control_id, due + timedelta(seconds=self.lease))
+            await self.store.run(self._retry(row.id, stamp(due), str(error)))
             return False
+        except DeliveryError as error:
+            await self._bury(row, str(error))
+            return True
         self._up()
+        self._heard_of(row.control_id)
         if acknowledgment.code in TAKEN:
             DELIVERIES.labels(self.destination, "delivered").inc()
             await self.store.run(delivered(self.site, row.id, stamp(self.clock.now()), raw))
@@ -136,6 +153,15 @@ class Outbox:
             why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
             await self._bury(row, why)
         return True
+
+    def _waits(self, row: Row) -> bool:
+        """Whether a message must not overtake an earlier one of its specimen that was not acknowledged."""
+        first, until = self._silent.get(row.specimen, ("", None))
+        return until is not None and first != row.control_id and self.clock.now() < until
+
+    def _heard_of(self, control_id: str) -> None:
+        for specimen in [one for one, (first, _) in self._silent.items() if first == control_id]:
+            del self._silent[specimen]
 
     def _retry(self, entry: int, due: str, why: str) -> Transaction[None]:
         yield statements.outbox_retry(entry, who=self.who, due=due, error=why)
@@ -148,6 +174,7 @@ class Outbox:
 
     async def _bury(self, row: Row, why: str) -> None:
         """Give up on one message and show it to a person; the others go on."""
+        self._heard_of(row.control_id)
         log.error(
             "message to dead letters", destination=self.destination, outbox=row.id, control_id=row.control_id, why=why
         )
@@ -168,6 +195,7 @@ class Outbox:
             code=acknowledgment.code,
         )
         if acknowledgment.code in TAKEN and acknowledgment.control_id:
+            self._heard_of(acknowledgment.control_id)
             try:
                 future = self.store.submit(
                     _late(self.site, self.destination, acknowledgment.control_id, stamp(self.clock.now()), raw)

@@ -19,6 +19,8 @@ class Patience:
 
     def delay(self, failures: int) -> float:
         """Return the seconds to wait after so many failures in a row (1 or more)."""
-        exponent = min(max(failures, 1) - 1, 64)
-        plain = min(self.cap, self.base * self.factor**exponent)
-        return float(plain * (1 + self.jitter * (2 * self.chance() - 1)))
+        try:
+            plain = min(self.cap, self.base * float(self.factor) ** (max(failures, 1) - 1))
+        except OverflowError:
+            plain = self.cap
+        return plain * (1 + self.jitter * (2 * self.chance() - 1))

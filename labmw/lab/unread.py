@@ -88,7 +88,7 @@ def storable(value: T) -> T:
     The store keeps text as UTF-8, which has no place for it; the message keeps the bytes as they came.
     """
     kept: Any = value
-    if isinstance(value, str):
+    if isinstance(value, str) and type(value) is str:  # a word of an enumeration stays one
         kept = value.encode("utf-8", "backslashreplace").decode("utf-8")
     elif isinstance(value, tuple):
         kept = tuple(storable(one) for one in value)

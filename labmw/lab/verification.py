@@ -87,6 +87,11 @@ class Verification:
             except StoreError as error:
                 log.error("verification waits for the store", why=str(error))
                 done = 0
+            except (
+                Exception
+            ) as error:  # the lines must not die of what happens here; what was claimed comes back after its lease
+                log.exception("verification failed; it goes on", why=str(error))
+                done = 0
             if done:
                 continue
             try:
@@ -113,15 +118,13 @@ class Verification:
         script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
         try:
             judged = await self.store.run(script)
-        except StoreError:
-            raise
-        except (
-            Exception
-        ) as error:  # whatever a rule, a row or a driver's data does, the result is not lost and not released
+        except Exception as error:
+            # Whatever a rule, a row or a driver's data does, the result is not lost and not released, and the others go on.
             log.exception(
                 "verification failed; the results wait", message=row.message, attempt=row.attempts, why=str(error)
             )
-            await self.store.run(self._postpone(row.id, stamp(now + timedelta(seconds=2.0**row.attempts))))
+            due = now + timedelta(seconds=2.0 ** min(row.attempts, ATTEMPTS))
+            await self.store.run(self._postpone(row.id, stamp(due)))
             return
         for link, verdict, reason in judged.verdicts:
             VERDICTS.labels(link, verdict).inc()
@@ -143,12 +146,11 @@ def verify(
     rows = yield statements.results_to_verify(message)
     if not rows:
         return Judged((), 0)
-    facts = yield from _facts(site, rows, now)
-    terminated = bool(rows[0].terminated)
-    verdicts: list[tuple[Row, Verdict]] = []
-    for row in rows:
-        verdict = GIVEN_UP if give_up else judge(facts.case(row, terminated), packs)
-        verdicts.append((row, verdict))
+    verdicts: list[tuple[Row, Verdict]] = [(row, GIVEN_UP) for row in rows]
+    if not give_up:
+        facts = yield from _facts(site, rows, now)
+        terminated = bool(rows[0].terminated)
+        verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
     )
@@ -157,10 +159,10 @@ def verify(
     released = [row for row, verdict in verdicts if verdict.released]
     reports = 0
     for destination in destinations:
-        for specimen in dict.fromkeys(row.specimen for row in released):
-            yield from _report(
-                site, destination, specimen, message, [row for row in released if row.specimen == specimen], now
-            )
+        # By patient too: a recycled barcode can bring results of two people in one message (law 6).
+        for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in released):
+            carried = [row for row in released if (row.specimen, row.patient) == (specimen, patient)]
+            yield from _report(site, destination, specimen, message, carried, now)
             reports += 1
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
@@ -203,6 +205,7 @@ class _Facts:
     indices: Mapping[tuple[str, str], HilIndices]
     results: Mapping[int, Result]
     runs: Mapping[tuple[str, str, str], int]
+    owners: Mapping[int, str]
     now: str
 
     def case(self, row: Row, terminated: bool) -> Case:
@@ -216,7 +219,9 @@ class _Facts:
             terminated=terminated,
             now=read_stamp(self.now),
             siblings=tuple(
-                other for id_, other in self.results.items() if id_ != row.id and other.key.specimen == row.specimen
+                other
+                for id_, other in self.results.items()
+                if id_ != row.id and other.key.specimen == row.specimen and self.owners[id_] == row.patient
             ),
             earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
         )
@@ -244,6 +249,7 @@ def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
         {key: HilIndices(found.get("H"), found.get("I"), found.get("L")) for key, found in indices.items()},
         {row.id: result_of_row(row) for row in rows},
         runs,
+        {row.id: row.patient for row in rows},
         now,
     )
 

@@ -8,6 +8,7 @@ a commit that completes later is recognised when the same frame comes back.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ import structlog
 from labmw.clock import Clock
 from labmw.driver import Driver
 from labmw.errors import StoreError
+from labmw.line.gathering import Gathered, Gathering
 from labmw.line.health import LinkHealth
-from labmw.line.journal import SessionJournal, keep_frame
+from labmw.line.journal import BEHIND, SessionJournal, keep_frame
 from labmw.line.received import UNTERMINATED, Intake, Received
 from labmw.line.transport import Wire
 from labmw.metrics import FRAMES_REFUSED, SESSIONS, of_link
@@ -25,11 +27,14 @@ from labmw.store.transaction import Step, Store
 from protocols.astm.control import show
 from protocols.astm.datalink import DataLink, Role
 from protocols.astm.events import (
+    AnswerTooLate,
+    CallRefused,
     Event,
     FrameReceived,
     FrameRefused,
     MessageSent,
     Noise,
+    Overrun,
     SendFailed,
     SessionClosed,
     SessionOpened,
@@ -37,7 +42,6 @@ from protocols.astm.events import (
     Troubled,
 )
 from protocols.astm.frame import Frame
-from protocols.astm.message import Assembly, Message
 from protocols.astm.tolerance import Tolerances
 
 log = structlog.get_logger("labmw.line")
@@ -78,20 +82,17 @@ class AstmConversation:
         )
         self._machine = DataLink(terms.role, terms.tolerances)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
-        self._assembly = self._new_assembly()
+        self._assembly = self._gathering()
         self._owed = False  # something of this session could not be handed over: recovery must
-        self._size = 0  # bytes of the message being received
-        self._first = 1  # number, within the session, of the first frame of the message being received
-        self._uncertain: tuple[Frame, int] | None = None
+        self._uncertain: Frame | None = None  # refused for the store's sake; its commit may come late all the same
         self._deadline: tuple[Timer, float] | None = None
         self._answered_at = 0.0
+        self._told: Counter[str] = Counter()
         self._metrics = of_link(terms.link)
         self._log = log.bind(link=terms.link, peer=wire.peer)
 
-    def _new_assembly(self) -> Assembly:
-        # One frame beyond our own bound, which hands over what has come before the assembly's would drop it.
-        most = self._terms.message_bytes + self._terms.tolerances.max_frame
-        return Assembly(self._terms.encoding, self._terms.tolerances, max_message=most)
+    def _gathering(self) -> Gathering:
+        return Gathering(self._terms.encoding, self._terms.tolerances, self._terms.message_bytes)
 
     async def run(self) -> str:
         """Talk until the other side hangs up, or until we are cancelled; return why it ended."""
@@ -110,11 +111,14 @@ class AstmConversation:
                     self._journal.note(">", data)
                     self._health.heard()
                     await self._work(self._machine.receive(data))
+                await self._journal.settled(BEHIND)
         finally:
-            await self._work(self._machine.hang_up())
-            self._journal.close(ending, self._clock.now())
-            await self._wire.close()
-            await self._journal.settled()
+            try:
+                await self._work(self._machine.hang_up())
+            finally:
+                self._journal.close(ending, self._clock.now())
+                await self._wire.close()
+                await self._journal.settled()
         return ending
 
     async def _read(self) -> bytes | None:
@@ -122,6 +126,8 @@ class AstmConversation:
         until = self._until()
         if until is None:
             return await self._wire.read()
+        if until <= asyncio.get_running_loop().time():  # also while bytes never cease to come
+            return None
         try:
             async with asyncio.timeout_at(until):
                 return await self._wire.read()
@@ -144,11 +150,11 @@ class AstmConversation:
 
     async def _work(self, events: Sequence[Event]) -> None:
         """Deal with events in order; what accepting a frame brings to light comes next."""
-        queue = list(events)
+        queue = deque(events)
         while queue:
-            event = queue.pop(0)
+            event = queue.popleft()
             if isinstance(event, FrameReceived):
-                queue[:0] = await self._frame(event.frame)
+                queue.extendleft(reversed(await self._frame(event.frame)))
             else:
                 await self._notice(event)
             await self._send()
@@ -170,16 +176,20 @@ class AstmConversation:
             case FrameRefused(fault=fault, raw=raw, in_a_row=count):
                 FRAMES_REFUSED.labels(self._terms.link, fault.value).inc()
                 self._health.refused(count, fault.value)
-                self._log.warning(
-                    "frame refused", fault=fault.value, in_a_row=count, bytes=len(raw), begins=show(raw[:40])
-                )
+                self._tell("frame refused", fault=fault.value, in_a_row=count, bytes=len(raw), begins=show(raw[:40]))
             case Troubled(in_a_row=count):
                 self._health.trouble("frames-refused", count=str(count))
                 self._log.error(
                     "frames refused in a row: check cable, baud rate, parity and the link's tolerances", count=count
                 )
             case Noise(data=data):
-                self._log.info("bytes outside a session ignored", bytes=len(data), begins=show(data[:40]))
+                self._tell("bytes that belong to nothing ignored", bytes=len(data), begins=show(data[:40]))
+            case CallRefused(in_session=True):
+                self._tell("ENQ in a running session refused; the tolerance enq_in_transfer would allow it")
+            case AnswerTooLate():
+                self._log.error("the store took so long that the sender has given up; it sends again: look at the disk")
+            case Overrun(dropped=dropped):
+                self._log.error("a sender does not wait for its answers; bytes were dropped unanswered", bytes=dropped)
             case SendFailed(reason=reason):
                 self._log.warning("message not taken by the analyzer; it is kept", reason=str(reason))
             case MessageSent():
@@ -187,107 +197,103 @@ class AstmConversation:
             case _:
                 pass
 
+    def _tell(self, event: str, **facts: object) -> None:
+        """Log what a bad line repeats the 1st, 2nd, 4th, 8th ... time: a peer that sends rubbish must not fill the log."""
+        self._told[event] += 1
+        count = self._told[event]
+        if count & (count - 1) == 0:
+            self._log.warning(event, times=count, **facts)
+
     def _start_session(self) -> None:
-        self._assembly = self._new_assembly()
-        self._first, self._size = self._journal.frames + 1, 0
+        self._assembly = self._gathering()
         self._uncertain, self._owed = None, False
 
     async def _frame(self, frame: Frame) -> list[Event]:
         """Make a frame durable, then answer for it: the one place where an ACK of content is given."""
-        started = self._clock.monotonic()
+        started, timer = self._clock.monotonic(), self._machine.timer
         try:
             messages = await self._keep(frame)
         except StoreError as error:
             self._health.trouble("store", why=str(error))
             self._log.error("nothing can be stored: the analyzer is refused and keeps its results", why=str(error))
-            return self._machine.refuse()
+            return [*self._too_late(timer, started), *self._machine.refuse()]
+        self._health.well("store")
         if messages:
             self._health.message()
-        events = self._machine.accept()
+        events = [*self._too_late(timer, started), *self._machine.accept()]
         self._metrics.frames.inc()
         self._metrics.ack_seconds.observe(self._clock.monotonic() - started)
         return events
 
+    def _too_late(self, timer: Timer | None, started: float) -> list[Event]:
+        """Tell the machine when the sender has given up waiting: an answer now would be taken for the answer to its next ENQ."""
+        if timer is None or self._clock.monotonic() - started < timer.seconds:
+            return []
+        return self._machine.expire(timer)
+
     async def _keep(self, frame: Frame) -> bool:
         """Commit a frame, and its message where it ends one; True when a message was taken in."""
-        doubt = self._uncertain
-        again = doubt is not None and doubt[0].raw == frame.raw
-        noted = doubt[1] if again and doubt is not None else self._journal.noted
-        self._uncertain = (frame, noted)
-        steps = self._journal.frame_steps(frame, noted)
+        again = self._uncertain is not None and self._uncertain.raw == frame.raw
+        self._uncertain = frame
+        seq = self._journal.frames + 1
+        steps = self._journal.frame_steps(frame, again=again)
         if self._assembly.completes(frame):
             trial = self._assembly.copy()
-            messages = trial.feed(frame)
-            await self._take(messages, steps)
+            gathered = trial.feed(frame, seq)
+            for number, one in enumerate(gathered):  # the first carries the frame's own steps
+                await self._intake.take(self._received(one, () if number else steps))
             self._assembly = trial
-            self._journal.committed(noted)
+            self._journal.committed()
         else:
             await self._store.run(keep_frame(steps, again=again), timeout=self._terms.commit_timeout)
-            self._journal.committed(noted)
-            messages = self._assembly.feed(frame)
-            for place, message in enumerate(messages):  # cut short by a new H
-                await self._take_unterminated(message, self._journal.frames, place)
+            self._journal.committed()
+            gathered = self._assembly.feed(frame, seq)
+            for one in gathered:
+                await self._take_unterminated(one)
         self._uncertain = None
-        self._size = 0 if messages else self._size + len(frame.text)
-        if messages:
-            self._first = self._journal.frames + (0 if self._assembly.pending else 1)
-        if self._size > self._terms.message_bytes:
-            await self._too_large()
-        return bool(messages)
+        if any(one.place == UNTERMINATED for one in gathered):
+            self._log.error("message too large; it is kept in pieces, none of which is released")
+        return bool(gathered)
 
-    async def _too_large(self) -> None:
-        """A message beyond all measure: what has come is kept as unterminated, piece by piece, and memory stays bounded."""
-        self._log.error("message too large; it is kept in pieces, none of which is released", bytes=self._size)
-        await self._rest()
-        self._first, self._size = self._journal.frames + 1, 0
-
-    async def _take(self, messages: Sequence[Message], steps: Sequence[Step]) -> None:
-        """Give complete messages to intake; the first carries the frame's own steps."""
-        number = self._journal.frames + 1
-        first = self._first
-        for place, message in enumerate(messages):
-            before = steps if place == 0 else ()
-            await self._intake.take(self._received(message, first, number, place, before))
-            first = number
-
-    def _received(self, message: Message, first: int, last: int, place: int, before: Sequence[Step]) -> Received:
+    def _received(self, one: Gathered, before: Sequence[Step]) -> Received:
         return Received(
             link=self._terms.link,
             session=self._journal.session,
             peer=self._wire.peer,
             protocol="astm",
-            first=first,
-            last=last,
-            place=place,
+            first=one.first,
+            last=one.last,
+            place=one.place,
             received_at=self._clock.now(),
-            raw=message.raw,
-            message=message,
+            raw=one.message.raw,
+            message=one.message,
             tolerances=tuple(sorted({*self._machine.used, *self._assembly.used})),
             before=tuple(before),
         )
 
     async def _session_closed(self, reason: str) -> None:
         """Deliver what ended without L, and say how the session ended."""
-        late = reason == "eot" and self._clock.monotonic() - self._answered_at >= SENDER_PATIENCE
-        ending = "eot-after-silence" if late else reason
+        ending = reason
+        if reason == "eot" and self._uncertain is not None:
+            ending = "eot-in-doubt"  # its last frame was refused, and may have been committed all the same
+        elif reason == "eot" and self._clock.monotonic() - self._answered_at >= SENDER_PATIENCE:
+            ending = "eot-after-silence"
         SESSIONS.labels(self._terms.link, ending).inc()
-        await self._rest()
+        if (rest := self._assembly.rest(self._journal.frames)) is not None:
+            await self._take_unterminated(rest)
         if self._owed:
+            self._health.owed.add(self._journal.session)
             self._journal.leave_open()
         else:
             self._journal.close(ending, self._clock.now())
         self._start_session()
+        await self._journal.settled(BEHIND)
 
-    async def _rest(self) -> None:
-        """Hand over what has come and will not be ended by L."""
-        if (message := self._assembly.close()) is not None:
-            await self._take_unterminated(message, self._journal.frames, UNTERMINATED)
-
-    async def _take_unterminated(self, message: Message, last: int, place: int) -> None:
-        """Keep a message without L. If the store is down its frames are in the journal: the session stays open for the next start."""
+    async def _take_unterminated(self, one: Gathered) -> None:
+        """Keep what L did not end. If the store is down its frames are in the journal: the session stays open until they are taken up."""
         try:
-            await self._intake.take(self._received(message, self._first, last, place, ()))
+            await self._intake.take(self._received(one, ()))
         except StoreError as error:
             self._owed = True
             self._health.trouble("store", why=str(error))
-            self._log.error("an unterminated message waits in the journal until the next start", why=str(error))
+            self._log.error("an unterminated message waits in the journal until the store is back", why=str(error))

@@ -26,6 +26,9 @@ class LinkHealth:
     refused_in_a_row: int = 0
     troubles: dict[str, dict[str, str]] = field(default_factory=dict)
     changed: bool = True
+    owed: set[str] = field(
+        default_factory=set
+    )  # sessions that ended while the store was down: their last message waits in the journal
 
     def opened(self, peer: str) -> None:
         """Note that a connection was opened."""

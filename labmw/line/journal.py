@@ -7,10 +7,13 @@ including it, so that what was acknowledged can always be shown. What is left wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import structlog
 
 from labmw.clock import Clock, stamp
 from labmw.errors import StoreError
@@ -18,8 +21,14 @@ from labmw.store import schema, statements
 from labmw.store.transaction import Step, Store, Transaction
 from protocols.astm.frame import Frame
 
+log = structlog.get_logger("labmw.line")
+
 FLUSH_BYTES = 65536  # noise on a line that never opens a session is written once it has grown to this
 FLUSH_PIECES = 256
+BEHIND = 4  # submissions that nobody waits for, on their way to the disk, before the line is made to wait
+MOST_BEHIND = (
+    16  # and before bytes that were promised to nobody are dropped: a disk that hangs must not fill the memory
+)
 
 
 class SessionJournal:
@@ -33,6 +42,8 @@ class SessionJournal:
         self._touched = False  # something of this session was sent to the store
         self._confirmed = False  # and its session row is known to be there
         self._pending: set[asyncio.Future[Any]] = set()
+        self._carried: int | None = None  # pieces that a commit carries whose outcome is not known
+        self._log = log.bind(link=link, peer=peer)
         self.session = uuid.uuid4().hex
         self.frames = 0  # accepted and journalled in this session
 
@@ -52,10 +63,11 @@ class SessionJournal:
         if self._bytes >= FLUSH_BYTES or len(self._pieces) >= FLUSH_PIECES:
             self.flush()
 
-    def frame_steps(self, frame: Frame, pieces: int) -> list[Step]:
-        """Return the steps that make a frame durable, with so many noted pieces. Who commits them then calls `committed`.
+    def frame_steps(self, frame: Frame, *, again: bool) -> list[Step]:
+        """Return the steps that make a frame durable, with the bytes noted so far. Who commits them then calls `committed`.
 
-        The frame's own insert comes first: it is what a second attempt looks for.
+        `again` when an earlier attempt may have been committed all the same: the bytes are those of that attempt, so that none is kept
+        twice or lost whichever of them counts. The frame's own insert comes first: it is what a second attempt looks for.
         """
         steps = self._opening()
         row = {
@@ -68,34 +80,35 @@ class SessionJournal:
             "text": frame.text,
             "at": stamp(self._clock.now()),
         }
-        steps.append(Step(statements.INSERT_FRAME, row))
-        if pieces:
-            steps.append(Step(statements.INSERT_JOURNAL, tuple(self._pieces[:pieces])))
-        return steps
+        return [*steps, Step(statements.INSERT_FRAME, row), *self._carry(again)]
 
-    def piece_steps(self, pieces: int) -> list[Step]:
-        """Return the steps that write so many noted pieces, for a protocol without frames."""
-        return [*self._opening(), *([Step(statements.INSERT_JOURNAL, tuple(self._pieces[:pieces]))] if pieces else [])]
+    def block_steps(self, *, again: bool) -> list[Step]:
+        """Return the steps that write the bytes noted so far, for a protocol without frames; `again` as for a frame."""
+        return [*self._opening(), *self._carry(again)]
 
-    def committed(self, pieces: int) -> None:
+    def _carry(self, again: bool) -> list[Step]:
+        if not again or self._carried is None:
+            self._carried = len(self._pieces)
+        carried = tuple(self._pieces[: self._carried])
+        return [Step(statements.INSERT_JOURNAL, carried)] if carried else []
+
+    def committed(self) -> None:
         """Forget the bytes that the last commit carried, and count its frame."""
-        del self._pieces[:pieces]
+        del self._pieces[: self._carried or 0]
+        self._carried = None
         self._bytes = sum(len(piece["data"]) for piece in self._pieces)
         self._touched = self._confirmed = True
         self.frames += 1
 
-    @property
-    def noted(self) -> int:
-        """How many pieces wait to be written."""
-        return len(self._pieces)
-
     def flush(self) -> None:
-        """Write what was noted, without waiting: nothing here is owed to anybody."""
-        if not self._pieces:
+        """Write what was noted, without waiting: nothing here is owed to anybody. What a commit in doubt carries stays with it."""
+        kept = self._carried or 0
+        pieces = tuple(self._pieces[kept:])
+        if not pieces:
             return
-        steps = [*self._opening(), Step(statements.INSERT_JOURNAL, tuple(self._pieces))]
-        self._pieces, self._bytes, self._touched = [], 0, True
-        self._submit(steps)
+        del self._pieces[kept:]
+        self._bytes, self._touched = 0, True
+        self._submit([*self._opening(), Step(statements.INSERT_JOURNAL, pieces)])
 
     def close(self, ending: str, at: datetime) -> None:
         """End the session: write the rest, say how it ended, and begin a new one."""
@@ -114,12 +127,18 @@ class SessionJournal:
 
     def _begin(self) -> None:
         self._pieces, self._bytes, self._touched, self._confirmed = [], 0, False, False
+        self._carried = None
         self.session, self.frames = uuid.uuid4().hex, 0
 
-    async def settled(self) -> None:
-        """Wait for what was submitted; for an orderly end."""
-        if self._pending:
-            await asyncio.wait(self._pending, timeout=10.0)
+    async def settled(self, most: int = 0, patience: float = 10.0) -> None:
+        """Wait until no more than so many submissions are on their way, or for so many seconds.
+
+        A peer that opens and ends sessions without a pause waits here for the disk, instead of filling the queue of all the others.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while len(self._pending) > most:
+                    await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
 
     def _opening(self) -> list[Step]:
         if self._confirmed:
@@ -132,17 +151,24 @@ class SessionJournal:
         ]
 
     def _submit(self, steps: list[Step]) -> None:
+        if not self.frames and len(self._pending) >= MOST_BEHIND:
+            self._dropped("the store does not keep up")
+            return
         try:
             future = self._store.submit(run_steps(steps))
-        except StoreError:  # the queue is full: these bytes were never promised to anybody
+        except StoreError as error:  # the queue is full: these bytes were never promised to anybody
+            self._dropped(str(error))
             return
         self._pending.add(future)
         future.add_done_callback(self._done)
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._pending.discard(future)
-        if not future.cancelled():
-            future.exception()  # seen: the frame commits report a store that fails
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._dropped(str(error))
+
+    def _dropped(self, why: str) -> None:
+        self._log.warning("bytes of the line are not in the journal; nothing of them was acknowledged", why=why)
 
 
 def keep_frame(steps: Sequence[Step], *, again: bool) -> Transaction[None]:

@@ -8,8 +8,8 @@ old connection still looks alive (spec A.15), and ten thousand silent peers harm
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -75,13 +75,20 @@ class LinkRunner:
         None  # for tests and the demo: where a listening link really listens
     )
     _guests: list[_Guest] = field(default_factory=list)
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)  # hung up on, with something still to store
+    _told: Counter[str] = field(default_factory=Counter)
 
     async def run(self) -> None:
-        """Keep the link open."""
-        if self.config.listen:
-            await self._listen()
-        else:
-            await self._reopen()
+        """Keep the link open. Whatever goes wrong with it stays its own affair: the other links go on."""
+        failures = 0
+        while True:
+            try:
+                await (self._listen() if self.config.listen else self._reopen())
+            except Exception as error:
+                self.health.trouble("unreachable", why=f"{type(error).__name__}: {error}")
+                log.exception("link failed; it is opened again", link=self.config.name, why=str(error))
+            await asyncio.sleep(RECONNECT[min(failures, len(RECONNECT) - 1)])
+            failures += 1
 
     async def _reopen(self) -> None:
         """Open the port or the connection, talk, and when it is lost open it again: unplug and replug needs no restart."""
@@ -118,19 +125,20 @@ class LinkRunner:
                 await asyncio.sleep(RECONNECT[min(failures, len(RECONNECT) - 1)])
                 failures += 1
                 continue
-            self.health.well("cannot-listen")
+            for code in ("cannot-listen", "unreachable"):
+                self.health.well(code)
             if self.bound is not None and not self.bound.done():
                 self.bound.set_result(server.sockets[0].getsockname()[:2])
             try:
-                async with server:
-                    await server.serve_forever()
+                await asyncio.get_running_loop().create_future()  # until we are cancelled
             finally:
-                for guest in list(self._guests):
-                    if guest.task is not None:
-                        guest.task.cancel()
-                await asyncio.gather(
-                    *(guest.task for guest in self._guests if guest.task is not None), return_exceptions=True
-                )
+                server.close()
+                # The guests first: from Python 3.12 on, wait_closed() waits for their connections.
+                tasks = [*self._leaving, *(guest.task for guest in self._guests if guest.task is not None)]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await server.wait_closed()
 
     async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Let a connection in, or say no at once. Runs as the connection's own task."""
@@ -138,18 +146,29 @@ class LinkRunner:
         cause = self._refuses(wire)
         if cause:
             CONNECTIONS_REFUSED.labels(self.config.name, cause).inc()
-            log.warning("connection refused", link=self.config.name, peer=wire.peer, cause=cause)
-            writer.transport.abort()
+            self._tell("connection refused", peer=wire.peer, cause=cause)
+            wire.abort()
             return
-        guest = _Guest(wire, asyncio.get_running_loop().time(), asyncio.current_task())
+        task = asyncio.current_task()
+        guest = _Guest(wire, asyncio.get_running_loop().time(), task)
         self._guests.append(guest)
         try:
             await self._talk(_Noticing(wire, guest))
         except asyncio.CancelledError:
             pass  # asked to leave: the server's own task must end without noise
         finally:
-            self._guests.remove(guest)
+            if guest in self._guests:
+                self._guests.remove(guest)
+            if task is not None:
+                self._leaving.discard(task)
             self.doorkeeper.leave()
+
+    def _tell(self, event: str, **facts: object) -> None:
+        """Log the 1st, 2nd, 4th, 8th ... time: ten thousand connections must not fill the log."""
+        self._told[event] += 1
+        times = self._told[event]
+        if times & (times - 1) == 0:
+            log.warning(event, link=self.config.name, times=times, **facts)
 
     def _refuses(self, wire: StreamWire) -> str:
         """Return why a connection is not let in; "" lets it in and counts it."""
@@ -167,14 +186,12 @@ class LinkRunner:
         if not candidates:
             return False
         gone = min(candidates, key=lambda guest: guest.heard)
-        log.warning(
-            "connection gives way to a new one",
-            link=self.config.name,
-            peer=gone.wire.peer,
-            newcomer=newcomer.peer,
-            spoke=gone.spoke,
-        )
-        gone.wire.writer.transport.abort()
+        self._tell("connection gives way to a new one", peer=gone.wire.peer, newcomer=newcomer.peer, spoke=gone.spoke)
+        # No guest any more, at once: the next newcomer must find another one. The house counts it until it has really gone.
+        self._guests.remove(gone)
+        if gone.task is not None:
+            self._leaving.add(gone.task)
+        gone.wire.abort()
         return True
 
     async def _talk(self, wire: Wire) -> None:
@@ -186,9 +203,10 @@ class LinkRunner:
         except Exception as error:  # one connection's failure must not take the link with it
             log.exception("connection failed", link=self.config.name, peer=wire.peer, why=str(error))
         finally:
-            with contextlib.suppress(OSError):
+            try:
                 await wire.close()
-            self.health.closed()
+            finally:
+                self.health.closed()
 
 
 @dataclass(slots=True)
@@ -202,6 +220,11 @@ class _Noticing:
     def peer(self) -> str:
         """Who is at the other end."""
         return self.wire.peer
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection broke."""
+        return self.wire.lost
 
     async def read(self) -> bytes:
         """Return what has arrived, and notice it."""
@@ -225,7 +248,9 @@ class _Noticing:
 
 def _allowed(peer: str, networks: list[str]) -> bool:
     try:
-        host = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]"))
+        host = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]").partition("%")[0])
     except ValueError:
         return False
+    if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
+        host = host.ipv4_mapped  # an IPv4 peer of a socket that listens on "::"
     return any(host in ipaddress.ip_network(network, strict=False) for network in networks)

@@ -14,6 +14,8 @@ from labmw.config import Serial
 from labmw.errors import LinkError
 
 READ_SIZE = 65536
+DRAIN_PATIENCE = 15.0  # seconds; a sender that does not read its answers by then has given up (E1381 6.5.2.3)
+_BROKEN = (OSError, serialx.SerialException)  # ConnectionError, EIO from a serial adapter that was pulled out
 _PARITY = {"none": "N", "even": "E", "odd": "O"}
 
 
@@ -23,6 +25,11 @@ class Wire(Protocol):
     @property
     def peer(self) -> str:
         """Who is at the other end, for people and logs."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """True when the connection broke instead of being ended: what was written last may not have been read."""
         ...
 
     async def read(self) -> bytes:
@@ -49,30 +56,49 @@ class StreamWire:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     peer: str
+    lost: bool = False
 
     async def read(self) -> bytes:
         """Return what has arrived; a reset, a timed-out peer and an unplugged adapter all count as hanging up."""
         try:
             return await self.reader.read(READ_SIZE)
-        except OSError:  # ConnectionError, and EIO from a serial adapter that was pulled out
+        except _BROKEN:
+            self.lost = True
             return b""
 
     def write(self, data: bytes) -> None:
         """Queue bytes to be sent; a wire that is already closing swallows them, the next read tells."""
         if not self.writer.is_closing():
-            self.writer.write(data)
+            with contextlib.suppress(*_BROKEN):
+                self.writer.write(data)
 
     async def drain(self) -> None:
-        """Wait until the peer takes what was written."""
-        with contextlib.suppress(OSError):
-            await self.writer.drain()
+        """Wait until the peer takes what was written; one that takes nothing for long is hung up on."""
+        if not self.writer.transport.get_write_buffer_size():
+            return
+        try:
+            async with asyncio.timeout(DRAIN_PATIENCE):
+                await self.writer.drain()
+        except TimeoutError:
+            self.abort()
+        except _BROKEN:
+            self.lost = True
+
+    def abort(self) -> None:
+        """Hang up at once, whatever is still to be sent."""
+        self.lost = True
+        self.writer.transport.abort()
 
     async def close(self) -> None:
-        """Hang up."""
-        self.writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
+        """Hang up; what the other side does not take within two seconds is dropped."""
+        try:
+            self.writer.close()
             async with asyncio.timeout(2.0):
                 await self.writer.wait_closed()
+        except TimeoutError:
+            self.abort()
+        except _BROKEN:
+            self.lost = True
 
 
 def tcp_wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> StreamWire:

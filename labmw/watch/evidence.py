@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Text, bindparam, select, union
 
 from labmw.store import Row, Step, Transaction, schema, statements
 from labmw.store.statements import Story
-from protocols.astm.control import ACK
+from labmw.watch.veil import Veil
+from protocols.astm.control import ACK, EOT
 
 _JOURNAL = (
     select(
@@ -55,6 +56,8 @@ class Answered:
     at: str
     answer: bytes
     answered_at: str
+    piece: int  # the journal's numbers of both
+    reply: int
 
 
 def evidence(site: str, identifier: str) -> Transaction[Evidence]:
@@ -88,9 +91,21 @@ def answers(journal: Sequence[Row], frames: Sequence[Row]) -> dict[int, Answered
             carrier = _carrier(came, place - 1)
             reply = next((row for row in journal if row.direction == "<" and row.id > carrier.id), None)
             if reply is not None and reply.data[:1] == bytes([ACK]):
-                found[frame.seq] = Answered(frame.seq, carrier.at, reply.data, reply.at)
+                found[frame.seq] = Answered(frame.seq, carrier.at, reply.data, reply.at, carrier.id, reply.id)
                 break
     return found
+
+
+def pieces_of_message(journal: Sequence[Row], frames: Sequence[Row], found: Mapping[int, Answered]) -> tuple[int, int]:
+    """Say which part of its session's journal a message took: from its first frame (with what opened the session, when it is the first
+    message) to the answer to its last (with the EOT that follows at once); everything when that cannot be told."""
+    everything = (journal[0].id, journal[-1].id) if journal else (0, 0)
+    if not frames or frames[0].seq not in found or frames[-1].seq not in found:
+        return everything
+    start = everything[0] if frames[0].seq <= 1 else found[frames[0].seq].piece
+    end = found[frames[-1].seq].reply
+    following = next((row for row in journal if row.id > end), None)
+    return start, following.id if following is not None and following.data[:1] == bytes([EOT]) else end
 
 
 def _carrier(came: Sequence[Row], place: int) -> Row:
@@ -125,26 +140,8 @@ def frames_of_record(raw: bytes, frames: Sequence[Row], record: int) -> list[int
     return carrying
 
 
-# A patient record (P of ASTM, PID of HL7) from its letter on; what stands before it may be the start of a frame or of a block.
-_PERSON = re.compile(rb"(?<![^\r\n\x02\x0b0-7])(P[^\w\s]\d*[^\w\s]|PID[^\w\s])[^\r\x03\x17]*")
-HIDDEN = b"[...]"
-_BEGINS = re.compile(rb"^((?:\x02[0-7])?)[^\r\x03\x17]*")
-_BROKEN_OFF = re.compile(re.escape(HIDDEN) + rb"(?:\x17[0-9A-Fa-f]{0,2}\r?\n?)?$")
-
-
 def without_names(pieces: Sequence[Row]) -> Iterator[tuple[Row, bytes]]:
-    """Each piece with its bytes as they may be shown: patient records hidden, also one that goes on in the next frame or read."""
-    inside = False
+    """Each piece with its bytes as they may be shown; what labmw sent may hold orders, with patients of its own."""
+    veils = {">": Veil(), "<": Veil()}
     for piece in pieces:
-        data = bytes(piece.data)
-        if piece.direction == ">":
-            if inside and data[:1] not in b"\x04\x05":
-                data = _BEGINS.sub(rb"\1" + HIDDEN, data, count=1)
-            data = hide(data)
-            inside = _BROKEN_OFF.search(data) is not None
-        yield piece, data
-
-
-def hide(data: bytes) -> bytes:
-    """Hide what stands in the patient records of a message."""
-    return _PERSON.sub(rb"\1" + HIDDEN, data)
+        yield piece, veils[piece.direction].over(bytes(piece.data))

@@ -14,8 +14,10 @@ def begin(process: str, environment: Mapping[str, str] = os.environ) -> None:
     """Set up logging of this process; `process` names it in every line."""
     plain = environment.get("LABMW_LOG", "") != "json"
     threshold = logging.getLevelNamesMapping().get(environment.get("LABMW_LOG_LEVEL", "INFO").upper(), logging.INFO)
+    # Plain tracebacks: the pretty ones print local variables, and those may hold patients.
+    formatter = structlog.dev.plain_traceback
     last: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False, exception_formatter=formatter)]
         if plain
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

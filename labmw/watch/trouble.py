@@ -169,13 +169,12 @@ def _held(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
 
 
 def reason_in_words(reason: str, facts: Iterable[Mapping[str, object]], language: Language) -> str:
-    """The sentence of a reason that several share: with the facts that they share, an ellipsis for the others."""
+    """The sentence of a reason that several share: as it is when their facts are the same, else that of the first, as an example."""
     if reason not in codes():
         return reason
-    every = list(facts)
-    shared = (
-        {name: value for name, value in every[0].items() if all(one.get(name) == value for one in every)}
-        if every
-        else {}
+    sentences = dict.fromkeys(
+        say(reason, language, **{name: value for name, value in one.items() if isinstance(value, str | int)})
+        for one in facts
     )
-    return say(reason, language, **{name: value for name, value in shared.items() if isinstance(value, str | int)})
+    first = next(iter(sentences), say(reason, language))
+    return first if len(sentences) < 2 else say("for-example", language, sentence=first)

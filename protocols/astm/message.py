@@ -190,6 +190,7 @@ class Assembly:
         self._after_cr = False  # the text before ended with CR, so that an LF now belongs to it
         self._skipping = False  # the message was too large: nothing is taken until the next H
         self._straight = not (self._numbered or self._feeds)  # the next text begins a record, and is taken as it is
+        self._ordinary: Frame | None = None  # the last frame that was found ordinary, so as not to look twice
 
     @property
     def pending(self) -> bool:
@@ -208,19 +209,15 @@ class Assembly:
         Raises:
             RecordError: the message has grown beyond max_message; it is dropped, and what follows until the next H.
         """
-        text = frame.text
+        text = frame[1]
+        if frame is self._ordinary or self._is_ordinary(frame):
+            size = self._size + len(text)
+            if size <= self._max:
+                self._parts.append(text)
+                self._size = size
+                return []
+        self._ordinary = None
         size = self._size + self._open_size + len(text)
-        # One whole record in one frame, neither first nor last: nothing to look for.
-        if (
-            self._straight
-            and size <= self._max
-            and text.find(b"\r") == len(text) - 1
-            and text
-            and text[0] not in b"HhLl"
-        ):
-            self._parts.append(text)
-            self._size = size
-            return []
         if size > self._max and not self._skipping:
             self._skip(inside=not (frame.last or text.endswith(b"\r")))
             raise RecordError(
@@ -238,10 +235,9 @@ class Assembly:
 
     def completes(self, frame: Frame) -> bool:
         """Whether this frame, if fed now, would bring the end of a message; nothing changes."""
-        text = frame.text
-        if self._straight and text.find(b"\r") == len(text) - 1 and text and text[0] not in b"HhLl":
+        if self._is_ordinary(frame):
             return False
-        records, rest = self._split(text)
+        records, rest = self._split(frame.text)
         begun = b"".join(self._open[:3])  # enough to know the record by
         if frame.last and (rest or (begun and not records)):
             records.append(rest)
@@ -251,6 +247,14 @@ class Assembly:
         if self._skipping:
             kinds = kinds[kinds.index(b"H") :] if b"H" in kinds else []
         return b"L" in kinds
+
+    def _is_ordinary(self, frame: Frame) -> bool:
+        """One whole record in one frame, neither first nor last of a message: nothing to look for. Most frames are."""
+        text = frame[1]
+        if self._straight and text and text[0] not in b"HhLl" and text.find(b"\r") == len(text) - 1:
+            self._ordinary = frame
+            return True
+        return False
 
     def close(self) -> Message | None:
         """The session is over: what has come of a message without its L, unterminated; None if nothing has."""

@@ -33,7 +33,7 @@ def main() -> int:
     parts = options.only.split(",")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
     machine = describe()
     table.machine_table(console, machine)
@@ -85,14 +85,15 @@ def _receive(console: Console, quick: bool) -> tuple[list[Cell], dict[int, float
 
 
 def _tell_errors(console: Console, log: Path) -> None:
-    """The first lines of a log that tell of trouble."""
+    """The first line of a log that tells of trouble, and its last."""
     lines = [
         line
         for line in log.read_text(encoding="utf-8").splitlines()
         if '"info"' not in line and '"warning"' not in line
     ]
-    for line in lines[:3]:
-        console.print(f"{log.parent.name}/{log.name}: {line}", markup=False, highlight=False)
+    for line in dict.fromkeys([*lines[:1], *lines[-1:]]):
+        text = line if len(line) < 300 else f"{line[:140]} ... {line[-140:]}"
+        console.print(f"{log.parent.name}/{log.name}: {text}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

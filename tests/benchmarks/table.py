@@ -88,7 +88,7 @@ def _receive_rows(table: Table, cell: Cell) -> None:
 def _verdict(times: Sample | None, target: float, words: str, *, show: bool = False) -> str:
     if times is None:
         return f"{words}: not measured"
-    value = f"{times.median:.2f} ({times.low:.2f} to {times.high:.2f}), " if show else ""
+    value = f"{times.median:.3f} ({times.low:.2f} to {times.high:.2f}); " if show else ""
     return f"{value}{words}: " + ("[green]met[/]" if times.median >= target else "[bold red]missed[/]")
 
 

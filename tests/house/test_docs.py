@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -46,7 +47,7 @@ def docstrings_of_fields(source: str, name: str) -> dict[str, str]:
     """The text under each field of a class."""
     [body] = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name]
     found = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             assert isinstance(field.target, ast.Name)
             found[field.target.id] = " ".join(str(text.value.value).split())
@@ -55,13 +56,18 @@ def docstrings_of_fields(source: str, name: str) -> dict[str, str]:
 
 def tolerance_table() -> str:
     """Name, values, default, and what is said of it in the code."""
-    said = docstrings_of_fields((ROOT / "protocols" / "astm" / "tolerance.py").read_text(encoding="utf-8"), "Tolerances")
+    said = docstrings_of_fields(
+        (ROOT / "protocols" / "astm" / "tolerance.py").read_text(encoding="utf-8"), "Tolerances"
+    )
     hints = get_type_hints(Tolerances)
     lines = ["| tolerance | values | strict | what it is for |", "|---|---|---|---|"]
     for field in fields(Tolerances):
         hint, strict = hints[field.name], getattr(STRICT, field.name)
         choices = get_args(hint) if get_origin(hint) is Literal else ()
-        values = ", ".join(f"`{choice}`" for choice in choices) or {bool: "`true`, `false`", int: "bytes", float: "seconds"}[hint]
+        values = (
+            ", ".join(f"`{choice}`" for choice in choices)
+            or {bool: "`true`, `false`", int: "bytes", float: "seconds"}[hint]
+        )
         shown = str(strict).lower() if isinstance(strict, bool) else strict
         lines.append(f"| `{field.name}` | {values} | `{shown}` | {said[field.name]} |")
     return "\n".join(lines) + "\n"
@@ -79,7 +85,9 @@ def test_the_check_of_the_table_can_fail() -> None:
 def test_every_timer_is_on_the_page_with_its_seconds() -> None:
     for deadline in Deadline:
         seconds = "the link's own" if deadline is Deadline.TURNAROUND else f"{SECONDS[deadline]:g} s"
-        assert re.search(rf"(?m)^\| `{deadline.name}` \| {re.escape(seconds)} \|", DATALINK), f"{deadline.name}: {seconds}"
+        assert re.search(rf"(?m)^\| `{deadline.name}` \| {re.escape(seconds)} \|", DATALINK), (
+            f"{deadline.name}: {seconds}"
+        )
     assert len(re.findall(r"(?m)^\| `[A-Z_]+` \| (?:\d+ s|the link's own) \|", DATALINK)) == len(Deadline)
 
 
@@ -104,8 +112,8 @@ def counted() -> set[str]:
     found = set()
     for value in vars(metrics).values():
         if isinstance(value, MetricWrapperBase):
-            name = value._name  # type: ignore[attr-defined]
-            found.add(f"{name}_total" if value._type == "counter" else name)  # type: ignore[attr-defined]
+            name = value._name
+            found.add(f"{name}_total" if value._type == "counter" else name)
     return found
 
 
@@ -156,16 +164,24 @@ NOT_YET = {"link", "store"}
 def test_labmw_has_every_command_that_a_page_names() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        named = set(re.findall(r"(?m)(?:^|`|[ /(])labmw ((?!is|does|has|and)[a-z]+)(?= [A-Z-]|`| show| [a-z./]+\.toml|$)", text))
-        assert named <= COMMANDS.keys() | NOT_YET, f"{page.name}: there is no command {', '.join(named - COMMANDS.keys())}"
+        named = set(
+            re.findall(r"(?m)(?:^|`|[ /(])labmw ((?!is|does|has|and)[a-z]+)(?= [A-Z-]|`| show| [a-z./]+\.toml|$)", text)
+        )
+        assert named <= COMMANDS.keys() | NOT_YET, (
+            f"{page.name}: there is no command {', '.join(named - COMMANDS.keys())}"
+        )
     assert NOT_YET.isdisjoint(COMMANDS), "it is there now: tell the pages"
 
 
 def test_every_shipped_driver_is_in_the_readme_with_its_evidence() -> None:
-    shipped: list[Driver] = [driver for driver in Registry.find().drivers.values() if not driver.name.startswith("any-")]
+    shipped: list[Driver] = [
+        driver for driver in Registry.find().drivers.values() if not driver.name.startswith("any-")
+    ]
     for driver in shipped:
         assert re.search(rf"(?m)^\| `{driver.name}` \|.*\| {driver.evidence.name.lower()} \|$", README), driver.name
-    assert len(re.findall(r"(?m)^\| `[a-z0-9-]+` \|.*\| (?:unverified|manual|capture|bench|routine) \|$", README)) == len(shipped)
+    assert len(
+        re.findall(r"(?m)^\| `[a-z0-9-]+` \|.*\| (?:unverified|manual|capture|bench|routine) \|$", README)
+    ) == len(shipped)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.options import LanguageOption, Tongue, console, fail
+from labmw.cli.options import JsonOption, LanguageOption, Tongue, console, fail
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -43,12 +44,15 @@ def demo(
         "build/demo"
     ),
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the folder behind for a look around.")] = True,
+    as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
     """Play a morning: four simulated analyzers, a LIS that is away for a while, about 300 results, some of them planted.
 
     The daemon is the real one, on a fresh store. At the end three independent sides are counted: what the simulators sent, SQL on the
     store, and what the LIS has received. The folder stays: look around with labmw status and labmw result show.
+
+    With --json the count goes to standard output and everything else to standard error.
 
     With --break ack-first the same count must find lost results, and names them.
 
@@ -61,7 +65,7 @@ def demo(
     from labmw.errors import LabmwError
 
     tongue: Language = "fr" if language is Tongue.FR else "en"
-    paper = console()
+    paper = console(stderr=as_json)
     try:
         set_up = stage.set_up(out, seed, tongue)
         paper.print(say("demo-begins" if broken is None else "demo-begins-broken", tongue, folder=out))
@@ -72,6 +76,8 @@ def demo(
         fail(str(error), FAILED)
     counted = count(sides)
     table.show(paper, sides, counted, tongue)
+    if as_json:
+        typer.echo(json.dumps(table.row(counted), ensure_ascii=False, indent=2))
     _conclude(paper, counted, tongue, on_purpose=broken is not None)
     if keep:
         _look_around(paper, set_up, sides, tongue)

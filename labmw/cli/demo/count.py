@@ -54,7 +54,7 @@ class Count:
     tallies: tuple[Tally, ...]
     lost: tuple[tuple[str, ...], ...]  # analyzer, specimen, code, value, why
     twice: tuple[tuple[str, ...], ...]
-    strangers: tuple[tuple[str, ...], ...]  # in the store, sent by nobody
+    strangers: tuple[tuple[str, ...], ...]  # in the store and sent by nobody, or with the LIS and not in the store
     unsent: int  # never acknowledged: still with the analyzer, which keeps it
     outcomes: tuple[Outcome, ...]
 
@@ -77,12 +77,7 @@ def count(sides: Sides) -> Count:
     """Hold the three sides against each other."""
     lost = [*_never_stored(sides), *_stuck(sides.stored), *_never_received(sides)]
     twice = [*_stored_twice(sides), *_received_twice(sides)]
-    known = {one.key for one in sides.sent}
-    strangers = [
-        (row.analyzer, row.specimen, row.code, row.value, "sent-by-nobody")
-        for row in sides.stored
-        if row.key not in known
-    ]
+    strangers = list(_strangers(sides))
     outcomes = tuple(_outcome(case, sides) for case in sides.planted)
     return Count(
         tuple(_tally(name, sides, lost, twice) for name in sides.analyzers),
@@ -134,6 +129,18 @@ def _received_twice(sides: Sides) -> Iterable[tuple[str, ...]]:
         row = owners.get(report)
         if times > max(1, wanted[report]):
             yield row.analyzer if row else "", *report, "received-twice"
+
+
+def _strangers(sides: Sides) -> Iterable[tuple[str, ...]]:
+    """What must not be there at all: stored and sent by nobody, or with the LIS and not in the store, under this value."""
+    sent = {one.key for one in sides.sent}
+    for row in sides.stored:
+        if row.key not in sent:
+            yield row.analyzer, row.specimen, row.code, row.value, "sent-by-nobody"
+    stored = {row.report for row in sides.stored}
+    for one in sides.reported:
+        if one.report not in stored:
+            yield "", one.specimen, one.code, one.value, "received-not-stored"
 
 
 def _tally(name: str, sides: Sides, lost: list[tuple[str, ...]], twice: list[tuple[str, ...]]) -> Tally:

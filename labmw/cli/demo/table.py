@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from rich import box
 from rich.console import Console
@@ -131,3 +132,27 @@ def _list(console: Console, title: str, rows: Sequence[tuple[str, ...]], languag
     console.print(table)
     if len(rows) > LISTED:
         console.print(Text(say("demo-more", language, count=len(rows) - LISTED), "bold red"))
+
+
+def row(count: Count) -> dict[str, object]:
+    """The count as JSON."""
+    listed = {"lost": count.lost, "twice": count.twice, "strangers": count.strangers}
+    names = ("analyzer", "specimen", "code", "value", "why")
+    return {
+        "schema": "labmw-demo/1",
+        "well": count.well,
+        "total": asdict(count.total),
+        "analyzers": [asdict(tally) for tally in count.tallies],
+        **{name: [dict(zip(names, one, strict=True)) for one in rows] for name, rows in listed.items()},
+        "unsent": count.unsent,
+        "planted": [
+            {
+                "case": one.case.case,
+                "specimen": one.case.specimen,
+                "well": one.well,
+                "expect": list(one.case.expect),
+                "found": one.found,
+            }
+            for one in count.outcomes
+        ],
+    }

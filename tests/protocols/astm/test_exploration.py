@@ -63,6 +63,7 @@ CONSTANT_SLOTS = {
     "_pending",
     "_strict",
     "_replies",
+    "_plain",
     "can_receive",
     "used",
     "_scanner",

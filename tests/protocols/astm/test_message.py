@@ -258,7 +258,7 @@ def test_last_record_without_cr() -> None:
         (b"H|\\\\^&|\rL|1\r", "bad delimiter definition"),
         (b"H|\\^&\nL|1\n", "record_line_feeds"),
         (b"H|\\^&\r\nL|1\r\n", "record_line_feeds"),
-        (b"\x00\xff", "no header"),
+        (b"\x00\xff", "no whole record"),
     ],
 )
 def test_what_cannot_be_parsed(data: bytes, says: str) -> None:
