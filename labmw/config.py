@@ -73,7 +73,7 @@ class Link(_Strict, frozen=True):
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
-    tolerances: dict[str, str | int | bool] = {}  # added to the driver's
+    tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
 
 
 class Lis(_Strict, frozen=True):

@@ -81,15 +81,14 @@ class MllpSender:
         writer, self._writer = self._writer, None
         task, self._reading = self._reading, None
         self._unanswered = 0
+        if writer is not None:
+            writer.close()
         if task is not None:
             task.cancel()
-            await asyncio.wait(
-                {task}
-            )  # not `await task`: that would also swallow the cancellation of whoever waits here
+            await asyncio.wait({task})  # not `await task`: that would also swallow the cancellation of whoever waits here
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("acknowledgments could not be read", peer=f"{self._host}:{self._port}", why=str(error))
         if writer is not None:
-            writer.close()
             try:
                 async with asyncio.timeout(2.0):
                     await writer.wait_closed()
