@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.model import Flag
@@ -18,7 +17,6 @@ _CLAIM = re.compile(r"^Evidence:\s*(\w+)", re.MULTILINE)
 _SOURCE = re.compile(r"^Source:\s*\S", re.MULTILINE)
 
 
-@lru_cache(maxsize=4096)
 def loinc_check_digit(code: str) -> bool:
     """True when the number behind the hyphen is the mod 10 check digit of the one before it (LOINC manual, appendix C)."""
     number, hyphen, digit = code.rpartition("-")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver.declaration import Driver, Field, Hl7Driver
 from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
+from labmw.driver.menu import menu_of
 from labmw.driver.observation import ObservationReader, Tube, inventory_of, tube_of
 from labmw.driver.observed import pick
 from labmw.driver.reading import (
@@ -38,6 +39,8 @@ _WORK_QUERIES = (
     "INIBAR",
 )  # QPD-1 of queries for work whose QPD-3 is the container: IHE LAW, and Roche's
 
+_PADDING = ("",) * 26  # so that every field of ORC and OBR that is read can be asked for
+
 Tubes = dict[SpecimenGroup, Tube]
 
 
@@ -57,8 +60,9 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     orders = [_order(group, tubes, driver, controls) for group in groups.orders]
     reader = ObservationReader(
         driver=driver,
+        menu=menu_of(driver, message),
         header=header,
-        zone=zone_of_message(header.field(7), zone),
+        zone=zone if driver.utc else zone_of_message(header.component(7), zone),
         doubt=doubt,
         controls=controls,
         ordering=kind == "order",
@@ -77,7 +81,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         protocol="hl7",
         kind=kind,
         delimiters=header.field(1) + header.field(2),
-        structure=" ".join(segment.name for segment in segments),
+        structure=" ".join(groups.names),
         sender=header.field(3),
         receiver=header.field(5),
         serial=_first(segments, driver.serial),
@@ -127,28 +131,30 @@ def _patient(segment: Segment) -> PatientRead:
 
 
 def _order(group: OrderGroup, tubes: Tubes, driver: Hl7Driver, controls: bool) -> OrderRead:
-    obr, tube = group.obr, tubes.get(group.above) if group.above else None
-    named = _named_by(group, driver) or (tube.identifiers if tube else ())
-    service = obr.field(4)
+    obr, above = group.obr, group.above
+    cells = [*obr.fields, *_PADDING]
+    tube = tubes[above] if above else Tube()
+    named = _named_by(group, driver) or tube.identifiers
+    service = cells[4]
     return OrderRead(
         specimen=named[0] if len(named) == 1 else "",
-        specimen_raw=group.above.spm.field(2) if group.above and group.above.spm else "",
+        specimen_raw=above.spm.field(2) if above and above.spm else "",
         instrument_specimen_raw="",
         tests_raw=service,
         tests=(service,),
         codes=(pick(obr, driver.ordered),),
-        priority=obr.field(5),
-        action=obr.component(11),
-        specimen_type=obr.field(15),
-        report_type=obr.field(25),
+        priority=cells[5],
+        action=obr.component(11) if cells[11] else "",
+        specimen_type=cells[15],
+        report_type=cells[25],
         patient=group.patient,
         specimens=named,
-        control=controls or bool(tube and tube.control),
-        placer=obr.field(2),
-        filler=obr.field(3),
+        control=controls or tube.control is not None,
+        placer=cells[2],
+        filler=cells[3],
         awos=pick(obr, driver.awos) if driver.awos else "",
-        time=obr.field(7),
-        state=_control(group.orc, group.above, tubes) if group.orc else None,
+        time=cells[7],
+        state=_control(group.orc, above, tubes) if group.orc else None,
     )
 
 
@@ -160,10 +166,11 @@ def _named_by(group: OrderGroup, driver: Hl7Driver) -> tuple[str, ...]:
 
 
 def _control(orc: Segment, above: SpecimenGroup | None, tubes: Tubes) -> OrderControl:
-    parents = tuple(text for n in range(1, len(orc.repetitions(8)) + 1) if (text := orc.component(8, repetition=n)))
-    named = tubes[above].identifiers if above in tubes else ()
-    specimen = named[0] if len(named) == 1 else ""
-    return OrderControl(orc.field(1), orc.field(2), orc.field(3), orc.field(5), parents, specimen)
+    cells = [*orc.fields, *_PADDING]
+    repeats = range(1, len(orc.repetitions(8)) + 1) if cells[8] else ()
+    parents = tuple([text for n in repeats if (text := orc.component(8, repetition=n))])
+    named = tubes[above].identifiers if above else ()
+    return OrderControl(cells[1], cells[2], cells[3], cells[5], parents, named[0] if len(named) == 1 else "")
 
 
 def _results(reader: ObservationReader, groups: Groups, orders: Sequence[OrderRead], tubes: Tubes) -> list[ResultRead]:
@@ -174,9 +181,10 @@ def _results(reader: ObservationReader, groups: Groups, orders: Sequence[OrderRe
         group = observation.order
         index = index_of[group] if group else None
         own = _named_by(group, reader.driver) if group else ()
-        named = [Tube(own)] if own else [tubes[one] for one in groups.specimens_of(observation)]
+        named = (Tube(own),) if own else tuple([tubes[one] for one in groups.specimens_of(observation)])
         order = orders[index] if index is not None else None
-        results.append(reader.read(observation, index, order, named, behind.get(_substance(observation), ())))
+        substances = behind.get(_substance(observation), ()) if behind else ()
+        results.append(reader.read(observation, index, order, named, substances))
     return results
 
 

@@ -55,7 +55,7 @@ class RecordReader:
         """Read the record at this place of the message."""
         driver, plan, order = self.driver, self.plan, above.order
         cells = plan.cells(record)
-        test_id, test = plan.test(cells[driver.test.field - 1], record)
+        test_id, test = plan.test(cells[plan.at_test], record)
         status = plan.status(cells)
         indexed = test is not None and bool(test.index)
         main = driver.main(test_id, status) if driver.main else test_id.main
@@ -71,29 +71,29 @@ class RecordReader:
             problem, facts = self._problem(record, above, test_id, test, status, main, read_as)
         if not problem and main and moment.doubt == "unreadable":
             problem, facts = "bad-time", (("time", time),)
-        flags = plan.flags(cells[driver.flag.field - 1], record)
+        flags = plan.flags(cells[plan.at_flag], record)
         return ResultRead(
             seq=cells[1],
             record=place,
             specimen=order.specimen if order else "",
             order=above.index,
             code=test_id.code,
-            code_raw=cells[driver.test.field - 1],
+            code_raw=cells[plan.at_test],
             detail=test_id.detail,
             analyte=test_id.analyte,
             main=main,
             value=value,
-            value_raw=cells[driver.value.field - 1],
+            value_raw=cells[plan.at_value],
             quantity=read_as.quantity,
             comparator=read_as.comparator,
             number=read_as.number,
-            unit_raw=cells[driver.unit.field - 1],
+            unit_raw=cells[plan.at_unit],
             ucum=read_as.ucum,
             loinc=test.loinc if test and (main or indexed) else "",
             test_name=test.name if test else "",
             index=test.index if test else "",
-            range_raw=cells[driver.range.field - 1],
-            flags_raw=cells[driver.flag.field - 1],
+            range_raw=cells[plan.at_range],
+            flags_raw=cells[plan.at_flag],
             flags=flags | self._alarms(comments) if driver.alarm else flags,
             status=status,
             operator=plan.operator(cells),
