@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -165,6 +166,20 @@ def test_no_two_results_of_a_message_share_an_identity(capture: Path) -> None:
     for one in Decoder(REGISTRY, None, PARIS).decode(capture).messages:
         identities = [(r.specimen, r.code, r.part, r.run, r.time) for r in one.reading.results]
         assert len(set(identities)) == len(identities)
+
+
+@pytest.mark.parametrize("capture", FAMILY_CAPTURES)
+def test_no_damaged_byte_raises_or_changes_a_number_unseen(capture: Path) -> None:
+    """HL7 has no checksum: a changed digit is another number. A changed separator must not make a number of its neighbours."""
+    wire, chance = framed(capture), random.Random(7)
+    sent = set(re.findall(rb"[0-9.]+", wire))
+    for _ in range(150):
+        place, value = chance.randrange(len(wire)), chance.choice(b'|^~\\&\r\n\x0b\x1c0A\xe9"')
+        damaged = wire[:place] + bytes([value]) + wire[place + 1 :]
+        there = sent | set(re.findall(rb"[0-9.]+", damaged))
+        for result in (one for message in shown(damaged)["messages"] for one in message["results"]):
+            if result["number"] is not None and "E+" not in result["value"]:
+                assert result["number"].lstrip("-").encode() in there
 
 
 @pytest.mark.parametrize("driver", [pytest.param(driver, id=driver.name) for driver in DRIVERS])

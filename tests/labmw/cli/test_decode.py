@@ -259,7 +259,7 @@ LAB29 = (
     b"MSH|^~\\&|cobas 4800 software 2.3|LAB|LIS|H|20260613145247+0100||OUL^R22^OUL_R22|1|P|2.5.1|||ER|AL\rPID|||P1\r"
     b'SPM|1|A17&ROCHE\rSAC|||A17\rOBR||""||0BHIV1^^99ROC\rORC|SC||||CM\r'
     b"OBX|1|ST|0BHIV1^^99ROC|1.1|3.26E+05 cp/mL|1/mL^^UCUM||Full^^99ROC|||F|||20260612||op||C4800^Roche|20260612194324\r"
-    b"INV|MMX^^99ROC|OK^^HL70383|SR^^HL70384||||||||||||||L7\r"
+    b"INV|MMX^^99ROC|OK^^HL70383|SR^^HL70384|||||||||||||L7\r"
 )
 
 

@@ -163,9 +163,7 @@ def test_an_hl7_sender_is_looked_up_among_hl7_drivers(tmp_path: Path) -> None:
     write(
         tmp_path,
         "acme.py",
-        text=GOOD.format(name="acme-hl7", pattern=r"^ACME\|LAB$").replace(
-            "DRIVER = Driver(", 'DRIVER = Driver(protocol="hl7", '
-        ),
+        text=GOOD.format(name="acme-hl7", pattern=r"^ACME\|LAB$").replace("Driver", "Hl7Driver"),
     )
     registry = Registry.find([tmp_path])
     message = Hl7Message.parse(b"MSH|^~\\&|ACME|LAB|LIS||20260310||ORU^R01|1|P|2.5.1\r")
