@@ -13,6 +13,7 @@ _LETTERS = frozenset("HPORCQMS")
 _SEGMENTS = frozenset(
     {"MSH", "PID", "SPM", "SAC", "ORC", "OBR", "TQ1", "OBX", "QPD"}
 )  # those that stand open above an OBX
+_LAST_OF_OBX = 30  # 2.8.2; the last that IHE LAW uses
 _CLAIM = re.compile(r"^Evidence:\s*(\w+)", re.MULTILINE)
 _SOURCE = re.compile(r"^Source:\s*\S", re.MULTILINE)
 
@@ -105,6 +106,8 @@ def _place_fault(place: Field, protocol: str) -> str:
         return f"{place.record!r} is no record of LIS02-A2"
     if protocol == "hl7" and place.record not in _SEGMENTS:
         return f"{place.record!r} is no segment that stands above a result; use one of {', '.join(sorted(_SEGMENTS))}"
+    if place.record == "OBX" and place.field > _LAST_OF_OBX:
+        return f"OBX has {_LAST_OF_OBX} fields"
     if place.field < 1 or place.component < 0 or place.repeat < 1 or place.sub < 1:
         return "fields, components, subcomponents and repeats are counted from 1"
     if protocol == "astm" and place.sub > 1:

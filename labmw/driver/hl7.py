@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from labmw.driver.declaration import Driver, Field, Hl7Driver
 from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
 from labmw.driver.menu import menu_of
-from labmw.driver.observation import ObservationReader, Tube, inventory_of, tube_of
-from labmw.driver.observed import pick
+from labmw.driver.observation import ObservationReader, Tube, interprets, inventory_of, tube_of
+from labmw.driver.observed import pick, repeated
 from labmw.driver.reading import (
     Facts,
     Inventory,
@@ -72,8 +72,8 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     queries = [_query(segment, driver) for segment in groups.queries]
     if kind == "result" and (controls or (results and all(one.control for one in results))):
         kind = "qc-result"
-    refused = kind not in _SERVED and kind != "qc-result"
-    reason, facts = ("unsupported-type", (("type", header.field(9) or "-"),)) if refused else doubt
+    refused = _refusal(kind, message)
+    reason, facts = refused or doubt
     return Reading(
         driver=driver.name,
         driver_version=driver.version,
@@ -102,11 +102,21 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         disposition=Disposition.REFUSED if refused else Disposition.QUARANTINED if reason else Disposition.ACCEPTED,
         reason=reason,
         reason_facts=facts,
+        problems=tuple(one for one in (message.charset_problem, message.line_end_problem) if one),
         tolerances_used=tuple(tolerances_used),
         message_type=header.field(9),
         inventory=tuple(inventory_of(segment, after) for after, segment in groups.inventory),
         responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
     )
+
+
+def _refusal(kind: Kind, message: Message) -> tuple[str, Facts] | None:
+    """Why a message is not served at all (AR): sending it again would not cure it, and nothing of it may be believed (law 4)."""
+    if kind not in _SERVED and kind != "qc-result":
+        return "unsupported-type", (("type", message.header.field(9) or "-"),)
+    if message.version and message.version.partition(".")[0] != "2":
+        return "unsupported-version", (("version", message.version),)
+    return None
 
 
 def _doubt(driver: Hl7Driver, sender: str) -> tuple[str, Facts]:
@@ -167,41 +177,47 @@ def _named_by(group: OrderGroup, driver: Hl7Driver) -> tuple[str, ...]:
 
 def _control(orc: Segment, above: SpecimenGroup | None, tubes: Tubes) -> OrderControl:
     cells = [*orc.fields, *_PADDING]
-    repeats = range(1, len(orc.repetitions(8)) + 1) if cells[8] else ()
-    parents = tuple([text for n in repeats if (text := orc.component(8, repetition=n))])
+    parents = tuple([text for text in repeated(orc, 8) if text]) if cells[8] else ()
     named = tubes[above].identifiers if above else ()
     return OrderControl(cells[1], cells[2], cells[3], cells[5], parents, named[0] if len(named) == 1 else "")
 
 
 def _results(reader: ObservationReader, groups: Groups, orders: Sequence[OrderRead], tubes: Tubes) -> list[ResultRead]:
     index_of = {group: index for index, group in enumerate(groups.orders)}
-    behind = _contributing(groups)
+    behind: dict[OrderGroup | None, Tube] = {}
+    substances = _contributing(groups.observations)
     results = []
-    for observation in groups.observations:
-        group = observation.order
+    for observation, contributing in zip(groups.observations, substances, strict=True):
+        group, above = observation.order, observation.specimen
         index = index_of[group] if group else None
-        own = _named_by(group, reader.driver) if group else ()
-        named = (Tube(own),) if own else tuple([tubes[one] for one in groups.specimens_of(observation)])
         order = orders[index] if index is not None else None
-        substances = behind.get(_substance(observation), ()) if behind else ()
-        results.append(reader.read(observation, index, order, named, substances))
+        if group and (named := _named_by(group, reader.driver)):
+            tube = Tube(named)
+        elif above is not None:
+            tube = tubes[above]
+        else:
+            tube = behind.get(group) or behind.setdefault(group, _one_of(groups.specimens_of(observation), tubes))
+        results.append(reader.read(observation, index, order, tube, contributing))
     return results
 
 
-def _contributing(groups: Groups) -> dict[tuple[int, str, str], tuple[Inventory, ...]]:
-    """The substances behind results: those of an interpretation behind a number are the number's too (cobas pro sends them last)."""
-    found: dict[tuple[int, str, str], tuple[Inventory, ...]] = {}
-    for number, observation in enumerate(groups.observations, 1):
-        if observation.inventory:
-            items = tuple(inventory_of(segment, f"OBX{number}") for segment in observation.inventory)
-            key = _substance(observation)
-            found[key] = found.get(key, ()) + items
-    return found
+def _one_of(groups: Sequence[SpecimenGroup], tubes: Tubes) -> Tube:
+    """The one specimen there is, or all that it may have been."""
+    if len(groups) == 1:
+        return tubes[groups[0]]
+    return Tube(tuple(dict.fromkeys(one for group in groups for one in tubes[group].identifiers)))
 
 
-def _substance(observation: Observation) -> tuple[int, str, str]:
-    order = observation.order
-    return order.place if order else -1, observation.obx.component(3), observation.obx.field(4)
+def _contributing(observations: Sequence[Observation]) -> list[tuple[Inventory, ...]]:
+    """The substances behind each result; those behind the interpretation of a number are the number's too (cobas pro)."""
+    own = [
+        tuple([inventory_of(segment, f"OBX{number}") for segment in observation.inventory])
+        for number, observation in enumerate(observations, 1)
+    ]
+    for place in range(len(own) - 1):
+        if not own[place] and own[place + 1] and interprets(observations[place + 1], observations[place]):
+            own[place] = own[place + 1]
+    return own
 
 
 def _query(segment: Segment, driver: Hl7Driver) -> QueryRead:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from labmw.driver.check import loinc_check_digit
 from labmw.driver.declaration import Field, Hl7Driver, Test, TestId
 from labmw.driver.kept import Kept
-from labmw.driver.observed import pick
+from labmw.driver.observed import pick, repeated
 from labmw.model import Flag
 from protocols.hl7.er7 import Message, Segment, Separators
 
@@ -128,8 +128,7 @@ def _identify(obx: Segment, driver: Hl7Driver) -> TestId:
 def _flags(obx: Segment, driver: Hl7Driver) -> frozenset[Flag]:
     found: set[Flag] = set()
     n = driver.flag.field
-    for repeat in range(1, len(obx.repetitions(n)) + 1):
-        code, system = obx.component(n, repetition=repeat), obx.component(n, 3, repetition=repeat)
+    for code, system in zip(repeated(obx, n), repeated(obx, n, 3), strict=True):
         if code and code not in driver.silent:
             own = driver.flags if system in _STANDARD else driver.alarms
             found.add(own.get(code, Flag.UNKNOWN))

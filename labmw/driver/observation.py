@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from labmw.driver.declaration import Evidence, Field, Hl7Driver, Measure, Test, TestId
 from labmw.driver.grouping import Observation, SpecimenGroup
 from labmw.driver.menu import Menu, Named, Pick
-from labmw.driver.observed import CODED, measured, pick, stray, value_text
-from labmw.driver.reading import Facts, Inventory, ObxRead, OrderRead, ResultRead, Role
+from labmw.driver.observed import CODED, measured, pick, repeated, stray, value_text
+from labmw.driver.reading import Facts, Inventory, ObxRead, OrderRead, ResultRead, Role, listed
 from labmw.driver.timestamp import Moment, read_time
 from labmw.driver.value import ValueRead, read_coded, read_detail, read_main, read_unknown
 from protocols.hl7.er7 import Segment
@@ -20,16 +19,15 @@ _PADDING = ("",) * 30  # so that every field up to OBX-29 can be asked for
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """A specimen as the driver reads it: its identifiers, container and role, and the control in it."""
+    """A specimen as the driver reads it: its identifiers, container and role, and the control in it.
+
+    Several identifiers: the message does not say which of them was measured.
+    """
 
     identifiers: tuple[str, ...] = ()
     container: str = ""
     role: str = ""
-    material: str = ""  # SPM-4.1
     control: Inventory | None = None
-
-
-_NO_TUBE = Tube()
 
 
 @dataclass(slots=True)
@@ -51,10 +49,10 @@ class ObservationReader:
         observation: Observation,
         index: int | None,
         order: OrderRead | None,
-        tubes: Sequence[Tube],
+        tube: Tube,
         contributing: tuple[Inventory, ...],
     ) -> ResultRead:
-        """Read one OBX, the `index`-th order's, measured on one of these tubes."""
+        """Read one OBX, the `index`-th order's, measured on this tube."""
         driver, obx = self.driver, observation.obx
         cells = [*obx.fields, *_PADDING]
         kind, status = cells[2], self._read(self.menu.status, driver.status, observation, cells)
@@ -62,7 +60,7 @@ class ObservationReader:
         test_id, test = named.test_id, named.test
         run = self._read(self.menu.run, driver.run, observation, cells)
         role = self._role(named, kind, index, run, observation)
-        main = self._is_main(role, kind, test_id, status, order)
+        main = self._is_main(role, kind, named, status, order)
         value = value_text(obx, kind, driver)
         measure = measured(obx, kind, value, driver)
         read_as = self._read_value(value, measure, obx, named, main)
@@ -71,11 +69,8 @@ class ObservationReader:
         time = self._read(self.menu.completed, driver.completed, observation, cells)
         time = time or self._read(self.menu.completed_or, driver.completed_or, observation, cells)
         moment = read_time(time, self.zone, driver.utc)
-        tube = tubes[0] if len(tubes) == 1 else _NO_TUBE
-        identifiers = tube.identifiers if tube is not _NO_TUBE else _distinct(tubes)
-        problem, facts = self._problem(
-            observation, identifiers, tube, test_id, test, status, main, read_as, moment, time
-        )
+        identifiers = tube.identifiers
+        problem, facts = self._problem(observation, tube, test_id, test, status, main, read_as, moment, time)
         state = order.state if order else None
         return ResultRead(
             seq=cells[1],
@@ -141,8 +136,10 @@ class ObservationReader:
             return "interpretation"
         return "result"
 
-    def _is_main(self, role: Role, kind: str, test_id: TestId, status: str, order: OrderRead | None) -> bool:
-        driver = self.driver
+    def _is_main(self, role: Role, kind: str, named: Named, status: str, order: OrderRead | None) -> bool:
+        driver, test_id = self.driver, named.test_id
+        if named.test is not None and named.test.index:
+            return False
         if role != "result" or status in driver.traced:
             return False
         if kind in driver.unreported_types or test_id.code in driver.unreported:
@@ -187,7 +184,6 @@ class ObservationReader:
     def _problem(
         self,
         observation: Observation,
-        identifiers: tuple[str, ...],
         tube: Tube,
         test_id: TestId,
         test: Test | None,
@@ -198,13 +194,13 @@ class ObservationReader:
         time: str,
     ) -> tuple[str, Facts]:
         """Say why this result cannot be used as it is, the gravest reason first; "" when it can."""
-        driver, obx = self.driver, observation.obx
+        driver, obx, identifiers = self.driver, observation.obx, tube.identifiers
         if self.doubt[0]:
             return self.doubt
         if driver.evidence is Evidence.UNVERIFIED:
             return "unverified-driver", (("driver", driver.name),)
         if len(identifiers) > 1:
-            return "several-specimens", (("specimens", ", ".join(identifiers)),)
+            return "several-specimens", (("specimens", listed(identifiers)),)
         if not identifiers:
             return "no-specimen", ()
         if not main and not (test and test.index):
@@ -238,10 +234,6 @@ class ObservationReader:
         return next((text for text in named if text and text not in driver.materials), "")
 
 
-def _distinct(tubes: Sequence[Tube]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for tube in tubes for one in tube.identifiers))
-
-
 def tube_of(group: SpecimenGroup, driver: Hl7Driver) -> Tube:
     """A specimen as the driver reads it; several containers without a specimen identifier are several identifiers."""
     identifiers: tuple[str, ...] = ()
@@ -257,14 +249,24 @@ def tube_of(group: SpecimenGroup, driver: Hl7Driver) -> Tube:
         identifiers,
         containers[0] if len(containers) == 1 else "",
         spm.component(11) if spm else "",
-        spm.component(4) if spm else "",
         next((item for item in items if item.kind == "CO"), None),
+    )
+
+
+def interprets(later: Observation, earlier: Observation) -> bool:
+    """Whether a coded observation stands behind a number under the same code and OBX-4, and tells what it means."""
+    one, other = earlier.obx, later.obx
+    return (
+        later.order is earlier.order
+        and other.field(2) in CODED
+        and one.field(2) not in CODED
+        and (one.field(3), one.field(4)) == (other.field(3), other.field(4))
     )
 
 
 def inventory_of(segment: Segment, after: str) -> Inventory:
     """An INV segment as sent."""
-    status = tuple(segment.component(2, repetition=n) for n in range(1, len(segment.repetitions(2)) + 1))
+    status = tuple(repeated(segment, 2))
     return Inventory(
         segment.line,
         segment.component(1),

@@ -59,11 +59,11 @@ class Plan:
             self._tests.keep(raw, found)
         return found
 
-    def code(self, raw: str, record: Record, repeat: int) -> str:
+    def code(self, raw: str) -> str:
         """The test code that one repeat of O.5 orders."""
         found = self._codes.get(raw)
         if found is None:
-            found = places.ordered(record, repeat, self.driver)
+            found = places.ordered(raw, self._delimiters, self.driver)
             self._codes.keep(raw, found)
         return found
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from labmw.driver import places
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
 from labmw.driver.plan import Plan
-from labmw.driver.reading import Facts, OrderRead, ResultRead
+from labmw.driver.reading import Facts, OrderRead, ResultRead, listed
 from labmw.driver.timestamp import read_time
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Flag
@@ -114,8 +114,10 @@ class RecordReader:
         driver = self.driver
         if driver.alarm is None:
             return frozenset()
-        codes = {places.text(comment, driver.alarm).strip() for comment in comments} - {"", *driver.silent}
-        return frozenset(driver.alarms.get(code, Flag.UNKNOWN) for code in codes)
+        codes = {places.text(comment, driver.alarm).strip() for comment in comments}
+        return frozenset(
+            [driver.alarms.get(code, Flag.UNKNOWN) for code in codes if code and code not in driver.silent]
+        )
 
     def _read_value(self, text: str, unit: str, test_id: TestId, test: Test | None, reported: bool) -> ValueRead:
         if not self.known or (reported and test is None):
@@ -141,7 +143,7 @@ class RecordReader:
         if order is None or not order.specimen:
             return "no-specimen", ()
         if len(order.specimens) > 1:
-            return "several-specimens", (("specimens", ", ".join(order.specimens)),)
+            return "several-specimens", (("specimens", listed(order.specimens)),)
         if not main and not (test and test.index):
             return "", ()
         if test is None:

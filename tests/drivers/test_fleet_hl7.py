@@ -172,14 +172,13 @@ def test_no_two_results_of_a_message_share_an_identity(capture: Path) -> None:
 def test_no_damaged_byte_raises_or_changes_a_number_unseen(capture: Path) -> None:
     """HL7 has no checksum: a changed digit is another number. A changed separator must not make a number of its neighbours."""
     wire, chance = framed(capture), random.Random(7)
-    sent = set(re.findall(rb"[0-9.]+", wire))
     for _ in range(150):
         place, value = chance.randrange(len(wire)), chance.choice(b'|^~\\&\r\n\x0b\x1c0A\xe9"')
         damaged = wire[:place] + bytes([value]) + wire[place + 1 :]
-        there = sent | set(re.findall(rb"[0-9.]+", damaged))
+        there = {digits.lstrip(b"0") for digits in re.findall(rb"[0-9.]+", damaged)}
         for result in (one for message in shown(damaged)["messages"] for one in message["results"]):
             if result["number"] is not None and "E+" not in result["value"]:
-                assert result["number"].lstrip("-").encode() in there
+                assert result["number"].lstrip("-0").encode() in there
 
 
 @pytest.mark.parametrize("driver", [pytest.param(driver, id=driver.name) for driver in DRIVERS])

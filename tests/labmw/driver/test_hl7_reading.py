@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labmw.driver import hl7
-from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
+from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver, Test
 from labmw.driver.kept import LONGEST, MOST, Kept
 from labmw.driver.reading import Reading
 from labmw.errors import DriverError
@@ -105,6 +105,26 @@ def test_a_query_names_its_specimen_only_where_its_profile_says_so() -> None:
     assert reading(header("QBP^Z03"), "QPD|Z03^HOST QUERY|T1|PATIENT|A17").specimens == ()
 
 
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [("2.3", "unknown-sender"), ("2.5.1^FRA^2.5", "unknown-sender"), ("", "unknown-sender"), ("2.8", "unknown-sender"),
+     ("3.0", "unsupported-version"), ("9", "unsupported-version")],
+)  # fmt: skip
+def test_an_unknown_version_is_refused(version: str, reason: str) -> None:
+    read = reading(header("ORU^R01").removesuffix("2.5.1") + version, "OBR|1", OBX)
+    assert read.reason == reason
+    assert (read.disposition is Disposition.REFUSED) == (reason == "unsupported-version")
+
+
+def test_a_wrong_character_set_and_odd_line_ends_are_told() -> None:
+    data = (
+        header("ORU^R01") + "||||||ASCII\r\nOBR|1\r\n" + OBX.replace("warm", "é") + "\r\nNTE|1||"
+    ).encode() + b"\xe9\r\n"
+    first, second = hl7.read(Message.parse(data), ANY, zone=PARIS).problems
+    assert "ASCII" in first
+    assert "instead of CR" in second
+
+
 LINE = st.text(alphabet="MSHPIDOBXRNTEQ|^~&\\0123456789.<>=, ", max_size=40)
 
 
@@ -159,3 +179,40 @@ def test_texts_too_long_to_keep_are_read_all_the_same() -> None:
     assert not kept
     assert kept.keep("x" * LONGEST, 8) == 8
     assert len(kept) == 1
+
+
+MAPPED = Hl7Driver(
+    name="acme",
+    evidence=Evidence.MANUAL,
+    material=(Field("SPM", 4, 1),),
+    materials=frozenset({"SER"}),
+    loinc_sent=Field("OBX", 3, 4),
+    tests={"K": Test("2823-3", "mmol/L"), "HI": Test("", index="H"), "CRP": Test("1988-5", "mg/L", text=False)},
+)
+
+
+@pytest.mark.parametrize(
+    ("material", "code", "processing", "problem"),
+    [
+        ("SER", "K", "P", ""),
+        ("", "K", "P", ""),
+        ("UR", "K", "P", "other-material"),
+        ("UR", "K", "Q", ""),  # a control is what it is
+        ("SER", "K^^L^2951-2", "P", "loinc-mismatch"),
+        ("SER", "K^^L^2823-3", "P", ""),
+        ("SER", "CRP", "P", "unit-mismatch"),
+        ("SER", "NA", "P", "unknown-code"),
+    ],
+)
+def test_a_mapped_result_and_what_speaks_against_it(material: str, code: str, processing: str, problem: str) -> None:
+    rows = (header("OUL^R22", processing), f"SPM|1|A17||{material}", "OBR||W1", f"OBX|1|NM|{code}||4.1|mmol/L|||||F")
+    (one,) = hl7.read(Message.parse(("\r".join(rows) + "\r").encode()), MAPPED, zone=PARIS).results
+    assert one.problem == problem
+    assert one.loinc == ("2823-3" if code.startswith("K") else "1988-5" if code == "CRP" else "")
+
+
+def test_a_serum_index_is_no_result_and_its_number_is_read() -> None:
+    rows = (header("OUL^R22"), "SPM|1|A17||SER", "OBR||W1", "OBX|1|NM|HI||12||||||F", "OBX|2|NM|HI||?||||||F")
+    one, two = hl7.read(Message.parse(("\r".join(rows) + "\r").encode()), MAPPED, zone=PARIS).results
+    assert (one.index, one.main, one.number, one.problem) == ("H", False, "12", "")
+    assert (two.index, two.problem) == ("H", "unexpected-word")

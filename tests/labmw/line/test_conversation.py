@@ -236,20 +236,38 @@ async def test_the_receive_timer_ends_the_session_and_what_came_is_unterminated(
         assert line.ask("SELECT state FROM result") == [("quarantined",)]
 
 
+class FloodingWire(MemoryWire):
+    """There is always something to read: the reader never has to wait."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.left = most
+
+    async def read(self) -> bytes:
+        if self._in.empty() and self.left:
+            self.left -= 1
+            return b"n"
+        return await super().read()
+
+
 async def test_a_peer_that_never_ceases_to_send_rubbish_does_not_keep_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SECONDS, Deadline.RECEIVE, 0.05)
+    left: list[int] = []
+
+    class Noticing(AstmConversation):
+        async def _session_closed(self, reason: str) -> None:
+            left.append(wire.left)
+            await super()._session_closed(reason)
+
     async with lineside(tmp_path, ["S1"]) as line:
-        wire = line.converse()
-        assert await wire.ask(ENQ_) == ACK_
-        assert await wire.ask(frames(message("S1"))[0]) == ACK_
-        for _ in range(400):
-            wire.say(b"rubbish")
-            if line.ask("SELECT closing FROM session"):
-                break
-            await asyncio.sleep(0.001)
-        await line.until("SELECT DISTINCT closing FROM session WHERE closing <> 'eot'", [("timeout",)])
+        wire = FloodingWire(100_000)
+        wire.say(ENQ_ + frames(message("S1"))[0])
+        line.converse(Noticing, wire)
+        assert await wire.answer(2) == ACK_ * 2
+        await line.until("SELECT closing FROM session ORDER BY opened_at LIMIT 1", [("timeout",)])
+        assert left[0] > 0
 
 
 async def test_an_idle_connection_is_closed_after_its_limit(tmp_path: Path) -> None:
@@ -349,6 +367,17 @@ async def test_a_line_that_opens_and_ends_sessions_without_pause_does_not_fill_t
         await asyncio.sleep(0.2)
         assert line.store.waiting < 50
         line.disk.ready.set()
+
+
+async def test_every_session_of_such_a_line_is_in_the_journal_as_long_as_the_disk_keeps_up(tmp_path: Path) -> None:
+    async with lineside(tmp_path) as line:
+        wire = line.converse()
+        for _ in range(300):
+            wire.say(ENQ_ + EOT_)
+        wire.hang_up()
+        await line.ended()
+        assert line.ask("SELECT count(*), count(closed_at) FROM session") == [(300, 300)]
+        assert len(line.passed(">")) == 600
 
 
 async def test_a_disk_that_hangs_does_not_let_noise_fill_the_memory(tmp_path: Path) -> None:
