@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,7 @@ async def half_messages(port: int, laboratory: Laboratory) -> None:
 
 @pytest.mark.parametrize("misbehave", [silent, rubbish, sessions, damaged, endless, half_messages])
 async def test_one_bad_peer_and_the_others_are_answered_in_time(
-    misbehave: Callable[[int, Laboratory], Awaitable[None]], tmp_path: Path
+    misbehave: Callable[[int, Laboratory], Coroutine[object, object, None]], tmp_path: Path
 ) -> None:
     port = free_port()
     stage = Stage(tmp_path, free_port(), free_port())
@@ -134,7 +134,7 @@ tolerances = {{ max_frame = 64000 }}
     specimens = [f"G{number}" for number in range(12)]
     stage.build(specimens)
     async with Lis(stage.lis_port) as lis, running(stage) as laboratory:
-        bad = asyncio.create_task(misbehave(port, laboratory))  # type: ignore[arg-type]
+        bad = asyncio.create_task(misbehave(port, laboratory))
         good = Analyzer(stage.analyzer_port)
         took = []
         for specimen in specimens:
