@@ -63,7 +63,8 @@ word = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_
 maybe = st.just("") | word
 lines = st.lists(word, min_size=1, max_size=3).map("\n".join)
 time = st.sampled_from(["", "2026", "20260315", "20260315081702", "20260315081702+0100", "20260315081702.5-0430"])
-codes = st.builds(Code, word, maybe, word, maybe, maybe, maybe)
+# A local code goes with its coding system, or neither is there.
+codes = st.builds(Code, word, maybe, word) | st.builds(Code, word, maybe, word, word, maybe, word)
 entity = st.builds(EntityId, word, maybe, maybe, maybe)
 dilution = st.sampled_from(["", "1:10", ":5", "<1:10", "1.5", "2+3"])
 comments = st.lists(st.builds(Comment, lines, word, st.none() | codes), max_size=2).map(tuple)
@@ -148,11 +149,13 @@ tube = st.builds(
     location=st.none() | codes,
     dilution=dilution,
 )
+# An INV below an SPM belongs to the specimen: only a result has substances of its own.
+about_the_tube = observation.map(lambda one: replace(one, materials=()))
 full_tube = st.builds(
     lambda specimen, materials, about: replace(specimen, materials=materials, observations=about),
     tube,
     tuples(material),
-    tuples(observation, 1),
+    tuples(about_the_tube, 1),
 )
 step = st.builds(
     Step,
