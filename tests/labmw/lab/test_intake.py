@@ -240,13 +240,25 @@ async def test_a_quarantined_result_sent_again_whole_takes_its_row_and_raises_it
     cut = reading(POTASSIUM_CRITICAL, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated")
     first = await take(line, cut)
     assert line.ask("SELECT kind, state FROM alert") == [("critical", "open")]
+    assert line.ask("SELECT reason, state FROM quarantine") == [("unterminated", "open")]
     second = await take(line, reading(POTASSIUM_CRITICAL))
     assert line.ask("SELECT message, state FROM result") == [(second.message, "verify")]
+    assert line.ask("SELECT state, closed_by, note FROM quarantine") == [
+        ("replayed", "labmw", f"sent again in message {second.message}")
+    ]
     assert line.ask("SELECT message FROM work") == [(second.message,)]
     await take(line, reading(POTASSIUM_CRITICAL))
     assert line.ask("SELECT count(*) FROM alert") == [(1,)]
     assert line.ask("SELECT count(*) FROM repeat") == [(1,)]
     assert first.message != second.message
+
+
+async def test_a_message_of_which_only_a_part_was_sent_again_stays_in_quarantine(line: Lineside) -> None:
+    other = replace(result(), specimen="S2")
+    cut = reading(result(), other, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated")
+    await take(line, cut)
+    await take(line, reading(result()))
+    assert line.ask("SELECT reason, state FROM quarantine") == [("unterminated", "open")]
 
 
 @pytest.mark.parametrize("stored_before", [True, False])
