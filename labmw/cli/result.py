@@ -44,7 +44,7 @@ def show(
     from labmw.cli.story import Manner, tell
     from labmw.cli.story_view import Drawing
     from labmw.errors import StoreError
-    from labmw.store import Reader
+    from labmw.store import open_reader
     from labmw.watch.evidence import alike, evidence
     from labmw.watch.spoken import some
 
@@ -53,7 +53,7 @@ def show(
     zone = ZoneInfo(settings.site.timezone)
     wanted = specimen.strip()
     try:
-        with Reader(settings.store.url) as reader:
+        with open_reader(settings.store.url) as reader:
             found = reader.view(evidence(settings.site.id, wanted))
             if not (found.story.results or found.story.specimens or found.story.orders):
                 similar = some(reader.view(alike(settings.site.id, wanted)))

@@ -40,7 +40,7 @@ def serve(config: ConfigOption = None) -> None:
 def run(config: Config, file: Path) -> int:
     """Take the store, bring it up to date, and supervise; return the exit code."""
     from labmw.errors import StoreError
-    from labmw.store import migrate, sqlite_file
+    from labmw.store import is_postgresql, migrate, place_of, sqlite_file
     from labmw.store.lock import hold
     from labmw.watch import log as logging
     from labmw.watch import metrics_folder
@@ -48,18 +48,21 @@ def run(config: Config, file: Path) -> int:
 
     logging.begin("serve")
     try:
-        with hold(config.store.url) as lock:
+        with hold(config.store.url) as kept:
             migrate(config.store.url)
-            store = sqlite_file(config.store.url)
-            folder = metrics_folder.prepare(store)
+            folder = metrics_folder.prepare(file if is_postgresql(config.store.url) else sqlite_file(config.store.url))
             environment = {**os.environ, metrics_folder.VARIABLE: str(folder)}
             structlog.get_logger("labmw.watch").info(
-                "labmw serves", site=config.site.id, store=str(store), links=len(config.link), configuration=str(file)
+                "labmw serves",
+                site=config.site.id,
+                store=place_of(config.store.url),
+                links=len(config.link),
+                configuration=str(file),
             )
             supervisor = Supervisor(
                 parts(config, file),
                 environment,
-                keeps=(lock,),
+                keeps=kept,
                 died=lambda process: metrics_folder.forget(folder, process),
             )
             return asyncio.run(supervisor.run())

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from labmw.clock import Clock, read_stamp
 from labmw.errors import StoreError
-from labmw.store import Reader, Transaction, statements
+from labmw.store import Transaction, open_reader, statements
 
 log = structlog.get_logger("labmw.console")
 
@@ -73,7 +73,7 @@ class StoreCollector(Collector):
         with self._lock:
             if self.clock.monotonic() >= self._until:
                 try:
-                    with Reader(self.url) as reader:
+                    with open_reader(self.url) as reader:
                         self._known = reader.view(figures(self.site))
                 except StoreError as error:
                     log.error("the store cannot be read for the metrics", why=str(error))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labmw.clock import Clock, read_stamp
 from labmw.errors import StoreError
-from labmw.store import Reader, Row, Transaction, statements
+from labmw.store import Row, Transaction, open_reader, statements
 
 LATE = 60.0  # seconds; the lines process writes every 15 (labmw.app.HEARTBEAT_EVERY)
 
@@ -26,7 +26,7 @@ class Health:
 def look(url: str, site: str, clock: Clock, *, beats: bool) -> Health:
     """Look now. `beats`: the configuration has something whose state is written down (a link or a LIS)."""
     try:
-        with Reader(url) as reader:
+        with open_reader(url) as reader:
             states = reader.view(_states(site))
     except StoreError:
         return Health(("the store cannot be read; see the log of the web process",))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from labmw.driver.reading import Facts, Reading
-from labmw.errors import StoreBusy, StoreError
+from labmw.errors import StoreError, StoreUnfit
 from labmw.line.received import Received
 from labmw.model import Disposition
-from labmw.store.failure import is_storage
 from protocols.astm.message import Message as AstmMessage
 
 T = TypeVar("T")
-
-_UNFIT = (OverflowError, UnicodeError, TypeError, ValueError)  # of values that no column can hold (labmw.store.writer)
 
 
 def unread(received: Received, error: Exception) -> Reading:
@@ -74,12 +70,7 @@ def too_many(reading: Reading, most: int) -> Reading:
 
 def is_the_message(error: Exception) -> bool:
     """Whether storing failed for what the message says and not for the disk: then sending it again would not cure it (law 4)."""
-    if isinstance(error, StoreBusy):
-        return False
-    if not isinstance(error, StoreError):
-        return True
-    cause = error.__cause__
-    return isinstance(cause, _UNFIT) or (isinstance(cause, sqlite3.Error) and not is_storage(cause))
+    return isinstance(error, StoreUnfit) or not isinstance(error, StoreError)
 
 
 def storable(value: T) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from labmw.errors import StoreError
+from labmw.errors import StoreError, StoreUnfit
 
 # Primary result codes (sqlite.org/rescode.html) that are the disk's, the machine's or a neighbour's: nothing of the group is kept.
 _STORAGE: dict[int, tuple[str, str]] = {
@@ -36,6 +36,9 @@ _STORAGE: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_INTERRUPT: ("writing {file} was interrupted", "send again"),
 }
 
+UNFIT: tuple[type[Exception], ...] = (OverflowError, UnicodeError, TypeError, ValueError)
+"""What Python raises for a value that no column can hold."""
+
 
 def is_storage(error: sqlite3.Error) -> bool:
     """True when the disk, the machine or another process failed, and not one statement."""
@@ -51,12 +54,13 @@ def explain(error: Exception, file: Path) -> StoreError:
         problem, remedy = _STORAGE[code]
         return StoreError(f"{problem.format(file=file)} ({error}); {remedy}")
     if code == sqlite3.SQLITE_CONSTRAINT:
-        return StoreError(
+        return StoreUnfit(
             f"{file} holds something else under the same key, or lacks what this refers to ({error}); nothing was changed"
         )
     if code == sqlite3.SQLITE_TOOBIG:
-        return StoreError(f"a value is too large for {file} ({error}); lower limits.message_bytes")
-    return StoreError(f"{file} refused a statement ({error}); this is a fault in labmw, please report it")
+        return StoreUnfit(f"a value is too large for {file} ({error}); lower limits.message_bytes")
+    kind = StoreUnfit if isinstance(error, (sqlite3.Error, *UNFIT)) else StoreError
+    return kind(f"{file} refused a statement ({error}); this is a fault in labmw, please report it")
 
 
 def _primary(error: Exception) -> int:

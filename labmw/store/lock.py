@@ -1,4 +1,7 @@
-"""Who serves this store? One labmw at a time: an advisory lock on a file beside it, which the kernel drops when its holder dies."""
+"""Who serves this store? One labmw at a time: an advisory lock on a file beside it, which the kernel drops when its holder dies.
+
+In a PostgreSQL database it is the server's lock (labmw.store.postgresql.lock).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labmw.errors import StoreError
-from labmw.store.address import sqlite_file
+from labmw.store.address import is_postgresql, server_of, sqlite_file
 
 LOOK = 0.2
 """Seconds that somebody who only looks may have the lock, at most."""
@@ -27,13 +30,22 @@ def lock_file(url: str) -> Path:
 
 
 @contextmanager
-def hold(url: str, patience: float = ORPHANS) -> Iterator[int]:
+def hold(url: str, patience: float = ORPHANS) -> Iterator[tuple[int, ...]]:
     """Serve this store for as long as the block lasts; raises StoreError when another process already does.
 
-    Gives the descriptor of the lock. A child that inherits it holds the store with its parent, and after it: where the one that took the
+    A PostgreSQL database is held by the connection that writes it (labmw.store.postgresql.writer): here it is only waited for.
+
+    Gives the descriptors to hand to a child. A child that inherits the one of the lock holds the store with its parent, and after it: where the one that took the
     lock was killed, this waits up to `patience` seconds for what it left to finish.
     The file stays: removing it would let a third process lock a new file of the same name while the second holds the old one.
     """
+    if is_postgresql(url):
+        from labmw.store.aside import ask  # noqa: PLC0415 - asyncpg is loaded only where a URL asks for it
+        from labmw.store.postgresql.lock import wait_until_free  # noqa: PLC0415
+
+        ask(wait_until_free(server_of(url), patience))
+        yield ()
+        return
     path = lock_file(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +62,7 @@ def hold(url: str, patience: float = ORPHANS) -> Iterator[int]:
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield descriptor
+        yield (descriptor,)
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
@@ -58,6 +70,11 @@ def hold(url: str, patience: float = ORPHANS) -> Iterator[int]:
 
 def holder(url: str) -> int | None:
     """The process that serves this store (0 when it is not told), or None; makes no file."""
+    if is_postgresql(url):
+        from labmw.store.aside import ask  # noqa: PLC0415
+        from labmw.store.postgresql.lock import holder as holder_of_database  # noqa: PLC0415
+
+        return ask(holder_of_database(server_of(url)))
     path = lock_file(url)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

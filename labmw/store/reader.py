@@ -1,6 +1,6 @@
-"""How is the store read beside the writer, from the same process or another, and also when nobody writes?
+"""How is a SQLite file read beside the writer, from the same process or another, and also when nobody writes?
 
-`Reader` is for commands (`labmw status`, `labmw result show`); it never waits for the writer and never makes a file.
+It never waits for the writer and never makes a file.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from labmw.store.revision import require
 from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values
 
 
-class Reader:
+class SqliteReader:
     """A read-only view of one store; a context manager. To be used in the thread that made it."""
 
     def __init__(self, url: str, *, busy: float = 5.0) -> None:
         self._file = sqlite_file(url)
-        require(self._file)
+        require(url)
         self._busy = busy
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
@@ -100,12 +100,6 @@ class Reader:
 
     def _disturbed(self) -> bool:
         return self._lying is not None and (_wal(self._file).exists() or _state(self._file) != self._lying)
-
-
-def read_sync(url: str, statement: Executable, parameters: Values = NONE) -> list[Row]:
-    """Ask one question of a store, whether or not labmw runs; raises StoreError."""
-    with Reader(url) as reader:
-        return reader.read(statement, parameters)
 
 
 def _wal(file: Path) -> Path:

@@ -7,27 +7,32 @@ from contextlib import closing
 from pathlib import Path
 
 from labmw.errors import StoreError
-from labmw.store.address import sqlite_file
+from labmw.store.address import is_postgresql, place_of, server_of, sqlite_file
 from labmw.store.connection import open_for_reading
 from labmw.store.failure import explain
 from labmw.store.schema import REVISION
 
 
 def revision_of(url: str) -> str | None:
-    """The revision of a store; None when the file is absent or empty. Raises StoreError when it is something else."""
+    """The revision of a store; None when it is absent or empty. Raises StoreError when it is something else."""
+    if is_postgresql(url):
+        from labmw.store.aside import ask  # noqa: PLC0415 - asyncpg is loaded only where a URL asks for it
+        from labmw.store.postgresql.revision import revision  # noqa: PLC0415
+
+        return ask(revision(server_of(url)))
     return _revision(sqlite_file(url))
 
 
-def require(file: Path) -> None:
+def require(url: str) -> None:
     """Raise StoreError, with the remedy, unless the store is of this labmw's revision."""
-    found = _revision(file)
+    found = revision_of(url)
     if found == REVISION:
         return
     if found is None:
-        raise StoreError(f"there is no store at {file}; set store.url, or start `labmw serve` once to make it")
-    _known(file, found)
+        raise StoreError(f"there is no store at {place_of(url)}; set store.url, or start `labmw serve` once to make it")
+    _known(url, found)
     raise StoreError(
-        f"{file} is of revision {found} and this labmw needs {REVISION}; start `labmw serve` once to bring it up to date"
+        f"{place_of(url)} is of revision {found} and this labmw needs {REVISION}; start `labmw serve` once to bring it up to date"
     )
 
 
@@ -36,14 +41,17 @@ def migrate(url: str) -> None:
 
     An up-to-date store costs one read: the migration machinery is only loaded when there is something to do.
     """
-    file = sqlite_file(url)
-    found = _revision(file)
+    found = revision_of(url)
     if found == REVISION:
         return
     if found is not None:
-        _known(file, found)
-    from labmw.store.migrations import upgrade  # noqa: PLC0415 - alembic takes a third of a second to load
+        _known(url, found)
+    from labmw.store import migrations  # noqa: PLC0415 - alembic takes a third of a second to load
 
+    if is_postgresql(url):
+        migrations.upgrade_database(url)
+        return
+    file = sqlite_file(url)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,17 +59,17 @@ def migrate(url: str) -> None:
             f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere"
         ) from error
     try:
-        upgrade(file)
+        migrations.upgrade(file)
     except sqlite3.Error as error:
         raise explain(error, file) from error
 
 
-def _known(file: Path, found: str) -> None:
+def _known(url: str, found: str) -> None:
     from labmw.store.migrations import revisions  # noqa: PLC0415
 
     if found not in revisions():
         raise StoreError(
-            f"{file} was written by another version of labmw (revision {found}, this one knows up to {REVISION}); "
+            f"{place_of(url)} was written by another version of labmw (revision {found}, this one knows up to {REVISION}); "
             "start that version, or restore the backup made before the upgrade"
         )
 

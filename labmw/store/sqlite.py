@@ -1,24 +1,21 @@
-"""The store in one SQLite file, as the event loop sees it: submit, wait for the disk, read beside the writer."""
+"""The store in one SQLite file."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
-from sqlalchemy.sql.base import Executable
-
-from labmw.errors import StoreBusy, StoreError
 from labmw.store.address import sqlite_file
-from labmw.store.reader import Reader
+from labmw.store.queued import QueuedStore
+from labmw.store.reader import SqliteReader
 from labmw.store.revision import require
-from labmw.store.transaction import NONE, Commit, Row, T, Transaction, Values
-from labmw.store.writer import Job, Writer
+from labmw.store.transaction import Commit
+from labmw.store.writer import Writer
 
 
-class SqliteStore:
-    """A `Store` (labmw.store.transaction) in one file. All methods are called from one event loop.
+class SqliteStore(QueuedStore):
+    """A `Store` (labmw.store.transaction) in one file.
 
     `group` is how many transactions share a commit at most, `queue` how many may wait, `busy` how many seconds the writer waits
     for another process that writes. `on_commit` is called in the loop after each commit or failed group.
@@ -36,129 +33,17 @@ class SqliteStore:
         on_commit: Callable[[Commit], None] | None = None,
     ) -> None:
         self.url, self.file = url, sqlite_file(url)
-        self._group, self._limit, self._busy, self._on_commit = group, queue, busy, on_commit
-        self._writer: Writer | None = None
-        self._readers: ThreadPoolExecutor | None = None
-        self._reader: Reader | None = None
-        self._sent = 0
+        super().__init__(str(self.file), limit=queue)
+        self._group, self._busy, self._on_commit = group, busy, on_commit
 
-    async def start(self) -> None:
-        """Open; raises StoreError when the store is missing, of another revision, or cannot be written."""
-        require(self.file)
-        self._loop = asyncio.get_running_loop()
-        self._writer = self.writer(
-            self.file, group=self._group, busy=self._busy, loop=self._loop, on_commit=self._on_commit
-        )
-        self._sent = 0
-        self._writer.start()
-        self._readers = ThreadPoolExecutor(1, "labmw-store-reader")
-        try:
-            await self.run(_nothing())
-        except StoreError:
-            await self.stop()
-            raise
+    def require(self) -> None:
+        """Raise StoreError when the file is missing or of another revision."""
+        require(self.url)
 
-    async def stop(self) -> None:
-        """Commit what is queued, then close; what comes later is refused."""
-        writer, self._writer = self._writer, None
-        readers, self._readers = self._readers, None
-        if readers is not None:
-            await self._loop.run_in_executor(readers, self._close_reader)
-            readers.shutdown(wait=False)
-        if writer is not None:
-            writer.put(None)
-            await asyncio.to_thread(writer.join)
+    def make_writer(self, loop: asyncio.AbstractEventLoop) -> Writer:
+        """The thread that writes the file."""
+        return self.writer(self.file, group=self._group, busy=self._busy, loop=loop, on_commit=self._on_commit)
 
-    @property
-    def waiting(self) -> int:
-        """How many transactions wait for their turn."""
-        return self._sent - self._writer.taken if self._writer is not None else 0
-
-    def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
-        """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
-        future: asyncio.Future[T] = self._put(transaction, None, ())
-        return future
-
-    def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
-        """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
-        future: asyncio.Future[None] = self._put(None, statement, rows)
-        return future
-
-    # `timeout` is a bound on waiting, not on the work, which nobody may cancel half-way: hence not asyncio.timeout.
-
-    async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:  # noqa: ASYNC109
-        """Run a transaction and wait for the disk.
-
-        StoreBusy after `timeout` seconds: if it had begun by then and still commits, that is not undone (law 3).
-        """
-        return await self._wait(self.submit(transaction), timeout)
-
-    async def run_rows(
-        self,
-        statement: Executable,
-        rows: Sequence[Values],
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> None:
-        """Insert rows and wait for the disk; StoreBusy after `timeout` seconds, as for `run`."""
-        await self._wait(self.submit_rows(statement, rows), timeout)
-
-    async def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
-        """Ask one question, in the reader's thread; sees every commit that was told before."""
-        return await self._read(lambda reader: reader.read(statement, parameters))
-
-    async def view(self, transaction: Transaction[T]) -> T:
-        """Ask several questions of one and the same moment, in the reader's thread."""
-        return await self._read(lambda reader: reader.view(transaction))
-
-    def _put(self, script: Transaction[Any] | None, statement: Executable | None, rows: Sequence[Values]) -> Any:
-        writer = self._writer
-        if writer is None:
-            raise StoreError(f"the store {self.file} is not open; start it before it is used")
-        if self._sent - writer.taken >= self._limit:
-            raise StoreBusy(
-                f"{self._limit} transactions already wait for the disk of {self.file}; "
-                "senders are refused and keep their data until it catches up: look at the disk"
-            )
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._sent += 1
-        writer.put(Job(future, script, statement, rows))
-        return future
-
-    async def _wait(self, future: asyncio.Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
-        if timeout is None:
-            return await future
-        alarm = self._loop.call_later(timeout, _give_up, future, timeout)
-        try:
-            return await future
-        finally:
-            alarm.cancel()
-
-    async def _read(self, question: Callable[[Reader], T]) -> T:
-        if self._readers is None:
-            raise StoreError(f"the store {self.file} is not open; start it before it is used")
-        return await self._loop.run_in_executor(self._readers, self._ask, question)
-
-    def _ask(self, question: Callable[[Reader], T]) -> T:
-        if self._reader is None:
-            self._reader = Reader(self.url, busy=self._busy)
-        return question(self._reader)
-
-    def _close_reader(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-
-
-def _give_up(future: asyncio.Future[Any], timeout: float) -> None:
-    if not future.done():
-        future.set_exception(
-            StoreBusy(
-                f"the store did not commit within {timeout:g} s; the sender is refused and sends again: look at the disk"
-            )
-        )
-
-
-def _nothing() -> Transaction[None]:
-    """A transaction without a step: opening the file for it shows whether it can be written."""
-    return
-    yield
+    def make_reader(self) -> SqliteReader:
+        """What reads the file."""
+        return SqliteReader(self.url, busy=self._busy)

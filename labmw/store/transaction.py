@@ -17,7 +17,7 @@ from collections.abc import Generator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from sqlalchemy.sql.base import Executable
 
@@ -74,6 +74,23 @@ class Commit(NamedTuple):
     kept: int
     failed: int
     seconds: float
+
+
+class Reader(Protocol):
+    """A read-only view of a store for who does not run in an event loop; a context manager, used by one thread."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+
+    def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
+        """Ask one question; raises StoreError."""
+
+    def view(self, script: Transaction[T]) -> T:
+        """Ask several questions of one and the same moment; raises StoreError."""
 
 
 class Store(Protocol):

@@ -1,42 +1,26 @@
-"""Who writes to SQLite? One thread: it takes what is queued, commits it as one group, and only then tells who waits."""
+"""Who writes to SQLite? One thread, with each job of a group in a savepoint of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.base import Executable
 
 from labmw.errors import StoreError
 from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_writing
-from labmw.store.failure import explain, is_storage
-from labmw.store.transaction import Commit, Row, Step, Transaction, Values
-
-Outcome: TypeAlias = tuple["asyncio.Future[Any]", Any, Exception | None]
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """What waits for its turn: a script, and who waits for it. Rows for one insert are a job that can travel with its like."""
-
-    future: asyncio.Future[Any]
-    script: Transaction[Any] | None
-    statement: Executable | None = None
-    rows: Sequence[Values] = ()
+from labmw.store.failure import UNFIT, explain, is_storage
+from labmw.store.group import GroupThread, Job, Outcome
+from labmw.store.transaction import Commit, Row, Step, Transaction
 
 
-class Writer:
+class Writer(GroupThread):
     """The writer thread of one SQLite file.
 
     `settle` is where durability is decided: commit, then tell. A test overrides it to show that the other order loses.
@@ -51,87 +35,25 @@ class Writer:
         loop: asyncio.AbstractEventLoop,
         on_commit: Callable[[Commit], None] | None,
     ) -> None:
-        self._file, self._group, self._busy = file, group, busy
-        self._loop, self._on_commit = loop, on_commit
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        super().__init__(group=group, loop=loop, on_commit=on_commit)
+        self._file, self._busy = file, busy
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
-        self._thread = threading.Thread(target=self._run, name="labmw-store-writer", daemon=True)
-        self.taken = 0  # jobs taken from the queue so far; written by the thread alone, read by the loop
 
-    def start(self) -> None:
-        """Start the thread; the file is opened with the first group."""
-        self._thread.start()
+    def commit(self, jobs: list[Job], began: float) -> None:
+        """Play the jobs in one transaction and settle it; raises sqlite3.Error when the disk or a neighbour spoils the group."""
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        self.settle(connection, self._perform(connection, jobs), began)
 
-    def put(self, job: Job | None) -> None:
-        """Queue a job; None ends the thread after everything queued before it."""
-        self._queue.put(job)
-
-    def join(self) -> None:
-        """Wait until the thread has ended."""
-        self._thread.join()
-
-    # Everything below runs in the thread, `_resolve` excepted.
-
-    def _run(self) -> None:
-        while True:
-            jobs, last = self._take()
-            self.taken += len(jobs)
-            # Whoever has gone (timeout, cancelled) before the work began was told "refused": it is not begun.
-            if waiting := [job for job in jobs if not job.future.done()]:
-                self._write(waiting)
-            if last:
-                self._close()
-                return
-
-    def _take(self) -> tuple[list[Job], bool]:
-        jobs: list[Job] = []
-        job = self._queue.get()
-        with contextlib.suppress(Empty):
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) >= self._group:
-                    break
-                job = self._queue.get_nowait()
-        return jobs, job is None
-
-    def _write(self, jobs: list[Job]) -> None:
-        began = time.perf_counter()
-        try:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            self.settle(connection, self._perform(connection, jobs), began)
-        except BaseException as error:  # the thread must live: every analyzer depends on it
-            # After a failed flush the pages in memory cannot be trusted: the next group opens the file afresh.
-            self._close()
-            for job in jobs:
-                if job.script is not None:
-                    with contextlib.suppress(Exception):
-                        job.script.close()
-            self.tell([(job.future, None, _sentence(error, self._file)) for job in jobs], began)
+    def explain(self, error: Exception) -> StoreError:
+        """The sentence for what spoiled a group."""
+        return explain(error, self._file)
 
     def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
         """Make the group durable, then tell who waits: in this order (law 3)."""
         connection.execute("COMMIT")
         self.tell(outcomes, began)
-
-    def tell(self, outcomes: list[Outcome], began: float) -> None:
-        """Hand the outcomes to the event loop: one crossing per commit."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._resolve, outcomes, time.perf_counter() - began)
-
-    def _resolve(self, outcomes: list[Outcome], seconds: float) -> None:
-        failed = 0
-        for future, value, error in outcomes:
-            failed += error is not None
-            if future.done():  # gave up waiting; what was committed stays committed
-                continue
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-        if self._on_commit is not None:
-            self._on_commit(Commit(len(outcomes) - failed, failed, seconds))
 
     def _perform(self, connection: sqlite3.Connection, jobs: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -199,7 +121,7 @@ class Writer:
             if is_storage(error) or not connection.in_transaction:
                 raise
             raise explain(error, self._file) from error
-        except (OverflowError, UnicodeError, TypeError, ValueError) as error:  # a value that no column can hold
+        except UNFIT as error:  # a value that no column can hold
             raise explain(error, self._file) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -207,7 +129,8 @@ class Writer:
             self._connection = open_for_writing(self._file, self._busy)
         return self._connection
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the file; the next group opens it afresh."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -217,9 +140,3 @@ class Writer:
 def _undo(connection: sqlite3.Connection) -> None:
     connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
-
-
-def _sentence(error: BaseException, file: Path) -> StoreError:
-    problem = explain(error if isinstance(error, Exception) else RuntimeError(repr(error)), file)
-    problem.__cause__ = error
-    return problem

@@ -10,8 +10,7 @@ from pathlib import Path
 from labmw.config import Config, Link, address, load
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.line.registry import Registry
-from labmw.store import sqlite_file
-from labmw.store.revision import require
+from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
@@ -62,24 +61,17 @@ def inspect(file: Path) -> Inspection:
 
 
 def _store(config: Config) -> Iterator[Finding]:
+    url = config.store.url
     try:
-        place = sqlite_file(config.store.url)
-    except StoreError as problem:
-        yield error("store.url", "check-store", problem=problem)
-        return
-    folder = place.parent
-    if not place.exists():
-        if folder.exists():
-            yield good("store", "check-store-absent", file=place)
+        if revision_of(url) is not None:
+            require(url)
+            yield good("store", "check-store-good", file=place_of(url))
+        elif is_postgresql(url) or sqlite_file(url).parent.exists():
+            yield good("store", "check-store-absent", file=place_of(url))
         else:
-            yield warning("store.url", "check-store-folder", folder=folder)
-        return
-    try:
-        require(place)
+            yield warning("store.url", "check-store-folder", folder=sqlite_file(url).parent)
     except StoreError as problem:
         yield error("store.url", "check-store", problem=problem)
-        return
-    yield good("store", "check-store-good", file=place)
 
 
 def drivers(registry: Registry) -> Iterator[Finding]:

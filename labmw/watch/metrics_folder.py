@@ -1,4 +1,4 @@
-"""Where do the processes leave their counts for the web process? In a folder beside the store, emptied at each start."""
+"""Where do the processes leave their counts for the web process? In a folder beside the store or the configuration, emptied at each start."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """What prometheus_client looks at when it is first imported, so it must be set before a child starts."""
 
 
-def prepare(store: Path) -> Path:
-    """Make the folder for a store, or empty it; where nothing can be made beside the store, a temporary one."""
-    folder = store.with_name(f"{store.name}.metrics").absolute()
+def prepare(beside: Path) -> Path:
+    """Make the folder beside a SQLite file, or beside the configuration of a store that is none, or empty it; a temporary one where that cannot be."""
+    folder = beside.with_name(f"{beside.name}.metrics").absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.glob("*.db"):  # counts of the last run; nothing else here is ours to remove

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Text, bindparam, literal, select
 
 from labmw.config import Config
-from labmw.store import Reader, Row, Step, Transaction, schema, statements
+from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
 
 _TUBES = (
@@ -41,7 +41,7 @@ class Snapshot:
 
 def take(config: Config) -> Snapshot:
     """Look once; raises StoreError when the store cannot be read."""
-    with Reader(config.store.url) as reader:
+    with open_reader(config.store.url) as reader:
         served_by = holder(config.store.url)
         return reader.view(_look(config.site.id, served_by))
 

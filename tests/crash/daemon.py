@@ -23,7 +23,9 @@ from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.verification import Verification
 from labmw.line.conversation import AstmConversation
 from labmw.line.received import Received, Stored
-from labmw.store.sqlite import SqliteStore
+from labmw.store import SqliteStore, is_postgresql
+from labmw.store.postgresql.store import PostgresqlStore
+from labmw.store.queued import QueuedStore
 from labmw.store.transaction import Transaction
 from labmw.watch.log import begin
 from protocols.astm.events import Event
@@ -116,7 +118,7 @@ class TrappedSender(MllpSender):
         return answer
 
 
-class TrappedStore(SqliteStore):
+class _TrappedRun(QueuedStore):
     async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
         value = await super().run(transaction, timeout)
         if getattr(transaction, "__name__", "") == "delivered":
@@ -124,12 +126,26 @@ class TrappedStore(SqliteStore):
         return value
 
 
+class TrappedSqlite(_TrappedRun, SqliteStore):
+    pass
+
+
+class TrappedPostgresql(_TrappedRun, PostgresqlStore):
+    pass
+
+
+def trapped_store(url: str, *, group: int, queue: int, serves: bool) -> QueuedStore:
+    if is_postgresql(url):
+        return TrappedPostgresql(url, group=group, queue=queue, serves=serves)
+    return TrappedSqlite(url, group=group, queue=queue)
+
+
 def main() -> int:
     trapped = {
         "LaboratoryIntake": TrappedIntake,
         "Verification": TrappedVerification,
         "MllpSender": TrappedSender,
-        "open_store": TrappedStore,
+        "open_store": trapped_store,
     }
     for name, one in trapped.items():
         assert hasattr(app, name)

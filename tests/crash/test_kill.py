@@ -29,6 +29,7 @@ STEPS = (
     "delivery-committed",
 )
 KILLS = 5
+KILLS_OF_POSTGRESQL = 2  # the same code but for the executor
 IN_FLIGHT = 24
 
 
@@ -47,18 +48,24 @@ async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> Asy
                 await process.wait()
 
 
+def kills(store_url: str) -> int:
+    return KILLS_OF_POSTGRESQL if store_url else KILLS
+
+
 def expected(round_: int) -> list[str]:
     return [f"K{round_}-{place}" for place in range(IN_FLIGHT)]
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_killed_at_this_step_nothing_is_lost_and_nothing_is_doubled(step: str, tmp_path: Path) -> None:
+async def test_killed_at_this_step_nothing_is_lost_and_nothing_is_doubled(
+    step: str, store_url: str, tmp_path: Path
+) -> None:
     chance = random.Random(step)
-    everything = [specimen for round_ in range(KILLS) for specimen in expected(round_)]
-    stage = Stage(tmp_path, free_port(), free_port()).build(everything)
+    everything = [specimen for round_ in range(kills(store_url)) for specimen in expected(round_)]
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url).build(everything)
     analyzer, sending = Analyzer(stage.analyzer_port), set[asyncio.Task[None]]()
     async with Lis(stage.lis_port) as lis:
-        for round_ in range(KILLS):
+        for round_ in range(kills(store_url)):
             async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2)) as process:
                 for specimen in expected(round_):
                     sending.add(asyncio.create_task(analyzer.send(specimen, message(specimen))))
@@ -84,12 +91,12 @@ def pairs(rows: list[tuple[object, ...]]) -> dict[str, str]:
     return {str(specimen): str(state) for specimen, state in rows}
 
 
-async def test_the_variant_that_acknowledges_first_loses(tmp_path: Path) -> None:
-    everything = [specimen for round_ in range(KILLS) for specimen in expected(round_)]
-    stage = Stage(tmp_path, free_port(), free_port()).build(everything)
+async def test_the_variant_that_acknowledges_first_loses(store_url: str, tmp_path: Path) -> None:
+    everything = [specimen for round_ in range(kills(store_url)) for specimen in expected(round_)]
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url).build(everything)
     analyzer, sending = Analyzer(stage.analyzer_port), set[asyncio.Task[None]]()
     async with Lis(stage.lis_port) as lis:
-        for round_ in range(KILLS):
+        for round_ in range(kills(store_url)):
             async with daemon(stage, "message-not-committed", IN_FLIGHT // 2, "ack-first") as process:
                 for specimen in expected(round_):
                     sending.add(asyncio.create_task(analyzer.send(specimen, message(specimen))))

@@ -116,10 +116,10 @@ async def half_messages(port: int, laboratory: Laboratory) -> None:
 
 @pytest.mark.parametrize("misbehave", [silent, rubbish, sessions, damaged, endless, half_messages])
 async def test_one_bad_peer_and_the_others_are_answered_in_time(
-    misbehave: Callable[[int, Laboratory], Coroutine[object, object, None]], tmp_path: Path
+    misbehave: Callable[[int, Laboratory], Coroutine[object, object, None]], store_url: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    stage = Stage(tmp_path, free_port(), free_port())
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url)
     stage.extra = f"""
 [limits]
 connections = 200
@@ -156,12 +156,12 @@ tolerances = {{ max_frame = 64000 }}
 
 
 async def test_a_cable_pulled_in_mid_message_and_the_message_sent_again_is_one_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_module, "RECONNECT", (0.05,))
     cable = Cable(tmp_path / "ttyUSB-analyzer")
     cable.plug()
-    stage = Stage(tmp_path, free_port(), free_port())
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url)
     stage.extra = f"""
 [[link]]
 name = "serial"
@@ -189,8 +189,8 @@ serial = {{ device = "{cable.name}", bits = 7, parity = "even" }}
     cable.pull()
 
 
-async def test_an_lis_that_comes_and_goes_gets_everything_once_in_effect(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, free_port(), free_port())
+async def test_an_lis_that_comes_and_goes_gets_everything_once_in_effect(store_url: str, tmp_path: Path) -> None:
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url)
     specimens = [f"S{number}" for number in range(40)]
     stage.build(specimens)
     got: list[tuple[str, str]] = []

@@ -33,8 +33,8 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path, free_port(), free_port())
+def stage(tmp_path: Path, store_url: str) -> Stage:
+    return Stage(tmp_path, free_port(), free_port(), url=store_url)
 
 
 async def test_a_result_within_limits_reaches_the_lis_and_says_that_nobody_looked(stage: Stage) -> None:

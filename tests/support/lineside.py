@@ -27,8 +27,9 @@ from labmw.line.health import LinkHealth
 from labmw.line.received import Received
 from labmw.line.recovery import recover
 from labmw.line.registry import Registry
+from labmw.store.group import Outcome
 from labmw.store.sqlite import SqliteStore
-from labmw.store.writer import Outcome, Writer
+from labmw.store.writer import Writer
 from protocols.astm.datalink import Role
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
@@ -60,8 +61,9 @@ class _Writer(Writer):
         self.disk.commits += 1
 
 
-def store_on(url: str, disk: Disk, **settings: Any) -> SqliteStore:
-    """A real store on such a disk."""
+def store_on(url: str, disk: Disk, *, serves: bool = False, **settings: Any) -> SqliteStore:
+    """A real store on such a disk; the daemon says that it serves, which a file's own lock knows."""
+    del serves
     writer = type("WriterOnDisk", (_Writer,), {"disk": disk})
     return type("StoreOnDisk", (SqliteStore,), {"writer": writer})(url, **settings)  # type: ignore[no-any-return]
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import re
 import socket
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from postgresql_server import say, write
 
 from labmw.store import migrate
 from protocols.astm.frame import cut, encode
@@ -35,6 +39,7 @@ class Stage:
     analyzer_port: int
     lis_port: int
     extra: str = ""
+    url: str = ""  # of a store in PostgreSQL, which is up to date and empty; "" = a file in the folder
 
     @property
     def config(self) -> Path:
@@ -58,7 +63,7 @@ class Stage:
 [site]
 id = "{SITE}"
 [store]
-url = "sqlite:///labmw.db"
+url = "{self.url or "sqlite:///labmw.db"}"
 [web]
 enabled = false
 [[link]]
@@ -78,32 +83,43 @@ signatures = "signatures.toml"
 """,
             encoding="utf-8",
         )
-        migrate(f"sqlite:///{self.database}")
+        migrate(self.url or f"sqlite:///{self.database}")
         self.expect(specimens, loincs)
         return self
 
     def expect(self, specimens: Iterable[str], loincs: Sequence[str] = (ALT,)) -> None:
         """Preload patients, tubes and orders."""
+        rows: list[tuple[str, tuple[str, ...]]] = []
+        for specimen in specimens:
+            person = "INSERT INTO patient (site, identifier, family, birth, sex) VALUES (?, ?, 'TESTPERSON', '1970-01-01', 'F')"
+            tube = "INSERT INTO specimen (site, identifier, kind, patient) VALUES (?, ?, 'SER', ?)"
+            rows += [(person, (SITE, f"P-{specimen}")), (tube, (SITE, specimen, f"P-{specimen}"))]
+            for loinc in loincs:
+                asked = 'INSERT INTO "order" (site, specimen, loinc, placer) VALUES (?, ?, ?, ?)'
+                rows.append((asked, (SITE, specimen, loinc, f"O-{specimen}")))
+        self.write(rows)
+
+    def write(self, rows: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+        """Write into the store with plain SQL, all of it or nothing: the tests' own hands."""
+        if self.url:
+            write(self.url, [(numbered(sql), values) for sql, values in rows])
+            return
         with contextlib.closing(sqlite3.connect(self.database)) as store, store:
-            for specimen in specimens:
-                store.execute(
-                    "INSERT INTO patient (site, identifier, family, birth, sex) VALUES (?, ?, 'TESTPERSON', '1970-01-01', 'F')",
-                    (SITE, f"P-{specimen}"),
-                )
-                store.execute(
-                    "INSERT INTO specimen (site, identifier, kind, patient) VALUES (?, ?, 'SER', ?)",
-                    (SITE, specimen, f"P-{specimen}"),
-                )
-                for loinc in loincs:
-                    store.execute(
-                        'INSERT INTO "order" (site, specimen, loinc, placer) VALUES (?, ?, ?, ?)',
-                        (SITE, specimen, loinc, f"O-{specimen}"),
-                    )
+            for sql, values in rows:
+                store.execute(sql, values)
 
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """Look into the store with plain SQL: the tests' own eyes."""
+        if self.url:
+            return say(self.url, numbered(sql), *values)
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
             return store.execute(sql, values).fetchall()
+
+
+def numbered(sql: str) -> str:
+    """The same statement with PostgreSQL's placeholders."""
+    places = itertools.count(1)
+    return re.sub(r"\?", lambda _: f"${next(places)}", sql)
 
 
 def message(

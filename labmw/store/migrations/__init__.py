@@ -13,6 +13,8 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from labmw.store.address import server_of
+
 
 def _config() -> Config:
     config = Config()  # without alembic.ini: the scripts are found inside the installed package
@@ -41,6 +43,19 @@ def upgrade(file: Path) -> None:
             raise error.orig or error from None
         finally:
             engine.dispose()
+
+
+def upgrade_database(url: str) -> None:
+    """Bring a PostgreSQL database to the newest revision in one transaction; raises StoreError."""
+    from labmw.store.aside import ask  # noqa: PLC0415 - what follows takes a second to load
+    from labmw.store.postgresql.migration import upgrade  # noqa: PLC0415
+
+    def run(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    ask(upgrade(server_of(url), run))
 
 
 def _begin(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, LargeBinary, Text, and_, bindparam, literal, or_
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, LargeBinary, Text, and_, bindparam, literal, or_
 
 
 def given(name: str) -> BindParameter[str]:
@@ -14,7 +14,7 @@ def given(name: str) -> BindParameter[str]:
 
 def given_number(name: str) -> BindParameter[int]:
     """A number that is given when the statement is run."""
-    return bindparam(name, type_=Integer())
+    return bindparam(name, type_=BigInteger())  # the number of a row needs its 64 bits in PostgreSQL
 
 
 def given_bytes(name: str) -> BindParameter[bytes]:

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from stores import open_queued
 
-from labmw.store import SqliteStore, migrate
+from labmw.store import migrate
+from labmw.store.queued import QueuedStore
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +26,22 @@ def file(empty_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(file: Path) -> str:
-    """The address of this test's store."""
+def sqlite_url(file: Path) -> str:
+    """The address of this test's store in a file."""
     return f"sqlite:///{file}"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of this test's store: the test runs once with each database."""
+    address: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgresql")
+    return address
+
+
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[SqliteStore]:
+async def store(url: str) -> AsyncIterator[QueuedStore]:
     """This test's store, started."""
-    store = SqliteStore(url)
+    store = open_queued(url)
     await store.start()
     yield store
     await store.stop()

@@ -5,16 +5,25 @@
 `tell-first` is the variant that breaks the law: it tells who waits, lets them speak, and commits afterwards.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import sqlite3
 import sys
 import threading
+from typing import Any
 
-from labmw.store import SqliteStore, Step, Transaction
+import asyncpg
+
+from labmw.store import SqliteStore, Step, Transaction, is_postgresql
+from labmw.store.group import Outcome
+from labmw.store.postgresql import writer as postgresql
+from labmw.store.postgresql.store import PostgresqlStore
+from labmw.store.queued import QueuedStore
 from labmw.store.statements import INSERT_JOURNAL
 from labmw.store.transaction import Values
-from labmw.store.writer import Outcome, Writer
+from labmw.store.writer import Writer
 
 
 class TellFirst(Writer):
@@ -35,6 +44,29 @@ class TellFirstStore(SqliteStore):
     writer = TellFirst
 
 
+class TellFirstOfPostgresql(postgresql.Writer):
+    """The same for the other database."""
+
+    async def settle(self, connection: asyncpg.Connection[Any], outcomes: list[Outcome], began: float) -> None:
+        self.tell(outcomes, began)
+        spoken = threading.Event()
+        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.call_soon, spoken.set)
+        spoken.wait(10)
+        await connection.execute("COMMIT")
+
+
+class TellFirstPostgresqlStore(PostgresqlStore):
+    """A store with that writer."""
+
+    writer = TellFirstOfPostgresql
+
+
+def store_of(url: str, order: str) -> QueuedStore:
+    if order == "tell-first":
+        return TellFirstPostgresqlStore(url, serves=True) if is_postgresql(url) else TellFirstStore(url)
+    return PostgresqlStore(url, serves=True) if is_postgresql(url) else SqliteStore(url)
+
+
 def row(name: str) -> Values:
     return {"site": "s", "link": "l", "at": "t", "direction": ">", "data": name.encode()}
 
@@ -44,7 +76,7 @@ def two_steps(name: str) -> Transaction[None]:
     yield Step(INSERT_JOURNAL, row(f"{name}/2"))
 
 
-async def produce(store: SqliteStore, producer: int) -> None:
+async def produce(store: QueuedStore, producer: int) -> None:
     number = 0
     while True:
         name = f"{producer}.{number}"
@@ -58,7 +90,7 @@ async def produce(store: SqliteStore, producer: int) -> None:
 
 
 async def main(url: str, order: str) -> None:
-    store = TellFirstStore(url) if order == "tell-first" else SqliteStore(url)
+    store = store_of(url, order)
     await store.start()
     await asyncio.gather(*[produce(store, producer) for producer in range(20)])
 

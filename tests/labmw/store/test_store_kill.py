@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from stores import open_queued
 
-from labmw.store import SqliteStore, read_sync, schema
+from labmw.store import is_postgresql, read_sync, schema
 from labmw.store.statements import insert
 
 KILLS = int(os.environ.get("KILLS", "5"))
@@ -42,7 +43,7 @@ async def test_what_was_told_survives_the_kill(seed: int, url: str) -> None:
     firsts, seconds = ({name[:-2] for name in there if name.endswith(end)} for end in (b"/1", b"/2"))
     assert firsts == seconds
     # The next process finds a sound store and goes on.
-    store = SqliteStore(url)
+    store = open_queued(url, serves=True) if is_postgresql(url) else open_queued(url)
     await store.start()
 
     def one_more() -> object:

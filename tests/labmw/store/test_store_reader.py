@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from labmw.errors import StoreError
-from labmw.store import Reader, SqliteStore, Step, Transaction, read_sync, schema
+from labmw.store import SqliteStore, Step, Transaction, open_reader, read_sync, schema
 from labmw.store.statements import INSERT_JOURNAL
 
 COUNT = select(func.count().label("n")).select_from(schema.journal)
@@ -25,34 +25,34 @@ def count() -> Transaction[int]:
     return number
 
 
-def test_a_store_nobody_serves_is_read_without_a_trace(url: str, file: Path) -> None:
+def test_a_store_nobody_serves_is_read_without_a_trace(sqlite_url: str, file: Path) -> None:
     before = file.read_bytes(), file.stat().st_mtime_ns
-    assert read_sync(url, COUNT)[0].n == 0
-    with Reader(url) as reader:
+    assert read_sync(sqlite_url, COUNT)[0].n == 0
+    with open_reader(sqlite_url) as reader:
         assert reader.view(count()) == 0
         assert beside(file) == {"labmw.db"}
     assert beside(file) == {"labmw.db"}
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
 
 
-async def test_a_store_that_is_served_is_read_up_to_the_last_commit(url: str, file: Path) -> None:
-    store = SqliteStore(url)
+async def test_a_store_that_is_served_is_read_up_to_the_last_commit(sqlite_url: str, file: Path) -> None:
+    store = SqliteStore(sqlite_url)
     await store.start()
-    with Reader(url) as reader:
+    with open_reader(sqlite_url) as reader:
         for number in range(1, 4):
             await store.run_rows(INSERT_JOURNAL, [ROW])
             assert reader.read(COUNT)[0].n == number
-            assert read_sync(url, COUNT)[0].n == number
+            assert read_sync(sqlite_url, COUNT)[0].n == number
         files = beside(file)
     assert beside(file) == files
     await store.stop()
-    assert read_sync(url, COUNT)[0].n == 3
+    assert read_sync(sqlite_url, COUNT)[0].n == 3
 
 
-async def test_a_reader_that_was_there_before_the_writer(url: str) -> None:
-    reader = Reader(url)
+async def test_a_reader_that_was_there_before_the_writer(sqlite_url: str) -> None:
+    reader = open_reader(sqlite_url)
     assert reader.read(COUNT)[0].n == 0
-    store = SqliteStore(url)
+    store = SqliteStore(sqlite_url)
     await store.start()
     await store.run_rows(INSERT_JOURNAL, [ROW])
     assert reader.read(COUNT)[0].n == 1
@@ -62,7 +62,7 @@ async def test_a_reader_that_was_there_before_the_writer(url: str) -> None:
     reader.close()
 
 
-def test_a_store_written_while_it_was_read_as_it_lay_is_read_again(url: str, file: Path) -> None:
+def test_a_store_written_while_it_was_read_as_it_lay_is_read_again(sqlite_url: str, file: Path) -> None:
     def disturbed(times: int) -> Transaction[int]:
         rows = yield Step(COUNT)
         for _ in range(times):
@@ -73,14 +73,14 @@ def test_a_store_written_while_it_was_read_as_it_lay_is_read_again(url: str, fil
         number: int = rows[0].n
         return number
 
-    with Reader(url) as reader:
+    with open_reader(sqlite_url) as reader:
         with pytest.raises(StoreError, match="ask again"):
             reader.view(disturbed(1))
         assert reader.view(count()) == 1
         assert reader.view(disturbed(0)) == 1
 
 
-def test_after_a_kill_the_log_is_read_too(url: str, file: Path, tmp_path: Path) -> None:
+def test_after_a_kill_the_log_is_read_too(sqlite_url: str, file: Path, tmp_path: Path) -> None:
     """A killed process leaves its last commits in the -wal file; a reader must see them."""
     with closing(sqlite3.connect(file)) as writer:
         writer.execute("INSERT INTO journal (site, link, at, direction, data) VALUES ('s', 'l', 't', '>', x'00')")
@@ -94,15 +94,15 @@ def test_after_a_kill_the_log_is_read_too(url: str, file: Path, tmp_path: Path) 
     assert read_sync(f"sqlite:///{left / 'labmw.db'}", COUNT)[0].n == 1
 
 
-def test_a_reader_cannot_write(url: str, file: Path) -> None:
+def test_a_reader_cannot_write(sqlite_url: str, file: Path) -> None:
     before = file.read_bytes()
-    with Reader(url) as reader, pytest.raises(StoreError):
+    with open_reader(sqlite_url) as reader, pytest.raises(StoreError):
         reader.read(insert(schema.journal), ROW)
     assert file.read_bytes() == before
 
 
-def test_a_damaged_store_says_so(url: str, file: Path) -> None:
+def test_a_damaged_store_says_so(sqlite_url: str, file: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
-    with pytest.raises(StoreError, match=r"is damaged.*restore the last backup"), Reader(url) as reader:
+    with pytest.raises(StoreError, match=r"is damaged.*restore the last backup"), open_reader(sqlite_url) as reader:
         reader.read(select(schema.result))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labmw.errors import StoreError
-from labmw.store import Reader, SqliteStore, migrate, revision_of
+from labmw.store import SqliteStore, migrate, open_reader, revision_of
 from labmw.store.schema import REVISION
 
 
@@ -30,7 +30,8 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     assert revision_of(f"sqlite:///{tmp_path / 'labmw.db'}") == REVISION
 
 
-def test_an_up_to_date_store_is_left_alone_and_alembic_not_even_loaded(url: str, file: Path) -> None:
+def test_an_up_to_date_store_is_left_alone_and_alembic_not_even_loaded(sqlite_url: str, file: Path) -> None:
+    url = sqlite_url
     before = file.read_bytes()
     code = f"import sys; from labmw.store import migrate; migrate({url!r}); print('alembic' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -44,9 +45,10 @@ def set_revision(file: Path, text: str) -> None:
         database.commit()
 
 
-async def test_a_newer_store_is_refused_everywhere(url: str, file: Path) -> None:
+async def test_a_newer_store_is_refused_everywhere(sqlite_url: str, file: Path) -> None:
+    url = sqlite_url
     set_revision(file, "9999")
-    for attempt in (lambda: migrate(url), lambda: Reader(url)):
+    for attempt in (lambda: migrate(url), lambda: open_reader(url)):
         with pytest.raises(StoreError, match=r"revision 9999.*start that version, or restore"):
             attempt()
     with pytest.raises(StoreError, match="revision 9999"):
@@ -54,17 +56,17 @@ async def test_a_newer_store_is_refused_everywhere(url: str, file: Path) -> None
 
 
 async def test_an_older_store_is_not_used_before_it_is_migrated(
-    url: str, file: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labmw.store.revision.REVISION", "0002")
     with pytest.raises(StoreError, match=r"needs 0002; start `labmw serve` once"):
-        await SqliteStore(url).start()
+        await SqliteStore(sqlite_url).start()
 
 
 async def test_an_absent_store_is_not_made_by_reading(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'labmw.db'}"
     with pytest.raises(StoreError, match="there is no store at"):
-        Reader(url)
+        open_reader(url)
     with pytest.raises(StoreError, match="there is no store at"):
         await SqliteStore(url).start()
     assert not tmp_path.joinpath("labmw.db").exists()

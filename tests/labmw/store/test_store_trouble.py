@@ -28,9 +28,9 @@ def report(answer: subprocess.CompletedProcess[str]) -> tuple[str, int, int, int
     return sentence, int(told), int(there), int(reopened)
 
 
-def test_a_file_that_may_not_grow(url: str) -> None:
+def test_a_file_that_may_not_grow(sqlite_url: str) -> None:
     answer = subprocess.run(
-        [sys.executable, str(PROGRAM), url, "file-size"], capture_output=True, text=True, check=False
+        [sys.executable, str(PROGRAM), sqlite_url, "file-size"], capture_output=True, text=True, check=False
     )
     sentence, told, there, reopened = report(answer)
     assert "cannot be read or written" in sentence
@@ -77,12 +77,12 @@ print(len(read_sync(sys.argv[1], sqlalchemy.select(schema.journal))))
 
 
 @pytest.mark.parametrize("folder_too", [False, True])
-def test_a_read_only_store_refuses_to_start_and_can_be_read(url: str, file: Path, *, folder_too: bool) -> None:
+def test_a_read_only_store_refuses_to_start_and_can_be_read(sqlite_url: str, file: Path, *, folder_too: bool) -> None:
     for parent in file.parents[:4]:  # another user must get there, also through the folder of a parallel run
         parent.chmod(0o755)
     file.chmod(0o444)
     file.parent.chmod(0o555 if folder_too else 0o777)
-    answer = subprocess.run([sys.executable, "-c", READ_ONLY, url], capture_output=True, text=True, check=False)
+    answer = subprocess.run([sys.executable, "-c", READ_ONLY, sqlite_url], capture_output=True, text=True, check=False)
     file.parent.chmod(0o755)
     sentence, rows = answer.stdout.splitlines()
     assert "is read-only" in sentence or "cannot be opened" in sentence
@@ -90,8 +90,8 @@ def test_a_read_only_store_refuses_to_start_and_can_be_read(url: str, file: Path
     assert rows == "0"
 
 
-async def test_a_neighbour_that_writes_for_too_long(url: str, file: Path) -> None:
-    store = SqliteStore(url, busy=0.05)
+async def test_a_neighbour_that_writes_for_too_long(sqlite_url: str, file: Path) -> None:
+    store = SqliteStore(sqlite_url, busy=0.05)
     await store.start()
     with closing(sqlite3.connect(file, isolation_level=None)) as neighbour:
         neighbour.execute("BEGIN IMMEDIATE")
@@ -101,14 +101,14 @@ async def test_a_neighbour_that_writes_for_too_long(url: str, file: Path) -> Non
         assert "another process is writing" in str(outcomes[0])
         assert (await store.read(COUNT))[0].n == 0  # reading goes on
         with pytest.raises(StoreError, match="another process is writing"):
-            await SqliteStore(url, busy=0.05).start()
+            await SqliteStore(sqlite_url, busy=0.05).start()
         neighbour.execute("ROLLBACK")
     await store.run_rows(INSERT_JOURNAL, [ROW])
     await store.stop()
 
 
-async def test_a_neighbour_that_writes_for_a_moment_is_waited_for(url: str, file: Path) -> None:
-    store = SqliteStore(url)
+async def test_a_neighbour_that_writes_for_a_moment_is_waited_for(sqlite_url: str, file: Path) -> None:
+    store = SqliteStore(sqlite_url)
     await store.start()
     with closing(sqlite3.connect(file, isolation_level=None)) as neighbour:
         neighbour.execute("BEGIN IMMEDIATE")
@@ -121,8 +121,8 @@ async def test_a_neighbour_that_writes_for_a_moment_is_waited_for(url: str, file
     await store.stop()
 
 
-async def test_a_store_whose_file_is_gone_says_so_and_comes_back(url: str, file: Path) -> None:
-    store = SqliteStore(url)
+async def test_a_store_whose_file_is_gone_says_so_and_comes_back(sqlite_url: str, file: Path) -> None:
+    store = SqliteStore(sqlite_url)
     await store.start()
     await store.stop()
     moved = file.rename(file.with_name("away.db"))  # noqa: ASYNC240
@@ -141,8 +141,8 @@ def damage(file: Path) -> None:
         pages.write(os.urandom(file.stat().st_size - 4096))
 
 
-async def test_a_damaged_store_refuses_with_the_remedy(url: str, file: Path) -> None:
-    store = SqliteStore(url)
+async def test_a_damaged_store_refuses_with_the_remedy(sqlite_url: str, file: Path) -> None:
+    store = SqliteStore(sqlite_url)
     await store.start()
     damage(file)
     with pytest.raises(StoreError, match=r"restore the last backup|report it"):

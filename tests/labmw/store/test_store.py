@@ -1,18 +1,20 @@
 """The executor: what is told is on the disk, what fails fails alone, what is too much is refused."""
 
 import asyncio
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from stores import open_queued
 
 from labmw.errors import StoreBusy, StoreError
-from labmw.store import Commit, Reader, SqliteStore, Step, Transaction, open_store, schema
+from labmw.store import Commit, SqliteStore, Step, Transaction, open_reader, open_store, read_sync, schema
+from labmw.store.queued import QueuedStore
 from labmw.store.statements import INSERT_FRAME, INSERT_JOURNAL, insert, insert_once
 from labmw.store.transaction import Values
 from labmw.store.writer import Writer
@@ -30,18 +32,17 @@ def keep(data: bytes) -> Transaction[int]:
     return number
 
 
-def kept(file: Path) -> list[bytes]:
+def kept(url: str) -> list[bytes]:
     """What another process would find."""
-    with closing(sqlite3.connect(file)) as database:
-        return [data for (data,) in database.execute("SELECT data FROM journal ORDER BY id")]
+    return [row.data for row in read_sync(url, select(schema.journal.c.data).order_by(schema.journal.c.id))]
 
 
-async def test_a_transaction_returns_its_value_once_it_is_on_disk(store: SqliteStore, file: Path) -> None:
+async def test_a_transaction_returns_its_value_once_it_is_on_disk(store: QueuedStore, url: str) -> None:
     assert await store.run(keep(b"one")) == 1
-    assert kept(file) == [b"one"]
+    assert kept(url) == [b"one"]
 
 
-async def test_steps_receive_rows_by_place_and_by_name(store: SqliteStore) -> None:
+async def test_steps_receive_rows_by_place_and_by_name(store: QueuedStore) -> None:
     def script() -> Transaction[tuple[Any, ...]]:
         first = yield insert(schema.journal, **row(b"a"))
         nothing = yield Step(INSERT_JOURNAL, [row(b"b"), row(b"c")])
@@ -51,12 +52,12 @@ async def test_steps_receive_rows_by_place_and_by_name(store: SqliteStore) -> No
     assert await store.run(script()) == (1, 1, [], [b"a", b"b", b"c"], {"id": 3, "data": b"c"}, (3, b"c"))
 
 
-async def test_columns_named_like_methods_of_a_tuple(store: SqliteStore) -> None:
+async def test_columns_named_like_methods_of_a_tuple(store: QueuedStore) -> None:
     rows = await store.read(select(func.count().label("count"), func.count().label("index")))
     assert rows[0].count == rows[0].index == 1
 
 
-async def test_a_failing_transaction_takes_only_itself_back(store: SqliteStore, file: Path) -> None:
+async def test_a_failing_transaction_takes_only_itself_back(store: QueuedStore, url: str) -> None:
     def changes_its_mind() -> Transaction[None]:
         yield insert(schema.journal, **row(b"never"))
         raise ValueError("changed my mind")
@@ -72,12 +73,13 @@ async def test_a_failing_transaction_takes_only_itself_back(store: SqliteStore, 
         store.submit(keep(b"two")),
     ]
     one, mind, key, two = await asyncio.gather(*futures, return_exceptions=True)
-    assert (one, two) == (1, 2)
+    assert isinstance(two, int)
+    assert one == 1 < two  # PostgreSQL does not give a number twice, also when it came to nothing
     assert isinstance(mind, ValueError)
     assert isinstance(key, StoreError)
-    assert "UNIQUE constraint failed: journal.id" in str(key)
+    assert "UNIQUE constraint failed: journal.id" in str(key) or "violates unique constraint" in str(key)
     assert str(key).endswith("nothing was changed")
-    assert kept(file) == [b"one", b"two"]
+    assert kept(url) == [b"one", b"two"]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,13 @@ async def test_a_failing_transaction_takes_only_itself_back(store: SqliteStore, 
         (row(2**70), "report it"),
         (row(b"", link="\udcff"), "report it"),
         (row(b"", link=object()), "report it"),
-        (row(b"", link=None), "NOT NULL"),
-        ({"site": "s"}, "NOT NULL"),
+        (row(b"", link=None), "not.null"),
+        ({"site": "s"}, "not.null"),
         (row(b"", liink="l"), "no column liink"),
     ],
 )
 async def test_a_value_no_column_can_hold_fails_alone(
-    store: SqliteStore, file: Path, bad: dict[str, Any], says: str
+    store: QueuedStore, url: str, bad: dict[str, Any], says: str
 ) -> None:
     outcomes = await asyncio.gather(
         store.submit_rows(INSERT_JOURNAL, [row(b"one")]),
@@ -105,8 +107,8 @@ async def test_a_value_no_column_can_hold_fails_alone(
     assert outcomes[0] is outcomes[4] is None
     for outcome in outcomes[1:4]:
         assert isinstance(outcome, StoreError)
-        assert says in str(outcome)
-    assert kept(file) == [b"one", b"two"]
+        assert re.search(says, str(outcome), re.IGNORECASE)
+    assert kept(url) == [b"one", b"two"]
 
 
 def iter_steps(*steps: Step) -> Transaction[None]:
@@ -114,7 +116,7 @@ def iter_steps(*steps: Step) -> Transaction[None]:
         yield step
 
 
-async def test_a_frame_that_is_there_already_fails_alone_among_many(store: SqliteStore) -> None:
+async def test_a_frame_that_is_there_already_fails_alone_among_many(store: QueuedStore) -> None:
     def opened() -> Transaction[None]:
         yield insert(schema.session, id="a", site="s", link="l", opened_at="t")
 
@@ -130,31 +132,31 @@ async def test_a_frame_that_is_there_already_fails_alone_among_many(store: Sqlit
     assert [one.seq for one in await store.read(select(schema.frame.c.seq))] == [1, 2, 3, 4]
 
 
-async def test_a_frame_without_its_session_is_refused(store: SqliteStore) -> None:
+async def test_a_frame_without_its_session_is_refused(store: QueuedStore) -> None:
     lost = {"site": "s", "link": "l", "session": "none", "seq": 1, "number": 1, "text": b"", "at": "t"}
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         await store.run_rows(INSERT_FRAME, [lost])
 
 
-async def test_rows_are_kept_all_or_none(store: SqliteStore, file: Path) -> None:
+async def test_rows_are_kept_all_or_none(store: QueuedStore, url: str) -> None:
     await store.run_rows(INSERT_JOURNAL, [row(b"1")])
     with pytest.raises(StoreError):
         await store.run_rows(INSERT_JOURNAL, [row(b"2"), row(b"3", id=7), row(b"4", id=7)])
-    assert kept(file) == [b"1"]
+    assert kept(url) == [b"1"]
 
 
-async def test_more_rows_than_a_statement_can_hold(store: SqliteStore) -> None:
+async def test_more_rows_than_a_statement_can_hold(store: QueuedStore) -> None:
     await store.run_rows(INSERT_JOURNAL, [row(b"x")] * 20_000)
     assert (await store.read(COUNT))[0].n == 20_000
 
 
-async def test_no_rows_at_all(store: SqliteStore) -> None:
+async def test_no_rows_at_all(store: QueuedStore) -> None:
     await store.run_rows(INSERT_JOURNAL, [])
     await store.run(iter_steps(Step(INSERT_JOURNAL, [])))
     assert (await store.read(COUNT))[0].n == 0
 
 
-async def test_returning_for_many_rows_answers_none(store: SqliteStore) -> None:
+async def test_returning_for_many_rows_answers_none(store: QueuedStore) -> None:
     once = insert_once(schema.journal, **row()).statement
     assert await store.run(collect(Step(once, [row(b"a"), row(b"b")]))) == [[]]
     assert (await store.read(COUNT))[0].n == 2
@@ -169,7 +171,7 @@ def collect(*steps: Step) -> Transaction[list[Any]]:
 
 async def test_what_waits_together_is_committed_together(url: str) -> None:
     commits: list[Commit] = []
-    store = SqliteStore(url, group=7, on_commit=commits.append)
+    store = open_queued(url, group=7, on_commit=commits.append)
     await store.start()
     commits.clear()
     with held_up(store) as go:
@@ -184,7 +186,7 @@ async def test_what_waits_together_is_committed_together(url: str) -> None:
 class held_up:
     """Keep the writer busy with one transaction until `go` is called."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: QueuedStore) -> None:
         self._entered, self._go = threading.Event(), threading.Event()
         self.future = store.submit(self._script())
 
@@ -202,7 +204,7 @@ class held_up:
 
 
 async def test_a_full_queue_refuses_and_recovers(url: str) -> None:
-    store = SqliteStore(url, queue=3)
+    store = open_queued(url, queue=3)
     await store.start()
     with held_up(store) as go:
         waiting = [store.submit(keep(b"x")) for _ in range(3)]
@@ -218,9 +220,7 @@ async def test_a_full_queue_refuses_and_recovers(url: str) -> None:
     await store.stop()
 
 
-async def test_who_waited_too_long_is_refused_and_what_had_not_begun_is_not_done(
-    store: SqliteStore, file: Path
-) -> None:
+async def test_who_waited_too_long_is_refused_and_what_had_not_begun_is_not_done(store: QueuedStore, url: str) -> None:
     with held_up(store) as go:
         with pytest.raises(StoreBusy, match=r"within 0.01 s"):
             await store.run(keep(b"refused"), timeout=0.01)
@@ -228,10 +228,10 @@ async def test_who_waited_too_long_is_refused_and_what_had_not_begun_is_not_done
             await store.run_rows(INSERT_JOURNAL, [row(b"refused")], timeout=0.01)
         go()
     await store.run(keep(b"later"), timeout=10)
-    assert kept(file) == [b"later"]
+    assert kept(url) == [b"later"]
 
 
-async def test_a_commit_that_completes_after_the_refusal_is_not_undone(store: SqliteStore, file: Path) -> None:
+async def test_a_commit_that_completes_after_the_refusal_is_not_undone(store: QueuedStore, url: str) -> None:
     begun, go = threading.Event(), threading.Event()
 
     def slow() -> Transaction[None]:
@@ -245,10 +245,10 @@ async def test_a_commit_that_completes_after_the_refusal_is_not_undone(store: Sq
         await waiting
     go.set()
     await store.run(keep(b"next"))
-    assert kept(file) == [b"begun", b"next"]
+    assert kept(url) == [b"begun", b"next"]
 
 
-async def test_a_cancelled_wait_harms_nobody(store: SqliteStore, file: Path) -> None:
+async def test_a_cancelled_wait_harms_nobody(store: QueuedStore, url: str) -> None:
     with held_up(store) as go:
         gone = asyncio.ensure_future(store.run(keep(b"gone")))
         stays = store.submit(keep(b"stays"))
@@ -258,16 +258,16 @@ async def test_a_cancelled_wait_harms_nobody(store: SqliteStore, file: Path) -> 
             await gone
         go()
         await stays
-    assert kept(file) == [b"stays"]
+    assert kept(url) == [b"stays"]
 
 
-async def test_stop_commits_what_is_queued(url: str, file: Path) -> None:
-    store = SqliteStore(url)
+async def test_stop_commits_what_is_queued(url: str) -> None:
+    store = open_queued(url)
     await store.start()
     futures = [store.submit(keep(b"x")) for _ in range(200)]
     await store.stop()
     assert all(future.done() for future in futures)
-    assert len(kept(file)) == 200
+    assert len(kept(url)) == 200
     with pytest.raises(StoreError, match="not open"):
         store.submit(keep(b"late"))
     with pytest.raises(StoreError, match="not open"):
@@ -276,10 +276,9 @@ async def test_stop_commits_what_is_queued(url: str, file: Path) -> None:
     await store.start()
     await store.run(keep(b"again"))
     await store.stop()
-    assert sorted(path.name for path in file.parent.iterdir()) == ["labmw.db"]
 
 
-async def test_reading_does_not_wait_for_the_writer(store: SqliteStore) -> None:
+async def test_reading_does_not_wait_for_the_writer(store: QueuedStore) -> None:
     await store.run(keep(b"before"))
     with held_up(store) as go:
         pending = store.submit(keep(b"pending"))
@@ -289,7 +288,7 @@ async def test_reading_does_not_wait_for_the_writer(store: SqliteStore) -> None:
     assert (await store.read(COUNT))[0].n == 2
 
 
-async def test_a_view_sees_one_moment(store: SqliteStore) -> None:
+async def test_a_view_sees_one_moment(store: QueuedStore) -> None:
     loop = asyncio.get_running_loop()
 
     def look() -> Transaction[tuple[int, int]]:
@@ -302,21 +301,21 @@ async def test_a_view_sees_one_moment(store: SqliteStore) -> None:
     assert (await store.read(COUNT))[0].n == 1
 
 
-async def test_a_view_cannot_write(store: SqliteStore, file: Path) -> None:
+async def test_a_view_cannot_write(store: QueuedStore, url: str) -> None:
     with pytest.raises(StoreError):
         await store.view(keep(b"no"))
-    assert kept(file) == []
+    assert kept(url) == []
     assert (await store.read(COUNT))[0].n == 0
 
 
-async def test_reading_with_an_error_leaves_the_reader_usable(store: SqliteStore) -> None:
+async def test_reading_with_an_error_leaves_the_reader_usable(store: QueuedStore) -> None:
     missing = select(schema.journal).where(func.no_such_function(1) == 1)
-    with pytest.raises(StoreError, match="no such function"):
+    with pytest.raises(StoreError, match=r"no such function|no_such_function"):
         await store.read(missing)
     assert (await store.read(COUNT))[0].n == 0
 
 
-async def test_a_script_that_ignores_its_end_does_not_stop_the_writer(store: SqliteStore, file: Path) -> None:
+async def test_a_script_that_ignores_its_end_does_not_stop_the_writer(store: QueuedStore, url: str) -> None:
     def stubborn() -> Transaction[None]:
         while True:
             try:
@@ -334,10 +333,18 @@ async def test_a_script_that_ignores_its_end_does_not_stop_the_writer(store: Sql
     with pytest.raises(StoreError, match="SystemExit"):
         await store.run(shouts())
     await store.run(keep(b"second"))
-    assert kept(file) == [b"first", b"second"]
+    assert kept(url) == [b"first", b"second"]
 
 
-async def test_the_disk_is_told_to_flush_every_commit(url: str) -> None:
+async def test_nothing_lies_beside_a_file_that_nobody_has_open(sqlite_url: str, file: Path) -> None:
+    store = open_queued(sqlite_url)
+    await store.start()
+    await store.run(keep(b"x"))
+    await store.stop()
+    assert sorted(path.name for path in file.parent.iterdir()) == ["labmw.db"]
+
+
+async def test_the_disk_is_told_to_flush_every_commit(sqlite_url: str) -> None:
     seen: dict[str, Any] = {}
 
     class Looking(Writer):
@@ -349,13 +356,13 @@ async def test_the_disk_is_told_to_flush_every_commit(url: str) -> None:
     class Store(SqliteStore):
         writer = Looking
 
-    store = Store(url)
+    store = Store(sqlite_url)
     await store.start()
     await store.stop()
     assert seen == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-async def test_a_hundred_thousand_bytes_and_nul(store: SqliteStore) -> None:
+async def test_a_hundred_thousand_bytes_and_nul(store: QueuedStore) -> None:
     data = bytes(range(256)) * 400
     await store.run(keep(data))
     assert (await store.read(select(schema.journal.c.data)))[0].data == data
@@ -366,5 +373,5 @@ async def test_open_store_gives_what_the_protocol_promises(url: str) -> None:
     await store.start()
     assert await store.run(keep(b"x")) == 1
     await store.stop()
-    with Reader(url) as reader:
+    with open_reader(url) as reader:
         assert reader.read(COUNT)[0].n == 1

@@ -1,0 +1,124 @@
+"""How is a PostgreSQL database opened, and how does a step become an answer?"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql.base import Executable
+
+from labmw.errors import StoreError
+from labmw.store.address import Server
+from labmw.store.compiled import Compiler
+from labmw.store.transaction import Row, Step, Values, row_type
+
+CONNECT: Final = 5.0
+"""Seconds to wait for the server to take a connection."""
+NUL: Final = "\x00"
+SHOWN_NUL: Final = "\u2400"
+"""PostgreSQL's text holds every character but NUL: it is kept as its symbol (decision 0030). The bytes of a message keep it as it came."""
+
+_SETTINGS: Final = {
+    # A dead host's locks and connections are to be noticed in half a minute, not in two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "timezone": "UTC",
+    "search_path": "public",
+    # The planner is told each value once and for all statements: our partial indexes stand in the text, not in the values.
+    "plan_cache_mode": "auto",
+}
+
+
+def compiler() -> Compiler:
+    """Statements as asyncpg takes them: $1, $2."""
+    return Compiler(asyncpg_dialect.dialect())  # type: ignore[no-untyped-call]
+
+
+async def connect(server: Server, *, patience: float | None, **settings: str) -> asyncpg.Connection[Any]:
+    """Open one connection, whose statements take `patience` seconds at most; raises what asyncpg raises.
+
+    `settings` are the server's own, for this connection. Its name there is "labmw PROCESS@HOST".
+    """
+    options: dict[str, Any] = {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "password": server.password,
+        "database": server.database,
+        "ssl": server.ssl,
+        "timeout": CONNECT,
+        "command_timeout": patience,
+        "statement_cache_size": 1024,
+        "max_cached_statement_lifetime": 0,
+    }
+    name = f"labmw {os.getpid()}@{socket.gethostname()}"[:63]
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        **options, server_settings={**_SETTINGS, "application_name": name, **settings}
+    )
+    return connection
+
+
+async def refuse_unsafe(connection: asyncpg.Connection[Any], place: str) -> None:
+    """Raise StoreError, with the remedy, for a server that cannot keep what is acknowledged, or whose order of texts may change."""
+    if connection.get_server_version().major < 15:
+        raise StoreError(
+            f"{place} is of version {connection.get_server_version().major}; labmw needs PostgreSQL 15 or newer"
+        )
+    for setting in ("fsync", "full_page_writes"):
+        if await connection.fetchval(f"SHOW {setting}") != "on":
+            raise StoreError(
+                f"{place} runs with {setting} = off: what is acknowledged would be lost with the power; set {setting} = on there"
+            )
+    encoding = await connection.fetchval("SHOW server_encoding")
+    row = await connection.fetchrow(
+        "SELECT datcollate, datlocprovider FROM pg_database WHERE datname = current_database()"
+    )
+    assert row is not None
+    # An index over texts is only as sound as the order of texts, which an update of the system's C library changes (except in C).
+    plain = row["datcollate"].upper().replace("-", "") in ("C", "POSIX", "C.UTF8")
+    if encoding != "UTF8" or not plain or row["datlocprovider"] == b"i":
+        raise StoreError(
+            f"{place} keeps text as {encoding} in the order of {row['datcollate']}; labmw needs UTF8 and C: "
+            "make the database anew with CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+        )
+
+
+async def execute(connection: asyncpg.Connection[Any], compiler: Compiler, step: Step) -> list[Row]:
+    """Run one step and return its rows."""
+    statement, parameters = step
+    if isinstance(parameters, Sequence):
+        await _execute_many(connection, compiler, statement, parameters)
+        return []
+    compiled = compiler(statement, parameters)
+    records = await connection.fetch(compiled.text, *_sent(compiled.values(parameters)))
+    if not records:
+        return []
+    make = row_type(tuple(records[0].keys()))
+    return [make(record) for record in records]
+
+
+async def _execute_many(
+    connection: asyncpg.Connection[Any], compiler: Compiler, statement: Executable, rows: Sequence[Values]
+) -> None:
+    start = 0
+    while start < len(rows):
+        names = tuple(rows[start])
+        end = start + 1
+        while end < len(rows) and tuple(rows[end]) == names:
+            end += 1
+        compiled = compiler(statement, rows[start])
+        values = [_sent(one) for one in compiled.all_values(rows[start:end])]
+        if len(values) == 1:
+            await connection.fetch(compiled.text, *values[0])
+        else:
+            await connection.executemany(compiled.text, values)
+        start = end
+
+
+def _sent(values: Iterable[Any]) -> list[Any]:
+    return [value.replace(NUL, SHOWN_NUL) if isinstance(value, str) and NUL in value else value for value in values]

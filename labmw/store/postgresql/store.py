@@ -1,0 +1,53 @@
+"""The store in one PostgreSQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar
+
+from labmw.store.address import server_of
+from labmw.store.postgresql.reader import PostgresqlReader
+from labmw.store.postgresql.writer import Writer
+from labmw.store.queued import QueuedStore
+from labmw.store.revision import require
+from labmw.store.transaction import Commit
+
+
+class PostgresqlStore(QueuedStore):
+    """A `Store` (labmw.store.transaction) in one database.
+
+    `group` is how many transactions share a commit at most, `queue` how many may wait, `busy` how many seconds the writer waits
+    for another process that writes or serves. `serves`: no other may serve meanwhile. `on_commit` is called in the loop after each
+    commit or failed group.
+    """
+
+    writer: ClassVar[type[Writer]] = Writer
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        group: int = 50,
+        queue: int = 10_000,
+        busy: float = 5.0,
+        serves: bool = False,
+        on_commit: Callable[[Commit], None] | None = None,
+    ) -> None:
+        self.url, self.server = url, server_of(url)
+        super().__init__(str(self.server), limit=queue)
+        self._group, self._busy, self._serves, self._on_commit = group, busy, serves, on_commit
+
+    def require(self) -> None:
+        """Raise StoreError when the database is missing or of another revision."""
+        require(self.url)
+
+    def make_writer(self, loop: asyncio.AbstractEventLoop) -> Writer:
+        """The thread that writes the database."""
+        return self.writer(
+            self.server, group=self._group, busy=self._busy, serves=self._serves, loop=loop, on_commit=self._on_commit
+        )
+
+    def make_reader(self) -> PostgresqlReader:
+        """What reads the database."""
+        return PostgresqlReader(self.url)
