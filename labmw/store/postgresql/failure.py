@@ -73,4 +73,5 @@ def _of_statement(error: Exception, place: str) -> StoreError:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """What the server says, without its DETAIL: that repeats the row, which is a patient's and belongs in no log."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
