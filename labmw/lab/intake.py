@@ -21,9 +21,10 @@ from labmw import SOFTWARE_VERSION
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
+from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
 from labmw.line.received import ACKNOWLEDGED, Received, Stored
-from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
@@ -91,6 +92,8 @@ class LaboratoryIntake:
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
+        for state in stored.moved:
+            AWOS.labels(link, state).inc()
         for name in stored.tolerances:
             TOLERANCES.labels(link, name).inc()
         for (state, reason), count in tally.items():
@@ -130,14 +133,19 @@ def _script(
             schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
         )
     known = yield from _known(site, received, reading)
-    placements = _placements(site, received, reading, known)
-    yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    steps = yield from Steps.of(site, received)
+    reading, known = yield from steps.with_controls(reading, known)
+    placements = steps.objecting(reading, _placements(site, received, reading, known))
+    numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
         yield statements.insert(
             schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
     disposition = reading.disposition.value
-    return Stored(message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances)
+    return Stored(
+        message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances, moved=moved
+    )
 
 
 def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
@@ -148,7 +156,7 @@ def _placements(site: str, received: Received, reading: Reading, known: Known) -
     for ordinal, read in enumerate(reading.results):
         key = result_key(site, received, reading, read)
         sender = sender_of(read, reading.orders, reading.patients)
-        here = Known(known.specimens, known.patients, known.orders, known.materials, earlier)
+        here = replace(known, earlier=earlier)
         one = place(read, key, kind=reading.kind, sender=sender, known=here, at=received.received_at)
         if whole and one.repeat_of is None:
             one = Placement(one.key, QUARANTINED, reading.reason, reading.reason_facts, one.patient)
@@ -198,8 +206,9 @@ def _keep_results(
     packs: Packs,
     at: str,
     tally: Counter[tuple[str, str]],
-) -> Transaction[None]:
-    """Write results, repeats, quarantine entries and alerts."""
+) -> Transaction[list[int]]:
+    """Write results, repeats, quarantine entries and alerts; return the row of each result, the earlier one's for a repeat."""
+    numbers: list[int] = []
     new: dict[int, Mapping[str, Any]] = {}
     repeats: list[Mapping[str, Any]] = []
     quarantined: dict[int, Mapping[str, Any]] = {}
@@ -209,6 +218,7 @@ def _keep_results(
         result = message * STRIDE + ordinal
         if one.repeat_of is not None:
             result = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
+        numbers.append(result)
         if one.repeat_of is not None and not one.supersedes:
             repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
@@ -239,6 +249,7 @@ def _keep_results(
             yield statements.insert_rows_once(table, rows)
         elif rows:
             yield statements.insert_rows(table, rows)
+    return numbers
 
 
 def _alert(
@@ -410,7 +421,9 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
     owners = sorted({tube.patient for found in specimens.values() for tube in found})
     found = (yield statements.patients_among(site, owners)) if owners else []
     patients = {row.identifier: patient_of(row) for row in found}
-    orders = frozenset((row.specimen, row.loinc) for row in (yield statements.orders_among(site, tubes)))
+    ordered = yield statements.orders_among(site, tubes)
+    orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
+    cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
     at = stamp(received.received_at)
     materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
     identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
@@ -420,7 +433,7 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
         earlier.setdefault(row.identity, []).append(
             Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
         )
-    return Known(specimens, patients, orders, materials, earlier)
+    return Known(specimens, patients, orders, materials, earlier, cancelled)
 
 
 def specimen_of(row: Any) -> Specimen:
