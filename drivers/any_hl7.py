@@ -4,6 +4,6 @@ Source: HL7 v2.5.1, chapter 2 (MSH) and chapter 7 (OBR, OBX, SPM, SAC); no instr
 Evidence: unverified.
 """
 
-from labmw.driver.declaration import Driver
+from labmw.driver.declaration import Hl7Driver
 
-DRIVER = Driver(name="any-hl7", protocol="hl7", flags={}, encoding="utf-8")
+DRIVER = Hl7Driver(name="any-hl7", flags={})  # a letter means what its maker says, and the maker is unknown

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,6 +29,7 @@ from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
+from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
@@ -49,6 +48,8 @@ from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
 from labmw.store import open_store, schema, statements
 from labmw.store.transaction import Store, Transaction
+from labmw.watch.inspection import packs_of
+from labmw.watch.log import begin
 from protocols.astm.datalink import Role
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
@@ -56,8 +57,7 @@ from protocols.errors import SettingError
 from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.profile import PERSONALITIES
-from rules.pack import SHIPPED, Packs, load_all
-from rules.signature import read_signatures
+from rules.pack import Packs
 
 log = structlog.get_logger("labmw.app")
 
@@ -95,8 +95,9 @@ class Laboratory:
         site = self.config.site.id
         self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
         self._tell_drivers()
-        rules = self.config.rules
-        self.packs = packs_of(rules.packs, rules.signatures, self.config.site.language)
+        self.packs, unreadable = packs_of(self.config)
+        if unreadable is not None:
+            log.error("signatures cannot be read: no pack judges, everything is held", why=str(unreadable))
         self._tell_packs()
         settings = self.config.store
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue)
@@ -402,14 +403,9 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
         facility=config.site.name or config.site.id,
         push=link.push,
         patients=link.patients,
+        anything=isinstance(driver, Hl7Driver) and driver.coded,
+        only=frozenset(link.tests),
     )
-
-
-def packs_of(packs: list[str], signatures: str, language: Literal["en", "fr"]) -> Packs:
-    """Return the rule packs in force; a bare name is a shipped pack. Raises PackError for signatures that cannot be read."""
-    paths = [Path(pack) if "/" in pack else SHIPPED / pack for pack in packs]
-    found, broken = load_all(paths)
-    return Packs.of(found, read_signatures(Path(signatures)) if signatures else (), broken, language=language)
 
 
 def _release_claims(site: str) -> Transaction[None]:
@@ -445,31 +441,6 @@ async def _run(config: Config) -> int:
     return 0
 
 
-def set_up_logging(level: str = "") -> None:
-    """One line per event on stderr: key=value for people at a terminal, JSON for a log collector (LABMW_LOG=json)."""
-    wanted = level or os.environ.get("LABMW_LOG_LEVEL", "info")
-    renderer: Any
-    json = os.environ.get("LABMW_LOG", "") == "json"
-    if json:
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        # Plain tracebacks: the pretty ones print local variables, and those hold patients.
-        formatter = structlog.dev.plain_traceback
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if json else []),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, wanted.upper(), logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
 def _open_files(connections: int) -> None:
     """Ask the system for as many open files as connections may need, beside our own."""
     wanted = connections + 200
@@ -491,7 +462,7 @@ def main(arguments: list[str]) -> int:
 
     75 when the store cannot be written just now, and 70 when a part has died: then it is worth while to start again.
     """
-    set_up_logging()
+    begin("lines")
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m labmw.app CONFIG\n")
         return 2

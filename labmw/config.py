@@ -74,7 +74,7 @@ class Link(_Strict, frozen=True):
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
-    tolerances: dict[str, str | int | bool] = {}  # added to the driver's
+    tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
     # --- protocol = "law" ---
     profile: str = "generic"  # how the family speaks LAW: protocols/hl7/profile.py
     orders: str = ""  # "host:port" where the analyzer takes orders, when not on the connection that it opens
@@ -83,6 +83,7 @@ class Link(_Strict, frozen=True):
     code_system: str = (
         "L"  # coding system of the analyzer's test codes (OBR-4.3), such as 99ROC; LN where the code is a LOINC code
     )
+    tests: list[str] = []  # LOINC codes ordered from this analyzer; empty: all that its driver knows
     ack_timeout: float = 0.0  # seconds until an order is sent again; 0 = the profile's
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from labmw.app import set_up_logging
+from labmw.watch.log import begin
 
 ROOT = Path(__file__).parent.parent
 CORPUS = Path(os.environ.get("LABMW_CORPUS", ROOT.parent / "shared" / "corpus"))
@@ -20,7 +20,7 @@ settings.load_profile("labmw")
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
     """Errors only, and never the values of local variables."""
-    set_up_logging(os.environ.get("LABMW_LOG_LEVEL", "critical"))
+    begin("tests", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from labmw.cli.render import Decoded, Shown
+from labmw.cli.render_hl7 import hl7_only
 from labmw.cli.unframe import LARGEST, Unframed, frames, peek, records
 from labmw.driver import astm, hl7
 from labmw.driver.declaration import Driver
@@ -119,7 +119,7 @@ class Decoder:
                 continue
             for message in messages:
                 reading = hl7.read(message, self._hl7_driver(message), zone=self._zone)
-                shown.append(Shown(reading, damaged, _hl7_extra(message)))
+                shown.append(Shown(reading, damaged, hl7_only(message, reading)))
         return Decoded(
             file=name,
             size=len(data),
@@ -136,20 +136,6 @@ class Decoder:
         if self._driver is not None and self._driver.protocol == "hl7":
             return self._driver
         return self._registry.reader(self._registry.recognise_hl7(message), "hl7")
-
-
-def _hl7_extra(message: Hl7Message) -> dict[str, Any]:
-    """What only an HL7 message has, beside the reading."""
-    header = message.header
-    return {
-        "control_id": message.control_id,
-        "sending_facility": header.field(4),
-        "accept_ack": header.field(15),
-        "application_ack": header.field(16),
-        "charset_declared": header.field(18),
-        "structure": [segment.name for segment in message.segments],
-        "terminator": None,
-    }
 
 
 def _with_encoding(driver: Driver) -> Driver:

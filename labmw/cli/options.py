@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +34,10 @@ ConfigOption = Annotated[
 LanguageOption = Annotated[
     Tongue | None,
     typer.Option(
-        "--language", "-l", help="Language of the sentences; the site's own when not given.", show_default=False
+        "--language",
+        "-l",
+        help="Language of the sentences; when not given the site's, else the terminal's.",
+        show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -56,10 +60,13 @@ def configuration(path: Path | None, code: int) -> Config:
 
 
 def language_of(config: Config | None, wanted: Tongue | None) -> Language:
-    """The language asked for, else the site's."""
+    """The language asked for, else the site's, else that of the terminal."""
     if wanted is not None:
         return "fr" if wanted is Tongue.FR else "en"
-    return config.site.language if config is not None else "en"
+    if config is not None:
+        return config.site.language
+    locale = next(filter(None, (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "fr" if locale.startswith("fr") else "en"
 
 
 def console(*, stderr: bool = False) -> Console:

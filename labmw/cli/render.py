@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from labmw.cli.render_hl7 import hl7_result
 from labmw.driver.reading import Facts, OrderRead, Reading, ResultRead
 from labmw.model import Disposition, Flag
 from labmw.phrases import Language, say
@@ -181,9 +182,9 @@ def _order(order: OrderRead) -> dict[str, Any]:
 
 def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, Any]:
     disposition, reason, facts = _result_outcome(shown, result)
-    return {
+    told: dict[str, Any] = {
         "seq": result.seq,
-        "specimen": result.specimen or (None if shown.reading.protocol == "hl7" else ""),
+        "specimen": result.specimen,
         "order": result.order,
         "code": result.code,
         "code_raw": result.code_raw,
@@ -216,6 +217,7 @@ def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, A
         "reason": reason,
         "reason_text": _why(reason, facts, language),
     }
+    return told | hl7_result(result, result.obx) if result.obx else told
 
 
 # --- for people ----------------------------------------------------------------------------------------------------------

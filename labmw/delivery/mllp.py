@@ -81,6 +81,8 @@ class MllpSender:
         writer, self._writer = self._writer, None
         task, self._reading = self._reading, None
         self._unanswered = 0
+        if writer is not None:
+            writer.close()
         if task is not None:
             task.cancel()
             await asyncio.wait(
@@ -89,7 +91,6 @@ class MllpSender:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("acknowledgments could not be read", peer=f"{self._host}:{self._port}", why=str(error))
         if writer is not None:
-            writer.close()
             try:
                 async with asyncio.timeout(2.0):
                     await writer.wait_closed()

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from labmw.driver import places
-from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from labmw.driver.declaration import Driver
+from labmw.driver.plan import plan_of
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
-from labmw.driver.timestamp import read_time
-from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
-from labmw.model import Disposition, Flag
+from labmw.driver.result import NOTHING, Above, RecordReader
+from labmw.model import Disposition
 from protocols.astm.message import Message
 from protocols.astm.record import Record
 
@@ -32,7 +32,11 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     header = message.header
     sender = header.field(5) if header else ""
     reason, facts = _doubt(driver, sender)
-    walk = _Walk(driver, zone, (reason, facts), places.is_control_header(header, driver))
+    control = places.is_control_header(header, driver)
+    reader = RecordReader(
+        driver, plan_of(driver, message.delimiters), zone, (reason, facts), control, driver.name != ANY
+    )
+    walk = _Walk(driver, reader, control)
     walk.take_all(message.records)
     if not message.terminated:
         reason, facts = "unterminated", (("records", str(len(message.records))),)
@@ -43,7 +47,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         protocol="astm",
         kind=walk.kind(message),
         delimiters=str(message.delimiters),
-        structure=message.structure,
+        structure=walk.structure,
         sender=sender,
         receiver=header.field(10) if header else "",
         serial=places.first(message.records, driver.serial),
@@ -119,8 +123,7 @@ class _Walk:
     """The records in their order: which patient, order and result are open (LIS02-A2 levels, B.6)."""
 
     driver: Driver
-    zone: ZoneInfo
-    doubt: tuple[str, Facts]
+    reader: RecordReader
     control: bool
     patients: list[PatientRead] = field(default_factory=list)
     orders: list[OrderRead] = field(default_factory=list)
@@ -130,22 +133,24 @@ class _Walk:
     comments: list[tuple[str, str, str, str]] = field(default_factory=list)
     manufacturer: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    structure: str = ""
     _patient: int | None = None
     _patient_record: Record | None = None
-    _order: tuple[int, Record] | None = None
+    _above: Above = NOTHING
     _after: str = "H"  # the record that a comment or manufacturer record belongs to
 
     def take_all(self, records: Sequence[Record]) -> None:
         """Take every record, each with the comments that belong to it."""
         types = [record.type for record in records]
+        self.structure = "".join(types)
         for place, record in enumerate(records):
-            end = place + 1
-            if types[place] in "OR":
-                while end < len(types) and types[end] in "CM":
-                    end += 1
-            comments = [
-                one for one, kind in zip(records[place + 1 : end], types[place + 1 : end], strict=True) if kind == "C"
-            ]
+            comments: list[Record] = []
+            if types[place] in ("O", "R"):
+                for behind in range(place + 1, len(types)):
+                    if types[behind] == "C":
+                        comments.append(records[behind])
+                    elif types[behind] != "M":
+                        break
             self._take(place, record, types[place], comments)
         self._finish()
 
@@ -173,7 +178,7 @@ class _Walk:
     def _take_patient(self, record: Record) -> None:
         self._patient_record = record
         self.patients.append(PatientRead(*(record.field(n) for n in (3, 4, 5, 6, 8, 9))))
-        self._patient, self._order = len(self.patients) - 1, None
+        self._patient, self._above = len(self.patients) - 1, NOTHING
         self._after = f"P{len(self.patients)}"
 
     def _take_order(self, place: int, record: Record, comments: Sequence[Record]) -> None:
@@ -189,9 +194,7 @@ class _Walk:
                 instrument_specimen_raw=record.field(4),
                 tests_raw=record.field(5),
                 tests=tuple(tests),
-                codes=tuple(
-                    self._code_of(places.components(record, 5, repeat)) for repeat, text in enumerate(tests, 1) if text
-                ),
+                codes=tuple(self.reader.plan.code(text, record, n) for n, text in enumerate(tests, 1) if text),
                 priority=record.field(6),
                 action=record.field(12),
                 specimen_type=record.field(16),
@@ -203,18 +206,10 @@ class _Walk:
             )
         )
         self.specimens += specimens
-        self._order = (len(self.orders) - 1, record)
+        self._above = self.reader.above(len(self.orders) - 1, self.orders[-1], record)
         self._after = f"O{len(self.orders)}"
         if self._patient is None:
             self.problems.append(f"record {place + 1}: an order without a patient record before it")
-
-    def _code_of(self, components: tuple[str, ...]) -> str:
-        if self.driver.split and len(components) > 1:
-            return self.driver.split(components).code
-        if len(components) == 1:
-            return components[0]
-        wanted = self.driver.ordered.component
-        return components[wanted - 1] if 0 < wanted <= len(components) else ""
 
     def _take_query(self, record: Record) -> None:
         place = self.driver.query
@@ -230,146 +225,9 @@ class _Walk:
     def _take_comment(self, record: Record) -> None:
         self.comments.append((self._after, record.field(3), record.field(4), record.field(5)))
 
-    def _alarms(self, comments: Sequence[Record]) -> frozenset[Flag]:
-        """Read the data alarms that some families send in the comments after a result."""
-        driver = self.driver
-        if driver.alarm is None:
-            return frozenset()
-        codes = {places.text(comment, driver.alarm).strip() for comment in comments} - {"", *driver.silent}
-        return frozenset(driver.alarms.get(code, Flag.UNKNOWN) for code in codes)
-
     def _take_result(self, place: int, record: Record, comments: Sequence[Record]) -> None:
-        driver = self.driver
-        order = self.orders[self._order[0]] if self._order else None
-        test_id = places.identify(record, driver)
-        test = driver.tests.get(test_id.key or test_id.code)
-        status = places.text(record, driver.status)
-        main = driver.main(test_id, status) if driver.main else test_id.main
-        if test_id.code in driver.unreported or (test and test.index):
-            main = False
-        value = self._value(record)
-        read_as = self._read_value(value, record, test_id, test, main)
-        time = self._place(driver.completed, record) or self._place(driver.completed_or, record)
-        moment = read_time(time, self.zone)
-        problem, facts = self._problem(record, order, test_id, test, status, main, read_as)
-        if not problem and main and moment.doubt == "unreadable":
-            problem, facts = "bad-time", (("time", time),)
-        self.results.append(
-            ResultRead(
-                seq=record.field(2),
-                record=place,
-                specimen=order.specimen if order else "",
-                order=self._order[0] if self._order else None,
-                code=test_id.code,
-                code_raw=record.field(driver.test.field),
-                detail=test_id.detail,
-                analyte=test_id.analyte,
-                main=main,
-                value=value,
-                value_raw=record.field(driver.value.field),
-                quantity=read_as.quantity,
-                comparator=read_as.comparator,
-                number=read_as.number,
-                unit_raw=record.field(driver.unit.field),
-                ucum=read_as.ucum,
-                loinc=test.loinc if test and (main or test.index) else "",
-                test_name=test.name if test else "",
-                index=test.index if test else "",
-                range_raw=record.field(driver.range.field),
-                flags_raw=record.field(driver.flag.field),
-                flags=self._flags(record) | self._alarms(comments),
-                status=status,
-                operator=places.text(record, driver.operator),
-                time=time,
-                completed=moment.at,
-                instrument=places.text(record, driver.instrument),
-                run=self._place(driver.run, record),
-                comments=tuple(places.decoded(comment.field(4), comment) for comment in comments),
-                problem=problem,
-                problem_facts=facts,
-                control=order.control if order else self.control,
-                assay=test_id.assay,
-                time_doubt=moment.doubt,
-            )
-        )
+        self.results.append(self.reader.read(place, record, self._above, comments))
         self._after = f"R{len(self.results)}"
-
-    def _place(self, place: Field | None, record: Record) -> str:
-        """Read a place that may lie in the result or in its order."""
-        if place is None:
-            return ""
-        if place.record == "O":
-            return places.text(self._order[1], place) if self._order else ""
-        return places.text(record, place)
-
-    def _value(self, record: Record) -> str:
-        first = places.text(record, self.driver.value)
-        if first or self.driver.value_or is None:
-            return first
-        return places.text(record, self.driver.value_or)
-
-    def _read_value(self, text: str, record: Record, test_id: TestId, test: Test | None, main: bool) -> ValueRead:
-        if self.driver.name == ANY or (main and test is None):
-            return read_unknown(text, self.driver)
-        if test is not None and (main or test.index):
-            return read_main(text, places.text(record, self.driver.unit), test, self.driver)
-        return read_detail(text, places.text(record, self.driver.unit), test_id.detail, self.driver)
-
-    def _problem(
-        self,
-        record: Record,
-        order: OrderRead | None,
-        test_id: TestId,
-        test: Test | None,
-        status: str,
-        main: bool,
-        value: ValueRead,
-    ) -> tuple[str, Facts]:
-        """Say why this result cannot be used as it is, the gravest reason first; "" when it can."""
-        driver = self.driver
-        if self.doubt[0]:
-            return self.doubt
-        if driver.evidence is Evidence.UNVERIFIED:
-            return "unverified-driver", (("driver", driver.name),)
-        if order is None or not order.specimen:
-            return "no-specimen", ()
-        if len(order.specimens) > 1:
-            return "several-specimens", (("specimens", ", ".join(order.specimens)),)
-        if not main and not (test and test.index):
-            return "", ()
-        if test is None:
-            return "unknown-code", (("test", test_id.key or test_id.code or "-"), ("driver", driver.name))
-        if material := self._other_material(record, order):
-            return "other-material", (("material", material), ("test", test_id.code))
-        if stray := places.stray(record, driver):
-            return "unexpected-component", (("value", stray),)
-        sent = places.text(record, driver.loinc_sent) if driver.loinc_sent else ""
-        if sent and sent != test.loinc:
-            return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("test", test_id.code))
-        if value.problem:
-            return value.problem, value.facts
-        if status and status not in driver.accepts_status and status not in driver.preliminary:
-            return "unexpected-status", (("status", status),)
-        return "", ()
-
-    def _other_material(self, record: Record, order: OrderRead) -> str:
-        """Return what was measured, where the LOINC codes of the driver do not hold for it."""
-        if not self.driver.material or order.control:
-            return ""
-        named = [self._place(place, record).strip() for place in self.driver.material]
-        return next((text for text in named if text and text not in self.driver.materials), "")
-
-    def _flags(self, record: Record) -> frozenset[Flag]:
-        driver = self.driver
-        found: set[str] = set()
-        for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
-            components = places.components(record, driver.flag.field, repeat)
-            wanted = [places.pick(components, driver.flag)] if driver.flag.component else components
-            for text in wanted:
-                letters = text.split(driver.flag_separator) if driver.flag_separator else [text]
-                found.update(letter.strip() for letter in letters)
-        found -= {"", driver.mean_flag, *driver.silent}
-        return frozenset(driver.flags.get(letter, Flag.UNKNOWN) for letter in found)
 
     def _finish(self) -> None:
         """Tell the mean of replicates from the replicates: where one of them is marked as the mean, the others are details."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from labmw.driver.declaration import Driver, Evidence, Field
+from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.model import Flag
 from labmw.quantity import is_ucum
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LETTERS = frozenset("HPORCQMS")
+_SEGMENTS = frozenset(
+    {"MSH", "PID", "SPM", "SAC", "ORC", "OBR", "TQ1", "OBX", "QPD"}
+)  # those that stand open above an OBX
 _CLAIM = re.compile(r"^Evidence:\s*(\w+)", re.MULTILINE)
 _SOURCE = re.compile(r"^Source:\s*\S", re.MULTILINE)
 
 
+@lru_cache(maxsize=4096)
 def loinc_check_digit(code: str) -> bool:
     """True when the number behind the hyphen is the mod 10 check digit of the one before it (LOINC manual, appendix C)."""
     number, hyphen, digit = code.rpartition("-")
@@ -51,6 +56,8 @@ def faults(driver: Driver, docstring: str) -> list[str]:
             re.compile(pattern)
         except re.error as error:
             found.append(f"pattern {pattern!r} is not a regular expression ({error}): mend it")
+    if (driver.protocol == "hl7") != isinstance(driver, Hl7Driver):
+        found.append(f"speaks {driver.protocol} as a {type(driver).__name__}: use Hl7Driver for HL7, Driver for ASTM")
     found += _test_faults(driver)
     found += _table_faults(driver)
     return found
@@ -83,17 +90,25 @@ def _table_faults(driver: Driver) -> list[str]:
             found.append(f"flag {letter!r}: {flag!r} is not one of labmw's flags; use Flag.{letter} or one of its kin")
     places = [driver.specimen, driver.test, driver.value, driver.unit, driver.range, driver.flag, driver.status]
     places += [driver.operator, driver.completed, driver.instrument, driver.ordered, driver.query, *driver.material]
-    optional = (driver.value_or, driver.completed_or, driver.loinc_sent, driver.alarm, driver.serial, driver.software)
-    places += [place for place in (*optional, driver.run) if place is not None]
-    found += [f"place {place}: {fault}" for place in places if (fault := _place_fault(place))]
+    optional = [driver.value_or, driver.completed_or, driver.loinc_sent, driver.alarm, driver.serial, driver.software]
+    optional.append(driver.run)
+    if isinstance(driver, Hl7Driver):
+        places += [*driver.specimen_or, *driver.marks]
+        optional += [driver.awos, driver.assay, driver.analyte, driver.detail]
+    places += [place for place in optional if place is not None]
+    found += [f"place {place}: {fault}" for place in places if (fault := _place_fault(place, driver.protocol))]
     if driver.material and not driver.materials:
         found.append("says where the material stands and accepts none: list the materials its LOINC codes hold for")
     return found
 
 
-def _place_fault(place: Field) -> str:
-    if place.record not in _LETTERS:
+def _place_fault(place: Field, protocol: str) -> str:
+    if protocol == "astm" and place.record not in _LETTERS:
         return f"{place.record!r} is no record of LIS02-A2"
-    if place.field < 1 or place.component < 0 or place.repeat < 1:
-        return "fields, components and repeats are counted from 1"
+    if protocol == "hl7" and place.record not in _SEGMENTS:
+        return f"{place.record!r} is no segment that stands above a result; use one of {', '.join(sorted(_SEGMENTS))}"
+    if place.field < 1 or place.component < 0 or place.repeat < 1 or place.sub < 1:
+        return "fields, components, subcomponents and repeats are counted from 1"
+    if protocol == "astm" and place.sub > 1:
+        return "LIS02-A2 has no subcomponents"
     return ""

@@ -24,9 +24,10 @@ class Evidence(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place in a message: record letter, field (the letter is field 1), component (1-based; 0 = the whole field) and repeat.
+    """A place in a message: record letter or segment name, field, component (1-based; 0 = the whole field) and repeat.
 
-    `bare`: a field without any component delimiter is taken whole (`ABO` beside `^^^ABO`).
+    Fields are counted as each standard does: the letter of an ASTM record is its field 1, the name of an HL7 segment its field 0. `bare`: an
+    ASTM field without any component delimiter is taken whole (`ABO` beside `^^^ABO`). `sub` is the subcomponent, which HL7 alone has.
     """
 
     record: str
@@ -34,6 +35,7 @@ class Field:
     component: int = 0
     repeat: int = 1
     bare: bool = False
+    sub: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,24 @@ class TestId:
 
 
 SplitRule = Callable[[tuple[str, ...]], TestId]
-"""Takes the decoded components of R.3 apart."""
+"""Takes the decoded components of R.3 (or OBX-3) apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a value text holds in a family that puts more than a number into it.
+
+    `text` is the number or the word to be read; `unit`, where it stands in the same text, wins over the unit field. `missing`: the text
+    says that there is no value.
+    """
+
+    text: str = ""
+    unit: str = ""
+    missing: bool = False
+
+
+MeasureRule = Callable[[str], Measure]
+"""Takes the decoded text of OBX-5 apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +180,46 @@ class Driver:
         str, ...
     ] = ()  # of the reader of an ambiguous sender: the drivers that claim it; filled by the registry
     mapping_version: str = ""  # digest of that file; filled by the registry
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Driver(Driver):
+    """A family that speaks HL7 v2: the places of OUL^R22 and ORU^R01 (2.5.1), and what only segments can say.
+
+    `specimen_or` are tried in turn where `specimen` is empty: SPM-2 first, then the container of SAC. `awos` and `run` are declared by
+    families that follow IHE LAW, in which OBR-2 is the manager's identifier and OBX-4 a run; elsewhere OBX-4 tells parts of a result apart.
+    `assay`, `analyte` and `detail` are places of families whose details share a code; tests are then looked up as `assay/analyte`, `assay`
+    or by their code. A place may be in any segment that is open above the OBX: MSH, PID, SPM, SAC, ORC, OBR or TQ1.
+    """
+
+    protocol: Literal["astm", "hl7"] = "hl7"
+    specimen: Field = Field("SPM", 2, 1)
+    specimen_or: tuple[Field, ...] = (Field("SAC", 3, 1), Field("SPM", 2, 2), Field("SAC", 4, 1))
+    test: Field = Field("OBX", 3, 1)
+    value: Field = Field("OBX", 5)
+    unit: Field = Field("OBX", 6, 1)
+    range: Field = Field("OBX", 7)
+    flag: Field = Field("OBX", 8, 1)
+    status: Field = Field("OBX", 11, 1)
+    operator: Field = Field("OBX", 16)
+    completed: Field = Field("OBX", 19, 1)  # the analysis; OBX-14 is often the collection
+    completed_or: Field | None = Field("OBX", 14, 1)
+    instrument: Field = Field("OBX", 18)
+    ordered: Field = Field("OBR", 4, 1)
+    query: Field = Field("QPD", 3, 1)
+    awos: Field | None = None
+    assay: Field | None = None
+    analyte: Field | None = None
+    detail: Field | None = None
+    marks: tuple[Field, ...] = ()  # further fields whose codes are looked up in `alarms`
+    measure: MeasureRule | None = None
+    coded: bool = False  # LOINC codes (LN) in OBX-3 and UCUM units in OBX-6 are taken as sent: IHE LAW as it is written
+    unreported_types: frozenset[str] = frozenset({"ED", "RP"})  # OBX-2 of what is never a reportable value: pictures
+    unreported_orders: frozenset[str] = (
+        frozenset()
+    )  # OBR-4 of what was computed or typed in: kept and shown, never reported
+    utc: bool = False  # date-times are UTC, and their offset is still to be added (Roche x800, protocol notes C.5)
+    accepts_status: frozenset[str] = frozenset({"F", "C"})  # OBX-11, table 0085
+    preliminary: frozenset[str] = frozenset({"P"})
+    traced: frozenset[str] = frozenset()  # OBX-11 of runs that are no candidates, sent for traceability (R in IHE LAW)
+    encoding: str = "utf-8"

@@ -1,41 +1,75 @@
-"""What does this HL7 v2 message say? Read as sent: the fields every version has in the same place, and no family's habits."""
+"""What does this HL7 v2 message say, read with this driver? One from an unknown sender is read as sent, and quarantined whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-from labmw.driver.declaration import Driver
-from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
-from labmw.driver.timestamp import read_time
-from labmw.driver.value import ValueRead, read_unknown
+from labmw.driver.declaration import Driver, Field, Hl7Driver
+from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
+from labmw.driver.observation import ObservationReader, Tube, inventory_of, tube_of
+from labmw.driver.observed import pick
+from labmw.driver.reading import (
+    Facts,
+    Inventory,
+    Kind,
+    OrderControl,
+    OrderRead,
+    PatientRead,
+    QueryRead,
+    Reading,
+    ResultRead,
+)
+from labmw.driver.timestamp import zone_of_message
+from labmw.errors import DriverError
 from labmw.model import Disposition
 from protocols.hl7.er7 import Message, Segment
 
+ANY = "any-hl7"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
 _KINDS: dict[str, Kind] = {
     "ORU": "result", "OUL": "result", "QBP": "query", "QRY": "query", "QCN": "query-cancel", "OML": "order", "ORM": "order",
     "OMG": "order", "ORL": "order-response", "ORR": "order-response", "RSP": "order-response", "ACK": "ack", "ADT": "adt",
     "ESU": "equipment-status", "SSU": "equipment-status", "INU": "equipment-status", "EAR": "equipment-status",
 }  # fmt: skip
 _SERVED = frozenset(_KINDS.values()) - {"adt"}
-_NUMERIC = frozenset({"NM", "ST", "SN", ""})  # OBX-2 of values that may stand for a number
+_WORK_QUERIES = (
+    "WOS",
+    "INISEQ",
+    "INIBAR",
+)  # QPD-1 of queries for work whose QPD-3 is the container: IHE LAW, and Roche's
+
+Tubes = dict[SpecimenGroup, Tube]
 
 
 def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: Sequence[str] = ()) -> Reading:
-    """Read one message. What its type is not served for is refused (AR); everything else is quarantined as from an unknown sender."""
-    header = message.header
+    """Read one message. What its type is not served for is refused (AR); what cannot be trusted is quarantined.
+
+    Raises DriverError for a driver that is not one of HL7.
+    """
+    if not isinstance(driver, Hl7Driver):
+        raise DriverError(f"{driver.name} does not read HL7: name a driver whose value is an Hl7Driver, or any-hl7")
+    header, segments = message.header, message.segments
     kind: Kind = _KINDS.get(message.code, "other")
-    if kind == "result" and header.component(11) == "Q":
+    controls = driver.control.processing_id and header.component(11) == "Q"
+    doubt = _doubt(driver, header.field(3))
+    groups = Groups.of(segments, message.code, message.trigger)
+    tubes = {group: tube_of(group, driver) for group in groups.specimens}
+    orders = [_order(group, tubes, driver, controls) for group in groups.orders]
+    reader = ObservationReader(
+        driver=driver,
+        header=header,
+        zone=zone_of_message(header.field(7), zone),
+        doubt=doubt,
+        controls=controls,
+        ordering=kind == "order",
+        known=driver.name != ANY,
+    )
+    results = _results(reader, groups, orders, tubes)
+    queries = [_query(segment, driver) for segment in groups.queries]
+    if kind == "result" and (controls or (results and all(one.control for one in results))):
         kind = "qc-result"
-    sender = header.field(3)
-    walk = _Walk(driver, zone, _doubt(driver, sender))
-    for place, segment in enumerate(message.segments):
-        walk.take(place, segment)
-    walk.finish()
     refused = kind not in _SERVED and kind != "qc-result"
-    reason, facts = ("unsupported-type", (("type", header.field(9) or "-"),)) if refused else walk.doubt
-    disposition = Disposition.REFUSED if refused else Disposition.QUARANTINED if reason else Disposition.ACCEPTED
+    reason, facts = ("unsupported-type", (("type", header.field(9) or "-"),)) if refused else doubt
     return Reading(
         driver=driver.name,
         driver_version=driver.version,
@@ -43,182 +77,143 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         protocol="hl7",
         kind=kind,
         delimiters=header.field(1) + header.field(2),
-        structure=" ".join(segment.name for segment in message.segments),
-        sender=sender,
+        structure=" ".join(segment.name for segment in segments),
+        sender=header.field(3),
         receiver=header.field(5),
-        serial="",
-        software="",
+        serial=_first(segments, driver.serial),
+        software=_first(segments, driver.software),
         processing_id=header.field(11),
         version=header.field(12),
         datetime=header.field(7),
         message_id=message.control_id,
         terminated=True,
         terminator="",
-        patients=tuple(walk.patients),
-        specimens=tuple(dict.fromkeys(walk.specimens)),
-        orders=tuple(walk.orders),
-        results=tuple(walk.results),
-        queries=tuple(walk.queries),
-        comments=tuple(walk.comments),
+        patients=tuple(_patient(segment) for segment in groups.patients),
+        specimens=_specimens(tubes, orders, queries),
+        orders=tuple(orders),
+        results=tuple(results),
+        queries=tuple(queries),
+        comments=tuple((after, note.field(2), note.field(3), note.field(4)) for after, note in groups.comments),
         manufacturer=(),
-        disposition=disposition,
+        disposition=Disposition.REFUSED if refused else Disposition.QUARANTINED if reason else Disposition.ACCEPTED,
         reason=reason,
         reason_facts=facts,
         tolerances_used=tuple(tolerances_used),
         message_type=header.field(9),
+        inventory=tuple(inventory_of(segment, after) for after, segment in groups.inventory),
+        responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
     )
 
 
-def _doubt(driver: Driver, sender: str) -> tuple[str, Facts]:
+def _doubt(driver: Hl7Driver, sender: str) -> tuple[str, Facts]:
+    """Why a message cannot be trusted whole although it can be read."""
     if driver.rivals:
         return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
-    return "unknown-sender", (("sender", sender or "-"),)
+    if driver.name == ANY:
+        return "unknown-sender", (("sender", sender or "-"),)
+    return "", ()
 
 
-@dataclass(slots=True)
-class _Walk:
-    """The segments in their order: which patient, specimen, order and result are open."""
-
-    driver: Driver
-    zone: ZoneInfo
-    doubt: tuple[str, Facts]
-    patients: list[PatientRead] = field(default_factory=list)
-    orders: list[OrderRead] = field(default_factory=list)
-    results: list[ResultRead] = field(default_factory=list)
-    queries: list[QueryRead] = field(default_factory=list)
-    specimens: list[str] = field(default_factory=list)
-    comments: list[tuple[str, str, str, str]] = field(default_factory=list)
-    _specimen: str = ""
-    _after: str = "MSH"
-
-    def take(self, place: int, segment: Segment) -> None:
-        """Take the next segment."""
-        match segment.name:
-            case "PID":
-                name = segment.field(5)
-                self.patients.append(
-                    PatientRead(segment.field(2), segment.field(3), "", name, segment.field(7), segment.field(8))
-                )
-                self._after = "PID"
-            case "SPM":
-                self._open_specimen(segment.component(2))
-                self._after = f"SPM{len(self.specimens)}"
-            case "SAC":
-                self._open_specimen(segment.component(3) or segment.component(4))
-            case "OBR":
-                self._take_order(segment)
-            case "OBX":
-                self._take_result(place, segment)
-            case "NTE":
-                self.comments.append((self._after, segment.field(2), segment.field(3), segment.field(4)))
-            case "QPD":
-                self._take_query(segment)
-            case _:
-                pass
-
-    def _open_specimen(self, identifier: str) -> None:
-        """SPM-2 names the specimen; a SAC below it names the tube, and counts where SPM does not."""
-        identifier = identifier.strip()
-        if identifier:
-            self._specimen = identifier
-            self.specimens.append(identifier)
-
-    def _take_order(self, segment: Segment) -> None:
-        service = segment.field(4)
-        self.orders.append(
-            OrderRead(
-                specimen=self._specimen,
-                specimen_raw="",
-                instrument_specimen_raw="",
-                tests_raw=service,
-                tests=(service,),
-                codes=(segment.component(4),),
-                priority=segment.field(5),
-                action=segment.field(11),
-                specimen_type=segment.field(15),
-                report_type=segment.field(25),
-                patient=len(self.patients) - 1 if self.patients else None,
-            )
-        )
-        self._after = f"OBR{len(self.orders)}"
-
-    def _take_query(self, segment: Segment) -> None:
-        """QPD-3 names the specimen in a query for work (LAW, and Roche's INISEQ); other profiles have theirs elsewhere."""
-        named = segment.component(3) if segment.component(1).startswith(("WOS", "INISEQ")) else ""
-        specimens = (named,) if named else ()
-        self.specimens += specimens
-        self.queries.append(QueryRead(segment.field(1), segment.field(2), specimens, segment.field(3), ""))
-        self._after = "QPD"
-
-    def _take_result(self, place: int, segment: Segment) -> None:
-        kind = segment.component(2)
-        value = _value(segment, kind)
-        read_as = self._number(segment, kind, value)
-        time = segment.field(14)
-        moment = read_time(time, self.zone)
-        self.results.append(
-            ResultRead(
-                seq=segment.field(1),
-                record=place,
-                specimen=self._specimen,
-                order=len(self.orders) - 1 if self.orders else None,
-                code=segment.component(3),
-                code_raw=segment.field(3),
-                detail=segment.field(4),
-                analyte="",
-                main=True,
-                value=value,
-                value_raw=segment.field(5),
-                quantity=read_as.quantity,
-                comparator=read_as.comparator,
-                number=read_as.number,
-                unit_raw=segment.field(6),
-                ucum="",
-                loinc="",
-                test_name=segment.component(3, 2),
-                index="",
-                range_raw=segment.field(7),
-                flags_raw=segment.field(8),
-                flags=frozenset(),
-                status=segment.field(11),
-                operator=segment.field(16),
-                time=time,
-                completed=moment.at,
-                instrument=segment.field(18),
-                run="",
-                comments=(),
-                problem=self.doubt[0],
-                problem_facts=self.doubt[1],
-                time_doubt=moment.doubt,
-            )
-        )
-        self._after = f"OBX{len(self.results)}"
-
-    def _number(self, segment: Segment, kind: str, value: str) -> ValueRead:
-        if kind not in _NUMERIC or len(segment.repetitions(5)) > 1:
-            return ValueRead()
-        if kind == "SN":
-            comparator, first = segment.component(5, 1), segment.component(5, 2)
-            if segment.component(5, 3) or segment.component(5, 4) or comparator == "=":
-                comparator = ""
-            found = read_unknown(comparator + first, self.driver)
-            return found if not segment.component(5, 4) else ValueRead()
-        return read_unknown(value, self.driver)
-
-    def finish(self) -> None:
-        """ORU^R30 and its kin name the specimen behind the results: where one alone is named, it is theirs."""
-        named = tuple(dict.fromkeys(self.specimens))
-        if len(named) == 1 and any(not result.specimen for result in self.results):
-            self.results = [replace(one, specimen=one.specimen or named[0]) for one in self.results]
+def _first(segments: Sequence[Segment], place: Field | None) -> str:
+    """The first filled place of its kind in the message: serial number, software version."""
+    if place is None:
+        return ""
+    found = (pick(segment, place).strip() for segment in segments if segment.name == place.record)
+    return next((one for one in found if one), "")
 
 
-def _value(segment: Segment, kind: str) -> str:
-    """OBX-5 as text: the number of an SN, the one component there is, or the field as sent where it has parts."""
-    raw = segment.field(5)
-    components = segment.components(5)
-    filled = [text for text in components if text]
-    if kind == "SN" and len(components) == 2 and not components[0]:
-        return components[1]
-    if len(segment.repetitions(5)) <= 1 and (len(components) == 1 or (len(filled) == 1 and components[0])):
-        return filled[0] if filled else ""
-    return raw
+def _patient(segment: Segment) -> PatientRead:
+    return PatientRead(segment.field(2), segment.field(3), "", segment.field(5), segment.field(7), segment.field(8))
+
+
+def _order(group: OrderGroup, tubes: Tubes, driver: Hl7Driver, controls: bool) -> OrderRead:
+    obr, tube = group.obr, tubes.get(group.above) if group.above else None
+    named = _named_by(group, driver) or (tube.identifiers if tube else ())
+    service = obr.field(4)
+    return OrderRead(
+        specimen=named[0] if len(named) == 1 else "",
+        specimen_raw=group.above.spm.field(2) if group.above and group.above.spm else "",
+        instrument_specimen_raw="",
+        tests_raw=service,
+        tests=(service,),
+        codes=(pick(obr, driver.ordered),),
+        priority=obr.field(5),
+        action=obr.component(11),
+        specimen_type=obr.field(15),
+        report_type=obr.field(25),
+        patient=group.patient,
+        specimens=named,
+        control=controls or bool(tube and tube.control),
+        placer=obr.field(2),
+        filler=obr.field(3),
+        awos=pick(obr, driver.awos) if driver.awos else "",
+        time=obr.field(7),
+        state=_control(group.orc, group.above, tubes) if group.orc else None,
+    )
+
+
+def _named_by(group: OrderGroup, driver: Hl7Driver) -> tuple[str, ...]:
+    """The specimen of a family whose specimens are named by the order itself (OBR-3 of ORU^R01)."""
+    place = driver.specimen
+    found = pick(group.open(place.record), place).strip() if place.record in ("OBR", "ORC") else ""
+    return (found,) if found else ()
+
+
+def _control(orc: Segment, above: SpecimenGroup | None, tubes: Tubes) -> OrderControl:
+    parents = tuple(text for n in range(1, len(orc.repetitions(8)) + 1) if (text := orc.component(8, repetition=n)))
+    named = tubes[above].identifiers if above in tubes else ()
+    specimen = named[0] if len(named) == 1 else ""
+    return OrderControl(orc.field(1), orc.field(2), orc.field(3), orc.field(5), parents, specimen)
+
+
+def _results(reader: ObservationReader, groups: Groups, orders: Sequence[OrderRead], tubes: Tubes) -> list[ResultRead]:
+    index_of = {group: index for index, group in enumerate(groups.orders)}
+    behind = _contributing(groups)
+    results = []
+    for observation in groups.observations:
+        group = observation.order
+        index = index_of[group] if group else None
+        own = _named_by(group, reader.driver) if group else ()
+        named = [Tube(own)] if own else [tubes[one] for one in groups.specimens_of(observation)]
+        order = orders[index] if index is not None else None
+        results.append(reader.read(observation, index, order, named, behind.get(_substance(observation), ())))
+    return results
+
+
+def _contributing(groups: Groups) -> dict[tuple[int, str, str], tuple[Inventory, ...]]:
+    """The substances behind results: those of an interpretation behind a number are the number's too (cobas pro sends them last)."""
+    found: dict[tuple[int, str, str], tuple[Inventory, ...]] = {}
+    for number, observation in enumerate(groups.observations, 1):
+        if observation.inventory:
+            items = tuple(inventory_of(segment, f"OBX{number}") for segment in observation.inventory)
+            key = _substance(observation)
+            found[key] = found.get(key, ()) + items
+    return found
+
+
+def _substance(observation: Observation) -> tuple[int, str, str]:
+    order = observation.order
+    return order.place if order else -1, observation.obx.component(3), observation.obx.field(4)
+
+
+def _query(segment: Segment, driver: Hl7Driver) -> QueryRead:
+    """Which specimen is asked about; where that stands in an unknown sender's query, only the profiles of IHE LAW say."""
+    known = driver.name != ANY or segment.component(1).startswith(_WORK_QUERIES)
+    named = pick(segment, driver.query).strip() if known else ""
+    return QueryRead(
+        start_raw=segment.field(1),
+        end_raw=segment.field(2),
+        specimens=(named,) if named else (),
+        tests_raw=segment.field(3),
+        status="",
+        name=segment.field(1),
+        tag=segment.field(2),
+        parameters=tuple(segment.fields[3:]),
+    )
+
+
+def _specimens(tubes: Tubes, orders: Sequence[OrderRead], queries: Sequence[QueryRead]) -> tuple[str, ...]:
+    named = [one for tube in tubes.values() for one in tube.identifiers]
+    named += [one for order in orders for one in order.specimens]
+    named += [one for query in queries for one in query.specimens]
+    return tuple(dict.fromkeys(named))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labmw.driver.declaration import Driver, Field, TestId
+from labmw.model import Flag
 from protocols.astm.record import Record, unescape
 
 
@@ -24,8 +26,11 @@ def pick(components: Sequence[str], place: Field) -> str:
 
 def text(record: Record, place: Field) -> str:
     """The decoded text of a place; component 0 is the whole field."""
+    raw, marks = record.field(place.field), record.delimiters
+    if marks.component not in raw and marks.repeat not in raw and marks.escape not in raw:  # as most fields are
+        return raw if place.repeat == 1 and (place.component < 2 or place.bare) else ""
     if not place.component:
-        return decoded(record.field(place.field), record)
+        return decoded(raw, record)
     return pick(components(record, place.field, place.repeat), place)
 
 
@@ -48,6 +53,14 @@ def identify(record: Record, driver: Driver) -> TestId:
     if driver.split:
         return driver.split(parts)
     return TestId(pick(parts, driver.test))
+
+
+def ordered(record: Record, repeat: int, driver: Driver) -> str:
+    """The test code that one repeat of O.5 orders."""
+    parts = components(record, 5, repeat)
+    if driver.split and len(parts) > 1:
+        return driver.split(parts).code
+    return pick(parts, replace(driver.ordered, bare=True))
 
 
 def specimens(record: Record, driver: Driver) -> tuple[str, ...]:
@@ -87,3 +100,15 @@ def stray(record: Record, driver: Driver) -> str:
     parts = components(record, place.field, 1)
     filled = {n for n, part in enumerate(parts, 1) if part.strip()}
     return record.field(place.field) if filled - read_from or len(filled) > 1 else ""
+
+
+def flags(record: Record, driver: Driver) -> frozenset[Flag]:
+    """What the letters of the flag field say; one that the driver does not map is unknown, never ignored."""
+    found: set[str] = set()
+    for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
+        parts = components(record, driver.flag.field, repeat)
+        for part in [pick(parts, driver.flag)] if driver.flag.component else parts:
+            letters = part.split(driver.flag_separator) if driver.flag_separator else [part]
+            found.update(letter.strip() for letter in letters)
+    found -= {"", driver.mean_flag, *driver.silent}
+    return frozenset(driver.flags.get(letter, Flag.UNKNOWN) for letter in found)

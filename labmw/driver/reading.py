@@ -16,13 +16,16 @@ Kind = Literal[
     "result", "qc-result", "query", "query-cancel", "order", "order-response", "adt", "ack", "equipment-status", "other"
 ]
 
+Role = Literal["", "result", "interpretation", "supplemental", "order-observation", "specimen-observation"]
+"""What an OBX is beside its order, where HL7 tells; "" in ASTM."""
+
 Facts = tuple[tuple[str, str], ...]
 """What fills the sentence of a reason code."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatientRead:
-    """A P record as sent."""
+    """A P record or PID segment as sent (PID-2 and PID-3 as the first two)."""
 
     practice_id: str
     lab_id: str
@@ -33,8 +36,36 @@ class PatientRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Inventory:
+    """An INV segment: a control, reagent, calibrator or consumable, with the segment it stands behind ("SPM1", "OBX3")."""
+
+    raw: str
+    name: str  # INV-1
+    status: tuple[str, ...]  # INV-2, table 0383 and the maker's own
+    kind: str  # INV-3, table 0384: CO control, RC calibrator, SR and MR reagents ...
+    expiry: str  # INV-12 as sent
+    lot: str  # INV-16
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderControl:
+    """An ORC segment as sent: what becomes of an order (table 0119), its state (table 0038), and the orders it came from (ORC-8)."""
+
+    control: str
+    placer: str
+    filler: str
+    status: str
+    parents: tuple[str, ...] = ()
+    specimen: str = ""  # the one named above it
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRead:
-    """An O record as sent, with the specimen identifier as the driver reads it."""
+    """An O record or OBR as sent, with the specimen identifier as the driver reads it.
+
+    `awos` is the identifier that the analyzer manager gave to the step (IHE LAW, OBR-2), "" for work that began at the analyzer.
+    """
 
     specimen: str
     specimen_raw: str
@@ -50,6 +81,30 @@ class OrderRead:
     comments: tuple[str, ...] = ()
     specimens: tuple[str, ...] = ()  # every identifier, where one order names several
     control: bool = False
+    placer: str = ""  # OBR-2
+    filler: str = ""  # OBR-3
+    awos: str = ""
+    time: str = ""  # OBR-7
+    state: OrderControl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObxRead:
+    """What an OBX and the segments around it say of a result beside its value."""
+
+    role: Role
+    awos: str  # OBR-2, "" for unsolicited results
+    parents: tuple[str, ...]  # ORC-8
+    reflex: bool  # OBR-11 = G: decided by the analyzer
+    observation_type: str  # OBX-29, table 0936
+    contributing: tuple[Inventory, ...]
+    control_item: Inventory | None  # the control that the INV behind the container names
+    specimen_role: str  # SPM-11, table 0369; Q alone does not make a control
+    container: str  # SAC-3
+    value_type: str  # OBX-2
+    sub_id: str  # OBX-4 as sent
+    observed: str  # OBX-14 as sent
+    analysed: str  # OBX-19 as sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +145,41 @@ class ResultRead:
     control: bool = False  # measured on a control material
     assay: str = ""
     time_doubt: str = ""  # "ambiguous": this hour came twice; "skipped": it never came; "unreadable"
+    obx: ObxRead | None = None  # what only HL7 says
 
     @property
     def part(self) -> str:
         """What tells several values under one code apart (law 5): target and detail, so that the Ct of two targets are two results."""
         return "/".join(text for text in (self.analyte, self.detail) if text)
 
+    @property
+    def awos(self) -> str:
+        """The identifier that the analyzer manager gave to this step (IHE LAW); "" where it gave none."""
+        return self.obx.awos if self.obx else ""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The AWOS that a reflex of the analyzer came from."""
+        return self.obx.parents if self.obx else ()
+
+    @property
+    def contributing(self) -> tuple[Inventory, ...]:
+        """The reagents, diluents and calibrators behind this result."""
+        return self.obx.contributing if self.obx else ()
+
 
 @dataclass(frozen=True, slots=True)
 class QueryRead:
-    """A Q record: which specimens the analyzer asks about."""
+    """A Q record or QPD segment: which specimens the analyzer asks about."""
 
     start_raw: str
     end_raw: str
     specimens: tuple[str, ...]
     tests_raw: str
     status: str
+    name: str = ""  # QPD-1
+    tag: str = ""  # QPD-2
+    parameters: tuple[str, ...] = ()  # QPD-3 and following, as sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +216,5 @@ class Reading:
     problems: tuple[str, ...] = ()  # oddities of structure, in words for lab IT
     tolerances_used: tuple[str, ...] = ()
     message_type: str = ""  # MSH-9 of an HL7 message
+    inventory: tuple[Inventory, ...] = ()  # every INV of the message, in order
+    responses: tuple[OrderControl, ...] = ()  # of an order response: each ORC

@@ -1,10 +1,11 @@
-"""When was it measured? LIS02-A2 date-times in the analyzer's own zone, with what is doubtful about them (law 10: no default zone)."""
+"""When was it measured? Date-times of LIS02-A2 and HL7 v2 in the analyzer's own zone, with what is doubtful about them (law 10: no default zone)."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -23,8 +24,21 @@ class Moment:
     doubt: Doubt = ""
 
 
-def read_time(text: str, zone: ZoneInfo) -> Moment:
-    """Read a date-time as sent. A zone in the text wins over the analyzer's.
+def zone_of_message(header_time: str, zone: ZoneInfo) -> tzinfo:
+    """The zone of the date-times in an HL7 message that carry none: an offset in MSH-7 holds for all of them (2.5.1, 2.15.9.7).
+
+    Where the analyzer's own zone has that offset at that moment, it is kept: it also knows when the clocks change.
+    """
+    stated = read_time(header_time, zone).at
+    offset = stated.utcoffset() if stated is not None else None
+    if stated is None or offset is None or isinstance(stated.tzinfo, ZoneInfo):
+        return zone
+    return zone if stated.astimezone(zone).utcoffset() == offset else timezone(offset)
+
+
+@lru_cache(maxsize=1024)  # one analysis gives many results the same time
+def read_time(text: str, zone: tzinfo, utc: bool = False) -> Moment:
+    """Read a date-time as sent. A zone in the text wins over the analyzer's; `utc`: the text is UTC, and its offset is still to be added.
 
     "ambiguous": this hour came twice (the clock went back), the first is taken. "skipped": it never came (the clock went forward): the
     analyzer does not change its clock, and the moment is what its unchanged clock showed.
@@ -47,6 +61,8 @@ def read_time(text: str, zone: ZoneInfo) -> Moment:
         hours, minutes = int(offset[1:3]), int(offset[3:5])
         if hours > 14 or minutes > 59:
             return Moment(None, "unreadable")
+        if utc:
+            return Moment(naive.replace(tzinfo=UTC))
         away = timedelta(hours=hours, minutes=minutes)
         return Moment(naive.replace(tzinfo=timezone(-away if offset[0] == "-" else away)))
     first, second_pass = naive.replace(tzinfo=zone), naive.replace(tzinfo=zone, fold=1)

@@ -143,7 +143,7 @@ def objections(steps: Sequence[StepSeen], known: Mapping[str, Any]) -> dict[int,
         if step.at_analyzer:
             continue
         row = known.get(step.awos)
-        facts = (("awos", step.awos), ("specimen", step.specimen), ("test", step.name or step.code))
+        facts: Facts = (("awos", step.awos), ("specimen", step.specimen), ("test", step.name or step.code))
         reason = ""
         if row is None:
             reason = "unknown-awos"

@@ -6,6 +6,7 @@ it again would not cure it (law 4).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import Counter
@@ -20,10 +21,11 @@ import structlog
 from labmw import SOFTWARE_VERSION
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
+from labmw.errors import StoreError
 from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
 from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
-from labmw.line.received import ACKNOWLEDGED, Received, Stored
+from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
 from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
@@ -39,6 +41,9 @@ STRIDE = 65536
 """A result's number is its message's number times this, plus its place in it."""
 MAX_RESULTS = 30_000
 """Results in one message at most: one question about all of them must fit into one statement. Beyond, it is kept whole and unread."""
+
+LARGE = 2**18
+"""Bytes; reading so much takes more than a few milliseconds."""
 
 Reader = Callable[[Received], Reading]
 
@@ -57,7 +62,10 @@ class LaboratoryIntake:
 
     async def take(self, received: Received) -> Stored:
         """Store one message; raises StoreError, and then nothing may be acknowledged."""
-        reading = self._reading(received)
+        if len(received.raw) < LARGE:
+            reading = self._reading(received)
+        else:  # beside the loop: what takes long must not keep the other analyzers waiting for their ACK
+            reading = await asyncio.to_thread(self._reading, received)
         try:
             return await self._store(received, reading)
         except Exception as error:
@@ -66,7 +74,13 @@ class LaboratoryIntake:
             log.exception(
                 "a message cannot be stored as it was read; it is kept whole, in quarantine", link=received.link
             )
-            return await self._store(received, unstored(reading, error))
+            stripped = unstored(reading, error)
+        try:
+            return await self._store(received, stripped)
+        except Exception as error:
+            if not is_the_message(error):
+                raise
+            raise StoreError(f"a message of {received.link} cannot be kept ({error}); report this fault") from error
 
     def _reading(self, received: Received) -> Reading:
         """Read the message; whatever its driver does wrong stops this message alone, and not the line (law 4)."""
@@ -114,6 +128,12 @@ def _script(
     for row in (yield statements.message_at(site, received.session, received.last, received.place)):
         if row.digest == digest:  # committed after we had refused for time: the resend is recognised (law 3)
             return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
+    if received.place == UNTERMINATED:
+        for row in (yield statements.last_message_of_session(site, received.session)):
+            if row.first_frame <= received.first and row.last_frame > received.last:
+                return Stored(
+                    row.id, "", "", 0, repeat=True
+                )  # refused for time and committed late: it is whole, with these frames
     for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
         yield step
     tolerances = received.tolerances
@@ -185,15 +205,9 @@ def _placements(site: str, received: Received, reading: Reading, known: Known) -
 def result_key(site: str, received: Received, reading: Reading, read: ResultRead) -> ResultKey:
     """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
     analyzer = reading.serial or received.link
-    return ResultKey(
-        site,
-        analyzer,
-        read.specimen,
-        read.code,
-        read.part,
-        read.run,
-        read.time,
-    )
+    parts = (analyzer, read.specimen, read.code, read.part, read.run, read.time)
+    # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
+    return ResultKey(site, *(part.replace("\x1f", "\\x1f") for part in parts))
 
 
 def _keep_results(

@@ -24,8 +24,9 @@ PRIORITIES = {"S": "Stat", "R": "Routine", "A": "ASAP", "P": "Preoperative", "T"
 class LawLink:
     """What the worklist needs to know of one LAW analyzer.
 
-    `codes` are the tests that its driver maps, by LOINC: what is ordered of anything else is not for this analyzer. `push`: it keeps a worklist,
-    and is told of new orders without being asked.
+    `codes` are the tests that its driver maps, by LOINC: what is ordered of anything else is not for this analyzer. `anything`: it takes LOINC
+    codes as they are (IHE LAW as written); then `only`, where given, says which. `push`: it keeps a worklist, and is told of new orders
+    without being asked.
     """
 
     name: str
@@ -36,6 +37,16 @@ class LawLink:
     facility: str = ""
     push: bool = False
     patients: bool = True  # PID goes along with orders
+    anything: bool = False
+    only: frozenset[str] = frozenset()  # LOINC codes routed to this analyzer; empty: all that it knows
+
+    def code_of(self, order: Any) -> Code | None:
+        """What the analyzer calls the test of an order; None when the order is not for it."""
+        if self.only and order.loinc not in self.only:
+            return None
+        if self.anything:
+            return Code(order.loinc, order.test_name or order.loinc, "LN")
+        return self.codes.get(order.loinc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +99,9 @@ def write_steps(
 
 
 def _step(link: LawLink, row: Any, control: str, at: datetime) -> law.Step:
-    known = link.codes.get(row.loinc)
-    test = Code(row.code, row.test_name or (known.text if known else ""), known.system if known else "L")
+    known = link.code_of(row)
+    system = known.system if known and known.code == row.code else "L"  # the driver may have been changed since
+    test = Code(row.code, row.test_name or row.code, system)
     priority = row.priority if row.priority in PRIORITIES else "R"
     return law.Step(
         awos=EntityId(row.awos, link.application),

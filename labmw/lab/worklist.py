@@ -30,7 +30,7 @@ from labmw.line.received import Received, Stored
 from labmw.metrics import AWOS, MESSAGES, QUERIES
 from labmw.store import schema, statements
 from labmw.store.statements import worklist as stored
-from labmw.store.transaction import Row, Store, Transaction
+from labmw.store.transaction import Row, Store, Transaction, ask
 from protocols.hl7.acknowledgment import ErrorDetail
 from protocols.hl7.er7 import Message
 from protocols.hl7.law_query import write_query_answer
@@ -135,14 +135,14 @@ class LaboratoryWorklist:
 
     async def step(self, since: str) -> str:
         """Plan what has changed since a moment, wake the lines that are owed something; return the moment to go on from."""
-        rows = await self.store.read(*stored.orders_since(self.site, since, most=MOST_ORDERS))
+        rows = await self.store.view(ask(stored.orders_since(self.site, since, most=MOST_ORDERS)))
         if rows:
             await self.store.run(_plan_changes(self.site, tuple(self.links.values()), rows, stamp(self.clock.now())))
             last = rows[-1].updated_at
             # The last moment is looked at again: another order of the same microsecond may come to the disk later.
             since = last if last != since or len(rows) < MOST_ORDERS else last + "\x00"
         for name in self.links:
-            if await self.store.read(*stored.awos_wanted(self.site, name, most=1)):
+            if await self.store.view(ask(stored.awos_wanted(self.site, name, most=1))):
                 self.wake(name)
         return since
 
@@ -228,9 +228,8 @@ class _Query:
         named = self._named
         if query.by is QueryBy.ALL:
             since = stamp(self.now - ALL_WITHIN)
-            rows = yield stored.orders_not_given(
-                self.site, self.link.name, tuple(self.link.codes) or ("",), since=since, most=MOST_ORDERS
-            )
+            rows = yield stored.orders_not_given(self.site, self.link.name, since=since, most=MOST_ORDERS)
+            rows = [row for row in rows if self.link.code_of(row)]
             waiting = yield stored.awos_waiting(self.site, self.link.name)
             found = dict.fromkeys([row.specimen for row in (*waiting, *rows)])
             return [Tube(one) for one in list(found)[:MOST_TUBES]]
@@ -312,7 +311,7 @@ def open_orders(site: str, link: LawLink, tube: Tube, now: datetime) -> Transact
     ended = max((one.valid_to for one in known if one.valid_to is not None and one.valid_to < now), default=None)
     wanted: dict[str, Row] = {}
     for row in (yield statements.orders_among(site, [tube.identifier])):
-        mine = row.state == "open" and row.loinc in link.codes and row.loinc not in wanted
+        mine = row.state == "open" and row.loinc not in wanted and link.code_of(row)
         if mine and (ended is None or row.ordered_at is None or read_stamp(row.ordered_at) > ended):
             wanted[row.loinc] = row
     patient = None
@@ -364,7 +363,8 @@ def _offered(
 def _plan(
     site: str, link: LawLink, order: Row, name: str, patient: str, at: str, *, queried: bool = False, wanted: str = ""
 ) -> Transaction[None]:
-    code = link.codes[order.loinc]
+    code = link.code_of(order)
+    assert code is not None
     yield statements.insert(
         schema.awos,
         site=site,
@@ -404,8 +404,8 @@ def _said(rows: Sequence[Row], broadcast: Broadcast, at: str, *, cancel: bool = 
 
 def _is_fresh(site: str, now: datetime, max_age: float) -> Transaction[bool]:
     rows = yield stored.last_order(site)
-    last = rows[0].at if rows else None
-    return bool(last) and (now - read_stamp(last)).total_seconds() <= max_age
+    last: str | None = rows[0].at if rows else None
+    return last is not None and (now - read_stamp(last)).total_seconds() <= max_age
 
 
 # --- messages, both ways --------------------------------------------------------------------------------------------------

@@ -176,14 +176,14 @@ class AstmConversation:
             case FrameRefused(fault=fault, raw=raw, in_a_row=count):
                 FRAMES_REFUSED.labels(self._terms.link, fault.value).inc()
                 self._health.refused(count, fault.value)
-                self._tell("frame refused", fault=fault.value, in_a_row=count, bytes=len(raw), begins=show(raw[:40]))
+                self._tell("frame refused", fault=fault.value, in_a_row=count, bytes=len(raw), begins=show(raw[:3]))
             case Troubled(in_a_row=count):
                 self._health.trouble("frames-refused", count=str(count))
                 self._log.error(
                     "frames refused in a row: check cable, baud rate, parity and the link's tolerances", count=count
                 )
             case Noise(data=data):
-                self._tell("bytes that belong to nothing ignored", bytes=len(data), begins=show(data[:40]))
+                self._tell("bytes that belong to nothing ignored", bytes=len(data), begins=show(data[:1]))
             case CallRefused(in_session=True):
                 self._tell("ENQ in a running session refused; the tolerance enq_in_transfer would allow it")
             case AnswerTooLate():

@@ -118,7 +118,7 @@ class LinkRunner:
         failures = 0
         while True:
             try:
-                server = await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=128)
+                server = await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=512)
             except OSError as error:
                 self.health.trouble("cannot-listen", address=self.config.listen, why=str(error))
                 log.error("link cannot listen", link=self.config.name, address=self.config.listen, why=str(error))

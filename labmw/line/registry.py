@@ -92,8 +92,11 @@ class Registry:
         return self.recognise(f"{message.header.field(3)}|{message.header.field(4)}", "hl7")
 
     def reader(self, found: Driver | Ambiguous | None, protocol: str = "astm") -> Driver:
-        """The driver to read with: the one found, or the one that reads as sent and quarantines everything."""
-        if isinstance(found, Driver):
+        """The driver to read with: the one found, or the one that reads as sent and quarantines everything.
+
+        So too for a driver of the other protocol, which a link may name by mistake: what it knows of places would be read wrongly.
+        """
+        if isinstance(found, Driver) and found.protocol == protocol:
             return found
         driver = self.named(f"any-{protocol}")
         return replace(driver, rivals=found.names) if isinstance(found, Ambiguous) else driver

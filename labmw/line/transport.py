@@ -121,7 +121,7 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0) -> Stream
     try:
         async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise LinkError(
             f"{host}:{port} cannot be reached ({_why(error)}); check the analyzer's network settings and the firewall"
         ) from error

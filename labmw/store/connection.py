@@ -32,6 +32,8 @@ def open_for_writing(file: Path, busy: float) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # SQLite opens a file it may not write as read-only, and lets transactions begin: ask for a write that changes nothing.
         connection.execute("DELETE FROM alembic_version WHERE 0")
+        # A checkpoint runs inside the COMMIT that fills the log to this many pages: seldom and long beats often, for the tail.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes; a WAL that once grew gives its space back
         connection.execute("PRAGMA cache_size = -32768")  # KiB
     except BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,11 +132,6 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
         Tolerances.from_mapping(link.tolerances)
     except SettingError as problem:
         yield error(f"{key}.tolerances", "check-key", file=file, key=f"{key}.tolerances", problem=problem)
-    for network in link.allow:
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError as problem:
-            yield error(f"{key}.allow", "check-allow", file=file, key=f"{key}.allow", problem=problem)
     if link.serial and not Path(link.serial.device).exists():
         yield warning(f"{key}.serial.device", "check-device", device=link.serial.device, link=link.name)
 

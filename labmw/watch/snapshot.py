@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Text, bindparam, literal, select
+
 from labmw.config import Config
-from labmw.store import Reader, Row, Transaction, statements
+from labmw.store import Reader, Row, Step, Transaction, schema, statements
 from labmw.store.lock import holder
+
+_TUBES = (
+    select(schema.result.c.message, schema.result.c.specimen)
+    .join(schema.quarantine, schema.quarantine.c.message == schema.result.c.message)
+    .where(
+        schema.quarantine.c.site == bindparam("site", type_=Text()),
+        schema.quarantine.c.state == literal("open", Text(), literal_execute=True),  # so that the partial index is used
+        schema.quarantine.c.result.is_(None),
+        schema.result.c.specimen != "",
+    )
+    .distinct()
+    .order_by(schema.result.c.message, schema.result.c.specimen)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +35,7 @@ class Snapshot:
     work: tuple[Row, ...]
     held: tuple[Row, ...]
     quarantine: tuple[Row, ...]
+    tubes: Mapping[int, tuple[str, ...]]  # of messages that are in quarantine as a whole
     alerts: tuple[Row, ...]
 
 
@@ -30,8 +47,12 @@ def take(config: Config) -> Snapshot:
 
 
 def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
+    tubes: dict[int, tuple[str, ...]] = {}
+    for row in (yield Step(_TUBES, {"site": site})):
+        tubes[row.message] = (*tubes.get(row.message, ()), row.specimen)
     return Snapshot(
         served_by,
+        tubes=tubes,
         links=tuple((yield statements.link_states(site))),
         outbox=tuple((yield statements.outbox_waiting(site))),
         work=tuple((yield statements.work_waiting(site))),

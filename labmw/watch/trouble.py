@@ -19,7 +19,7 @@ from labmw.watch.spoken import duration, moment, since, some
 LATE = timedelta(seconds=60)  # the lines process writes every 15 s
 STUCK = timedelta(seconds=60)  # a step of a result's life takes well under a second
 SILENT = timedelta(hours=12)  # a line that has not said anything since yesterday
-ALERTS_TOLD = 5  # one by one; further ones are counted
+ALERTS_TOLD = 5  # tubes told one by one; further ones are listed
 
 _WEIGHTS = {"frames-refused": warning, "lis-silent": warning}  # every other trouble of a line stops it
 
@@ -117,26 +117,28 @@ def _delivery(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 
 
 def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
-    for row in snapshot.alerts[:ALERTS_TOLD]:
-        facts = json.loads(row.facts)
-        value = " ".join(filter(None, (row.value, row.unit_raw)))
-        yield error(
-            row.specimen,
-            "alert-open",
-            specimen=row.specimen,
-            test=facts.get("test", row.code),
-            value=value,
-            ago=telling.ago(row.raised_at),
-        )
-    if more := snapshot.alerts[ALERTS_TOLD:]:
-        yield error("alerts", "alerts-more", count=len(more), specimens=some(row.specimen for row in more))
-    yield from _quarantine(snapshot.quarantine, telling)
+    by_tube: dict[str, list[Row]] = {}
+    for row in snapshot.alerts:
+        by_tube.setdefault(row.specimen, []).append(row)
+    tubes = list(by_tube)
+    for tube in tubes[:ALERTS_TOLD]:
+        rows = by_tube[tube]
+        oldest = telling.ago(min(row.raised_at for row in rows))
+        yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
+    if more := tubes[ALERTS_TOLD:]:
+        yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)
 
 
-def _quarantine(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
+def _value(row: Row) -> str:
+    """A critical value in a few words."""
+    return " ".join(filter(None, (json.loads(row.facts).get("test") or row.code, row.value, row.unit_raw)))
+
+
+def _quarantine(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     by_reason: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in snapshot.quarantine:
         by_reason.setdefault(row.reason, []).append(row)
     for reason, entries in by_reason.items():
         yield warning(
@@ -145,7 +147,9 @@ def _quarantine(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
             count=len(entries),
             ago=telling.ago(min(row.raised_at for row in entries)),
             why=reason_in_words(reason, [json.loads(row.facts) for row in entries], telling.language),
-            specimens=some(row.specimen or "" for row in entries),
+            specimens=some(
+                tube for row in entries for tube in (row.specimen, *snapshot.tubes.get(row.message, ())) if tube
+            ),
             links=some(row.link for row in entries),
         )
 

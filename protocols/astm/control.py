@@ -1,6 +1,6 @@
 """Which control characters does the link use, and how are bytes shown to a person?
 
-Source: E1381-95 §6.1, LIS01-A2 §6 (values), E1381-95 §6.6 (restricted characters).
+Source: E1381-95 §6 (values), §6.6 (restricted characters).
 """
 
 from typing import Final

@@ -1,7 +1,8 @@
 """How do two stations exchange frames over one line: the state machine of LIS01-A2, for both roles.
 
-Pure: bytes and expired deadlines in, events and bytes to send out. The transitions are in protocols.astm.table; here
-are the actions, and the looking at circumstances that turns a byte or a frame into an input of the table.
+Pure: bytes and expired deadlines in, events and bytes to send out. The transitions are in protocols.astm.table, what is
+done at each of them in protocols.astm.station; here is what the owner may ask and do, and the looking at circumstances
+that turns a byte or a frame into an input of the table.
 
     link = DataLink(Role.COMPUTER)
     events = link.receive(data)         # also accept(), refuse(), expire() and hang_up() return events
@@ -24,15 +25,13 @@ Decisions:
 * An ENQ of ours that was met by a frame instead of an answer is given up without EOT, see _give_up_silently().
 * After a session that ended in doubt (time, EOT inside a frame) we keep still for 20 s, see _time_out_session().
 * One message is sent per session; a message that failed is offered again from its first record.
-Source: E1381-95 §6, LIS01-A2 §8; numbers in comments are clauses of E1381-95.
+Source: E1381-95 §6, taken over by LIS01-A2; numbers in comments are clauses of E1381-95.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
-from protocols.astm.control import ACK, ENQ, EOT, NAK, STX
+from protocols.astm.control import ACK, EOT, NAK, STX
 from protocols.astm.events import (
     SECONDS,
     AnswerTooLate,
@@ -57,9 +56,10 @@ from protocols.astm.events import (
     Timer,
     Troubled,
 )
-from protocols.astm.frame import MAX_TEXT_SERIAL, Frame, check_text, cut, encode
-from protocols.astm.scanner import Damaged, Scanner
-from protocols.astm.table import TABLE, Input, State
+from protocols.astm.frame import MAX_TEXT_SERIAL, Frame, check_text
+from protocols.astm.scanner import Damaged
+from protocols.astm.station import NOISE_PIECE, SIX, Role, Station
+from protocols.astm.table import Input, State
 from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.errors import FrameError, Misuse
 
@@ -90,64 +90,24 @@ __all__ = [
     "Troubled",
 ]
 
-SIX: Final = 6
-"""Transmissions of one frame before the sender gives up (§6.5.1.2); refusals in a row before a person is told."""
-NOISE_PIECE: Final = 4096
+MAX_PENDING: Final = 16 * 2**20
+"""Bytes kept while a frame waits for its owner's answer."""
 _NOTHING: Final = -1
 """No frame number: the sender is out of step, nothing is expected any more."""
-MAX_PENDING: Final = 16 * 2**20
 
 # The members used for every frame, by names of their own: in Python 3.11 Enum.MEMBER is a call.
 _NEUTRAL, _BIDDING, _AWAITING_REPLY = State.NEUTRAL, State.BIDDING, State.AWAITING_REPLY
 _RECEIVING, _DECIDING, _LATE = State.RECEIVING, State.DECIDING, State.LATE
 _FRAME, _ACCEPT = Input.FRAME, Input.ACCEPT
 _RECEIVE, _ANSWER = Deadline.RECEIVE, Deadline.ANSWER
-_new = tuple.__new__  # as in the scanner
-_ENQ, _EOT, _ACK, _NAK = (bytes([character]) for character in (ENQ, EOT, ACK, NAK))
+_ACK: Final = bytes([ACK])
+_new: Final = tuple.__new__  # what FrameReceived() comes to, in two thirds of its time
 
 
-class Role(Enum):
-    """Who wins when both send ENQ: the instrument (§6.2.7)."""
-
-    COMPUTER = "computer"
-    INSTRUMENT = "instrument"
-
-
-class DataLink:
+class DataLink(Station):
     """One end of one line."""
 
-    __slots__ = (
-        "_attempts",
-        "_crossed",
-        "_deadline",
-        "_events",
-        "_expected",
-        "_frame",
-        "_frames",
-        "_in_a_row",
-        "_index",
-        "_interrupt",
-        "_last",
-        "_limit",
-        "_out",
-        "_owed",
-        "_pending",
-        "_plain",
-        "_queue",
-        "_replies",
-        "_restarted",
-        "_role",
-        "_scanner",
-        "_serial",
-        "_state",
-        "_strays",
-        "_strict",
-        "_texts",
-        "_timer",
-        "_tolerances",
-        "can_receive",
-        "used",
-    )
+    __slots__ = ()
 
     def __init__(
         self,
@@ -157,39 +117,7 @@ class DataLink:
         frame_text: int = MAX_TEXT_SERIAL,
         max_pending: int = MAX_PENDING,
     ) -> None:
-        cut(b"", frame_text)  # objects to an impossible limit now, not at the first message
-        self._role = role
-        self._tolerances = tolerances
-        self._limit = frame_text
-        self._pending = max_pending
-        self._strict = tolerances.frame_numbers == "strict"
-        self._replies = tolerances.send_replies
-        self._plain = self._strict and self._replies
-        self.can_receive = True
-        self.used: Counter[str] = Counter()
-        self._scanner = Scanner(tolerances, self.used)
-        self._state = _NEUTRAL
-        self._out = b""
-        self._events: list[Event] = []
-        self._deadline: Deadline | None = None
-        self._serial = 0
-        self._timer: Timer | None = None
-        self._owed: Deadline | None = None  # a pause due before our next ENQ
-        self._restarted = False  # the pause now running was cut short once by a session of the peer
-        # as receiver
-        self._expected = 1
-        self._last: Frame | None = None
-        self._frame: Frame | None = None
-        self._frames = 0
-        self._in_a_row = 0
-        self._strays = 0
-        self._interrupt = False
-        # as sender
-        self._crossed = False  # a frame came while our ENQ was out
-        self._queue: deque[tuple[tuple[bytes, ...], object]] = deque()
-        self._texts: list[tuple[bytes, bool]] = []
-        self._index = 0
-        self._attempts = 0
+        super().__init__(role, tolerances, frame_text, max_pending)
 
     # -- what the owner may ask ------------------------------------------------------------------------------
 
@@ -229,18 +157,12 @@ class DataLink:
     def receive(self, data: bytes) -> list[Event]:
         """Bytes have arrived, cut in any way."""
         scanner = self._scanner
-        if self._state is _RECEIVING and self._plain:
-            scanner.feed(data)
-            events = self._go_on()
-        elif self.waiting:
+        if self.waiting:
             scanner.keep(data)
-            events = []
-        else:
-            scanner.feed(data)
-            events = self._look([])
-        if scanner.kept() > self._pending and self.waiting:
-            events.append(Overrun(scanner.truncate(self._pending)))
-        return events
+            return self._bound([])
+        scanner.feed(data)
+        events = self._go_on() if self._state is _RECEIVING else self._look([])
+        return events if len(data) <= self._pending else self._bound(events)
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; each is given once."""
@@ -253,15 +175,14 @@ class DataLink:
         Raises:
             Misuse: no frame waits for an answer.
         """
-        if self._state is not _DECIDING or self._interrupt or not self._plain:
+        if self._state is not _DECIDING or not self._plain:
             return self._answer(_ACCEPT)
-        # The table's row (DECIDING, ACCEPT), without the detour that an answer in other circumstances takes.
+        # The rows (DECIDING, ACCEPT) and (RECEIVING, FRAME) in one go: this runs for every frame of every upload. What it
+        # does is what _answer() does, and the tests hold the two against each other.
         frame = self._last = self._frame
         assert frame is not None
         self._expected = (frame[0] + 1) & 7
         self._frames += 1
-        if self._in_a_row:
-            self._in_a_row = self._strays = 0
         self._out += _ACK
         self._serial += 1
         return self._go_on()
@@ -275,8 +196,9 @@ class DataLink:
         return self._answer(Input.REFUSE)
 
     def ask_for_line(self) -> bool:
-        """Answer the next accepted frame with EOT, which asks the sender to pause (§6.3.5); false without a session."""
+        """Answer the next accepted frame with EOT, which asks the sender to pause (§6.3); false without a session."""
         self._interrupt = self._state in (_RECEIVING, _DECIDING)
+        self._find_plain()
         return self._interrupt
 
     def send(self, message: Sequence[bytes], tag: object = None) -> list[Event]:
@@ -377,14 +299,18 @@ class DataLink:
             self._tell_noise(NOISE_PIECE)
         return events
 
-    def _go_on(self) -> list[Event]:
-        """In a session: look at what has arrived. The next frame, if it is as expected, is handed over without detour.
+    def _bound(self, events: list[Event]) -> list[Event]:
+        """Keep no more than was agreed while a frame waits for its answer."""
+        dropped = self._scanner.truncate(self._pending) if self.waiting else 0
+        if dropped:
+            events.append(Overrun(dropped))
+        return events
 
-        That is the table's row (RECEIVING, FRAME) on a line with strict numbers and replies. It and accept() are what runs for every frame of every upload.
-        """
+    def _go_on(self) -> list[Event]:
+        """In a session: hand over the next frame; if it is not an ordinary one, look closer."""
         scanner = self._scanner
         found = scanner.block()
-        if type(found) is Frame and found[0] == self._expected and not scanner.noise:
+        if type(found) is Frame and found[0] == self._expected and not scanner.noise and self._plain:
             self._frame = found
             self._state, self._deadline = _DECIDING, _ANSWER
             self._serial += 1
@@ -413,7 +339,7 @@ class DataLink:
             self._call_in_session()
 
     def _judge(self, frame: Frame) -> None:
-        """A good frame without the number expected: is it the last one again, or out of order (§6.5.1)?"""
+        """A good frame without the number expected: is it the last one again, or out of order (§6.5)?"""
         last = self._last
         if self._strict:
             if self._expected == _NOTHING:
@@ -445,7 +371,7 @@ class DataLink:
 
     def _refuse_or_close(self, damaged: Damaged) -> None:
         if damaged.fault is Fault.EOT_INSIDE:
-            # Either the sender has given up (§6.5.2.3), or a flipped bit made EOT: both end the session safely.
+            # Either the sender has given up (§6.5), or a flipped bit made EOT: both end the session safely.
             self._scanner.noise += damaged.raw[:-1]
             self._step(Input.EOT, "eot-in-frame")
         else:
@@ -473,7 +399,7 @@ class DataLink:
             self._step(Input.COLLISION_COMPUTER)
 
     def _reply(self, reply: int) -> None:
-        """The answer to a frame: anything but ACK and EOT counts as NAK (§6.4)."""
+        """The answer to a frame: anything but ACK and EOT counts as NAK (§6.3)."""
         if reply == EOT and self._tolerances.interrupt == "honour":
             self._step(Input.INTERRUPT)
         elif reply in (ACK, EOT):
@@ -482,260 +408,3 @@ class DataLink:
             self._step(Input.ACK if self._index + 1 < len(self._texts) else Input.ACK_OF_LAST)
         else:
             self._step(Input.NAK if self._attempts < SIX else Input.SIXTH_NAK)
-
-    # -- the table at work -----------------------------------------------------------------------------------
-
-    def _step(self, happened: Input, what: Any = None) -> None:
-        if self._scanner.noise:
-            self._tell_noise()
-        action, self._state = _TRANSITIONS[self._state][happened]
-        action(self, what)
-
-    def _tell_noise(self, at_least: int = 1) -> None:
-        noise = self._scanner.noise
-        while len(noise) >= at_least:
-            self._events.append(Noise(bytes(noise[:NOISE_PIECE])))
-            del noise[:NOISE_PIECE]
-
-    def _run(self, deadline: Deadline | None) -> None:
-        self._deadline = deadline
-        self._serial += 1
-
-    def _say(self, character: bytes) -> None:
-        """Answer the sender; nothing leaves on a line in one direction."""
-        if self._replies:
-            self._out += character
-
-    # -- actions: establishment ------------------------------------------------------------------------------
-
-    def _begin_session(self, implicit: bool) -> None:
-        if self._deadline in _NOT_CUT_SHORT and not self._restarted:
-            self._owed = self._deadline
-        self._expected = 1
-        self._last = self._frame = None
-        self._frames = self._in_a_row = self._strays = 0
-        self._interrupt = False
-        self._events.append(SessionOpened(implicit))
-        self._run(_RECEIVE)
-
-    def _open_session(self, _: object) -> None:
-        self._begin_session(implicit=False)
-        self._say(_ACK)
-
-    def _open_unannounced(self, _: object) -> None:
-        self.used["implicit_session"] += 1
-        self._begin_session(implicit=True)
-
-    def _restart_session(self, _: object) -> None:
-        self._events.append(SessionClosed("restart", self._frames))
-        self._open_session(None)
-
-    def _refuse_call(self, _: object) -> None:
-        self._events.append(CallRefused(in_session=self._state is _RECEIVING))
-        self._say(_NAK)
-
-    def _bid(self, _: object) -> None:
-        self._restarted = self._crossed = False
-        self._out += _ENQ
-        self._run(Deadline.ENQ_REPLY)
-
-    def _pause(self, _: object) -> None:
-        self._restarted = self._owed in _NOT_CUT_SHORT
-        self._run(self._owed)
-        self._owed = None
-
-    def _end_pause(self, _: object) -> None:
-        self._run(None)
-
-    def _wait_busy(self, _: object) -> None:
-        self._events.append(LineBusy())
-        self._run(Deadline.BUSY)
-
-    def _yield_line(self, _: object) -> None:
-        self._events.append(Contention())
-        self._run(Deadline.CONTENTION_COMPUTER)
-
-    def _insist(self, _: object) -> None:
-        self._events.append(Contention())
-        self._run(Deadline.CONTENTION_INSTRUMENT)
-
-    def _yield_and_open(self, _: object) -> None:
-        self._events.append(Contention())
-        self._open_session(None)
-
-    def _give_up_bid(self, _: object) -> None:
-        self._give_up("enq-unanswered")
-
-    def _give_up_silently(self, _: object) -> None:
-        # The peer believes that we receive. An EOT it would take for the acceptance of its frame; without it, its own
-        # timer ends the misunderstanding.
-        self._events.append(SendFailed(self._queue[0][1], "enq-unanswered"))
-        self._run(Deadline.RETRY)
-
-    # -- actions: transfer and termination, as sender --------------------------------------------------------
-
-    def _transmit(self) -> None:
-        self._attempts += 1
-        text, last = self._texts[self._index]
-        self._out += encode((self._index + 1) & 7, text, last)
-        self._run(Deadline.FRAME_REPLY)
-
-    def _send_first(self, _: object) -> None:
-        message, tag = self._queue[0]
-        records = [b"".join(message)] if self._tolerances.packing == "message" else message
-        self._texts = [text for record in records for text in cut(record, self._limit)]
-        self._index = self._attempts = 0
-        self._events.append(SendingStarted(tag))
-        self._transmit()
-
-    def _frame_is_sent(self) -> None:
-        self._events.append(FrameSent((self._index + 1) & 7, self._attempts))
-        self._index += 1
-        self._attempts = 0
-
-    def _send_next(self, _: object) -> None:
-        self._frame_is_sent()
-        self._transmit()
-
-    def _send_again(self, _: object) -> None:
-        self._transmit()
-
-    def _finish(self, _: object) -> None:
-        self._frame_is_sent()
-        self._events.append(MessageSent(self._queue.popleft()[1]))
-        self._out += _EOT
-        self._run(None)
-
-    def _give_way(self, _: object) -> None:
-        self._events.append(Interrupted(honoured=True))
-        self._frame_is_sent()
-        if self._index == len(self._texts):
-            self._events.append(MessageSent(self._queue.popleft()[1]))
-        else:
-            self._events.append(SendFailed(self._queue[0][1], "interrupted"))
-        self._out += _EOT
-        self._run(Deadline.INTERRUPT)
-
-    def _abort_refused(self, _: object) -> None:
-        self._give_up("six-refusals")
-
-    def _abort_unanswered(self, _: object) -> None:
-        self._give_up("frame-unanswered")
-
-    def _give_up(self, reason: Literal["enq-unanswered", "frame-unanswered", "six-refusals"]) -> None:
-        self._out += _EOT
-        self._events.append(SendFailed(self._queue[0][1], reason))
-        self._run(Deadline.RETRY)
-
-    # -- actions: transfer and termination, as receiver ------------------------------------------------------
-
-    def _hand_over(self, frame: Frame) -> None:
-        self._frame = frame
-        self._events.append(FrameReceived(frame))
-        self._deadline = _ANSWER
-        self._serial += 1
-
-    def _count_accepted(self) -> None:
-        frame = self._last = self._frame
-        assert frame is not None  # DECIDING and LATE are entered with a frame
-        self._expected = (frame[0] + 1) & 7
-        self._frames += 1
-        if self._in_a_row:
-            self._in_a_row = self._strays = 0
-
-    def _acknowledge(self, _: object) -> None:
-        self._count_accepted()
-        self._say_accepted()
-        self._run(_RECEIVE)
-
-    def _say_accepted(self) -> None:
-        self._say(_EOT if self._interrupt else _ACK)
-        self._interrupt = False
-
-    def _acknowledge_again(self, frame: Frame) -> None:
-        self._in_a_row = self._strays = 0
-        self._events.append(FrameRepeated(frame))
-        self._say_accepted()
-        self._run(_RECEIVE)
-
-    def _count_refused(self, fault: Fault, raw: bytes) -> None:
-        self._in_a_row += 1
-        self._events.append(FrameRefused(fault, raw, self._in_a_row))
-        if self._in_a_row == SIX:
-            self._events.append(Troubled(self._in_a_row))
-        self._run(_RECEIVE)
-
-    def _refuse_frame(self, damaged: Damaged) -> None:
-        self._count_refused(damaged.fault, damaged.raw)
-        self._say(_NAK)
-
-    def _decline(self, _: object) -> None:
-        assert self._frame is not None
-        self._count_refused(Fault.OWNER, self._frame.raw)
-        self._say(_NAK)
-
-    def _fall_silent(self, _: object) -> None:
-        assert self._frame is not None
-        self._events.append(AnswerTooLate(self._frame))
-        self._run(None)
-
-    def _accept_too_late(self, _: object) -> None:
-        self._count_accepted()
-        self._time_out_session(None)
-
-    def _refuse_too_late(self, _: object) -> None:
-        assert self._frame is not None
-        self._count_refused(Fault.OWNER, self._frame.raw)
-        self._time_out_session(None)
-
-    def _end_session(self, reason: Literal["eot", "timeout", "hang-up", "eot-in-frame"]) -> None:
-        self._events.append(SessionClosed(reason, self._frames))
-        self._last = self._frame = None
-        self._run(None)
-
-    def _close_session(self, reason: Literal["eot", "eot-in-frame"]) -> None:
-        self._end_session(reason)
-        if reason == "eot-in-frame":
-            # If a flipped bit made this EOT, the sender still waits for its answer: see _time_out_session.
-            self._owed = Deadline.RETRY
-        elif self._owed is None and self._tolerances.turnaround:
-            self._owed = Deadline.TURNAROUND
-
-    def _time_out_session(self, _: object) -> None:
-        self._scanner.abandon()
-        self._tell_noise()
-        self._end_session("timeout")
-        # The peer may just have sent a frame. Our ENQ it would take for NAK, and the EOT that ends an ENQ without answer
-        # for the acceptance of its frame: keep still for as long as it may wait.
-        self._owed = Deadline.RETRY
-
-    # -- actions: the wire is gone ---------------------------------------------------------------------------
-
-    def _forget(self, _: object) -> None:
-        self._owed = None
-        self._run(None)
-
-    def _break_off_sending(self, _: object) -> None:
-        self._events.append(SendFailed(self._queue[0][1], "hang-up"))
-        self._forget(None)
-
-    def _break_off_session(self, _: object) -> None:
-        self._end_session("hang-up")
-        self._owed = None
-
-
-_NOT_CUT_SHORT: Final = (Deadline.BUSY, Deadline.CONTENTION_INSTRUMENT)
-"""Pauses that the standard gives a least length: a session of the peer meanwhile makes them start over, once.
-
-Once only, because a peer that sends without pause would otherwise keep our messages from leaving at all.
-"""
-
-_TRANSITIONS: Final[tuple[dict[Input, tuple[Callable[[DataLink, Any], None], State]], ...]] = tuple(
-    {
-        happened: (getattr(DataLink, "_" + action), following)
-        for (state, happened), (action, following) in TABLE.items()
-        if state is here
-    }
-    for here in State
-)
-"""The table with the methods in place of their names, by state."""

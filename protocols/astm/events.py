@@ -1,6 +1,6 @@
 """What can a link have to tell its owner, and which deadlines can run?
 
-Times are those of E1381-95 §6.2 to §6.5; the three that the standard does not name say so.
+Times are those of E1381-95 §6.2 to §6.5; RETRY, TURNAROUND and ANSWER are ours and say why.
 """
 
 from dataclasses import dataclass

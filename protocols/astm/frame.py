@@ -3,7 +3,7 @@
     <STX> FN text <ETB> C1 C2 <CR> <LF>      more of the same record follows
     <STX> FN text <ETX> C1 C2 <CR> <LF>      last, or only, frame of a record
 
-Source: E1381-95 §6.3 (frames, 240 characters, checksum), LIS01-A2 §8.3 (up to 64,000 characters with overhead).
+Source: E1381-95 §6.3 (frames, 240 characters, checksum), LIS01-A2 (up to 64,000 characters with overhead).
 """
 
 from typing import Final, NamedTuple
@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 def checksum(body: bytes) -> bytes:
     """Sum of the bytes from the frame number up to and including ETB or ETX, modulo 256, as two hex digits.
 
-    Source: E1381-95 §6.3.3; that the end character is counted is what every implementation does.
+    Source: E1381-95 §6.3; that the end character is counted is what every implementation does.
     """
     # The low half of Adler-32 is 1 + the sum, exact as long as it stays below 65,521: 256 bytes always do.
     if len(body) <= 256:

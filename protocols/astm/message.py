@@ -18,9 +18,11 @@ from protocols.astm.frame import Frame
 from protocols.astm.record import Delimiters, Record
 from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.astm.tree import Tree, grow
-from protocols.errors import RecordError
+from protocols.errors import RecordError, SettingError
 
 MAX_MESSAGE: Final = 64 * 2**20
+_STATELESS: Final = frozenset({"latin-1", "utf-8", "ascii", "cp1252"})
+"""Encodings in which no damage spans a CR: a message is decoded at once, in the others line by line."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class Message:
             RecordError: as for delimiters.
         """
         delimiters = self.delimiters
-        texts = self._decode(b"\r".join(self.lines)).split("\r")  # at once: no character of ours spans a CR
-        if len(texts) != len(self.lines):
+        if self.encoding in _STATELESS:
+            texts = self._decode(b"\r".join(self.lines)).split("\r")
+        else:
             texts = [self._decode(line) for line in self.lines]
         return tuple([Record(text, delimiters) for text in texts])
 
@@ -167,6 +170,22 @@ class Message:
         return messages
 
 
+def check_encoding(encoding: str) -> None:
+    """Refuse an encoding in which LIS02-A2 cannot be cut into records.
+
+    Raises:
+        SettingError: unknown, or with other bytes for the characters of ASCII.
+    """
+    try:
+        good = "H|\\^&\r".encode(encoding) == b"H|\\^&\r"
+    except LookupError:
+        good = False
+    if not good:
+        raise SettingError(
+            f"encoding {encoding!r}: give one that contains ASCII, such as latin-1, utf-8, cp1252 or shift_jis"
+        )
+
+
 class Assembly:
     """Messages from the frames of a session; begins anew at each H."""
 
@@ -178,6 +197,7 @@ class Assembly:
         max_message: int = MAX_MESSAGE,
         delimiters: Delimiters | None = None,
     ) -> None:
+        check_encoding(encoding)
         self._encoding = encoding
         self._numbered = tolerances.numbered_records
         self._feeds = tolerances.record_line_feeds
@@ -235,7 +255,9 @@ class Assembly:
 
     def completes(self, frame: Frame) -> bool:
         """Whether this frame, if fed now, would bring the end of a message; nothing changes."""
-        if self._is_ordinary(frame):
+        text = frame[1]
+        if self._straight and text and text[0] not in b"HhLl" and text.find(b"\r") == len(text) - 1:
+            self._ordinary = frame
             return False
         records, rest = self._split(frame.text)
         begun = b"".join(self._open[:3])  # enough to know the record by

@@ -88,14 +88,10 @@ class Scanner:
 
     def feed(self, data: bytes) -> None:
         """Add bytes as they arrive."""
-        if self._quiet:
+        if self._later or self._quiet:
             self.keep(data)
-            if self._stops.search(data) or self.kept() >= self._max:
+            if self._quiet and (self._stops.search(data) or self.kept() >= self._max):
                 self._quiet = False
-            return
-        if self._later:
-            self.keep(data)
-            self._join()
             return
         at = self._at
         self._buffer = self._buffer[at:] + data
@@ -156,7 +152,7 @@ class Scanner:
         return ENQ
 
     def answer_to_call(self) -> int | None:
-        """Our ENQ is out: the next ACK, NAK or ENQ, anything else is ignored (E1381-95 §6.2.4)."""
+        """Our ENQ is out: the next ACK, NAK or ENQ, anything else is ignored (E1381-95 §6.2)."""
         buffer = self._join()
         found = _ANSWER_TO_ENQ.search(buffer, self._at)
         end = found.start() if found else len(buffer)
@@ -183,18 +179,19 @@ class Scanner:
         if not end:
             rest = buffer[at : at + self._short]
             if not rest:
-                return None
-            if rest[0] == STX and len(rest) < self._short and not (ETX in rest or EOT in rest or ETB in rest):
+                if at == len(buffer):
+                    return None
+            elif rest[0] == STX and len(rest) < self._short and not (ETX in rest or EOT in rest or ETB in rest):
                 return None
         elif OVERHEAD <= end - at <= self._short and buffer[at] == STX:
             raw = buffer[at:end]
-            text = raw[2:-5]
-            closing = raw[-5]
+            text, digit, closing = raw[2:-5], raw[1], raw[-5]
             if (
                 (closing == ETX or closing == ETB)  # noqa: PLR1714, SIM109 (twice as quick as a tuple)
                 and not (STX in text or ETX in text or EOT in text or ENQ in text or ETB in text)
-                and raw.endswith(_TRAILERS[(adler32(raw[1:-4]) - 1) & 0xFF])
-                and 0x30 <= (digit := raw[1]) <= 0x37
+                # The low byte of Adler-32 is 1 + the sum, see frame.checksum().
+                and raw.endswith(_TRAILERS[(adler32(text) - 1 + digit + closing) & 0xFF])
+                and 0x30 <= digit <= 0x37
             ):
                 self._at = end
                 self._resume = 0

@@ -1,6 +1,6 @@
 """What does the link do when something happens: every transition of both roles, in one table.
 
-(state, input) -> (action, next state). Actions are methods of DataLink of the same name with an underscore before it.
+(state, input) -> (action, next state). Actions are methods of Station of the same name with an underscore before it.
 A pair that is not in the table cannot happen or is the owner's Misuse. The drawing in the documentation is made from
 this table by protocols.astm.diagram.
 

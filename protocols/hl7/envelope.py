@@ -20,7 +20,11 @@ UTF8 = "UNICODE UTF-8"
 
 def read_header(msh: Segment) -> Header:
     """Sender, receiver, time and number of a message."""
-    return Header(*msh.values(3, 4, 5, 6, 7, 10, 11, 17), EntityId.read(msh, 21))
+    application, facility, to_application, to_facility, when, control_id, processing, country = msh.values(
+        3, 4, 5, 6, 7, 10, 11, 17
+    )
+    profile = EntityId.read(msh, 21)
+    return Header(application, facility, to_application, to_facility, when, control_id, processing, country, profile)
 
 
 def answering(header: Header, control_id: str, when: str) -> Header:
@@ -109,7 +113,7 @@ def plain(text: str) -> str:
     return text if text.isascii() else "".join(_plain(character) for character in text)
 
 
-_SPELLED = {"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "µ": "u", "μ": "u", "’": "'"}  # noqa: RUF001
+_SPELLED = {"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "µ": "u", "μ": "u", "’": "'"}
 
 
 def _plain(character: str) -> str:

@@ -39,7 +39,9 @@ def read_query(message: Message, profile: LawProfile = GENERIC) -> Query:
         missing = ErrorDetail("100", "QPD is missing", Location("QPD"))
         return Query(header, Code(""), None, problem=missing)
     name = Code.read(qpd, 1) or Code("")
-    tag, container, carrier, position, tray, tray_position, isolate = qpd.values(2, 3, 4, 5, 6, 7, profile.isolate_field)
+    tag, container, carrier, position, tray, tray_position, isolate = qpd.values(
+        2, 3, 4, 5, 6, 7, profile.isolate_field
+    )
     by = profile.query_by(name.code)
     query = Query(
         header=header,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from protocols.hl7 import values
@@ -17,21 +17,14 @@ from protocols.hl7.profile import LawProfile
 _OBX = frozenset({"OBX"})
 
 
-def read_specimen(segments: Sequence[Segment], profile: LawProfile, places: dict[int, int]) -> Specimen:
-    """The specimen of an SPM, and of the SAC, INV and OBX that follow before its first order."""
-    spm = first(segments, "SPM")
-    sac = first(segments, "SAC")
-    plain = [item for item in segments if item.name in ("SPM", "OBX", "TCD", "NTE")]
-    _, results = cut(plain, _OBX)
-    found = Specimen(
-        materials=tuple(read_material(item, profile) for item in segments if item.name == "INV"),
-        observations=tuple(read_observation(group, profile, places) for group in results),
-    )
-    return _with_tube(found, spm, sac, profile)
+def read_specimen(segments: Sequence[Segment], profile: LawProfile, places: Mapping[int, int]) -> Specimen:
+    """The specimen of an SPM, and of the SAC, INV and OBX that follow before its first order.
 
-
-def _with_tube(found: Specimen, spm: Segment | None, sac: Segment | None, profile: LawProfile) -> Specimen:
-    spm, sac = spm or Segment("SPM"), sac or Segment("SAC")
+    ``places`` says which segment of the message each one is, by its ``id()``.
+    """
+    spm = first(segments, "SPM") or Segment("SPM")
+    sac = first(segments, "SAC") or Segment("SAC")
+    _, results = cut([item for item in segments if item.name in ("OBX", "TCD", "NTE")], _OBX)
     return Specimen(
         id=EntityId.read_inside(spm, 2, 1),
         container=EntityId.read(sac, 3),
@@ -49,8 +42,8 @@ def _with_tube(found: Specimen, spm: Segment | None, sac: Segment | None, profil
         tray_position=sac.component(14),
         location=Code.read(sac, 15),
         dilution=read_dilution(sac, 29),
-        materials=found.materials,
-        observations=found.observations,
+        materials=tuple(read_material(item, profile) for item in segments if item.name == "INV"),
+        observations=tuple(read_observation(group, profile, places) for group in results),
     )
 
 
@@ -81,7 +74,7 @@ def read_dilution(item: Segment, n: int) -> str:
     return "".join(item.component(n, c) for c in range(1, 5))
 
 
-def read_observation(group: Sequence[Segment], profile: LawProfile, places: dict[int, int]) -> Observation:
+def read_observation(group: Sequence[Segment], profile: LawProfile, places: Mapping[int, int]) -> Observation:
     """The observation of an OBX and the TCD, INV and NTE after it."""
     obx = group[0]
     tcd = first(group, "TCD")

@@ -71,7 +71,7 @@ def _read_step(
     obr, orc = found or Segment("OBR"), first(head, "ORC") or Segment("ORC")
     tq1 = first(head, "TQ1")
     return StepStatus(
-        awos=EntityId.read(obr, 2) or EntityId.read(orc, 2),
+        awos=None if obr.is_null(2) else EntityId.read(obr, 2) or EntityId.read(orc, 2),
         test=Code.read(obr, 4) or Code(""),
         status=orc.component(5),
         control=orc.component(1),
@@ -100,7 +100,7 @@ def write_status(change: StatusChange, profile: LawProfile = GENERIC) -> bytes:
         charset=profile.charset,
         profile=profile.transaction("LAB-29"),
     )
-    rows: Rows = [msh, *patient_rows(change.patient)]
+    rows: Rows = [msh, *patient_rows(change.patient)[:1]]
     for number, item in enumerate(change.specimens, 1):
         if not item.steps:
             raise Hl7Error(f"SPM {number}: no step: leave the specimen out")

@@ -28,7 +28,7 @@ def _moved(text: str, direction: int) -> str:
     form = "%Y%m%d%H%M%S" if len(digits) == 14 else "%Y%m%d%H%M"
     offset = timedelta(hours=int(hours), minutes=int(minutes)) * (1 if sign == "+" else -1)
     try:
-        moved = datetime.strptime(digits, form) + direction * offset  # noqa: DTZ007 - the offset is carried beside it
+        moved = datetime.strptime(digits, form) + direction * offset  # the offset is carried beside it
     except (ValueError, OverflowError):
         return text
     return f"{moved.strftime(form):0>{len(digits)}}{fraction or ''}{sign}{hours}{minutes}"

@@ -17,7 +17,9 @@ from protocols.hl7.report import ReportPatient
 from protocols.hl7.values import Unread
 
 Rows = list[list[Field]]
-_DILUTION = re.compile(r"(<=|>=|<>|<|>)?([0-9]{0,9}(?:\.[0-9]{1,9})?)(?:([-:/+])([0-9]{1,9}(?:\.[0-9]{1,9})?))?", re.ASCII)
+_DILUTION = re.compile(
+    r"(<=|>=|<>|<|>)?([0-9]{0,9}(?:\.[0-9]{1,9})?)(?:([-:/+])([0-9]{1,9}(?:\.[0-9]{1,9})?))?", re.ASCII
+)
 
 
 def null() -> Raw:
@@ -116,8 +118,18 @@ def material_rows(materials: Iterable[Material]) -> Rows:
     made = []
     for item in materials:
         strict.check_time("INV-12", item.expiry)
-        cells: dict[int, Field] = {1: coded(item.code), 2: [code.components() for code in item.status], 3: coded(item.type)}
-        cells |= {4: coded(item.container), 5: coded(item.carrier), 6: coded(item.position), 12: item.expiry, 16: item.lot}
+        cells: dict[int, Field] = {
+            1: coded(item.code),
+            2: [code.components() for code in item.status],
+            3: coded(item.type),
+        }
+        cells |= {
+            4: coded(item.container),
+            5: coded(item.carrier),
+            6: coded(item.position),
+            12: item.expiry,
+            16: item.lot,
+        }
         made.append(row("INV", cells))
     return made
 

@@ -204,3 +204,21 @@ PERSONALITIES = {
     for profile in (GENERIC, ROCHE_X800, COBAS_PRO, COBAS_4800, COBAS_6800, ALINITY, ATELLICA, BA400)
 }
 """The profiles that come with labmw, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LtwProfile:
+    """How one laboratory information system speaks LTW, or what it speaks in its place."""
+
+    name: str = "generic"
+    results_as: str = "ORU_R01"  # or OUL_R22; uncertain: the messages of LAB-5
+    withdrawn: str = "X"  # OBX-11 of a withdrawn result; D where the system deletes
+    add_on: tuple[str, ...] = ("A",)  # OBR-11 of a test added to a specimen that is already here
+    cancels: tuple[str, ...] = ("CA", "DC", "OC")  # ORC-1; some systems discontinue where others cancel
+    legacy_specimen: tuple[str, int] | None = (
+        None  # field with the tube's number in an ORM^O01 without SPM: ("OBR", 20)
+    )
+    reply_with_content: bool = True  # False: a plain ACK is what the system expects
+
+
+LTW_GENERIC = LtwProfile()

@@ -25,6 +25,7 @@ from labmw.line.conversation import AstmConversation
 from labmw.line.received import Received, Stored
 from labmw.store.sqlite import SqliteStore
 from labmw.store.transaction import Transaction
+from labmw.watch.log import begin
 from protocols.astm.events import Event
 from protocols.astm.frame import Frame
 from protocols.hl7.acknowledgment import Acknowledgment
@@ -129,7 +130,7 @@ def main() -> int:
     app.MllpSender = TrappedSender  # type: ignore[misc]
     app.open_store = TrappedStore
     conversation = AckFirst if "ack-first" in sys.argv[4:] else TrappedConversation
-    app.set_up_logging(os.environ.get("LABMW_LOG_LEVEL", "critical"))
+    begin("lines", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 
     async def run() -> None:
         laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation)

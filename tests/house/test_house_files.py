@@ -18,14 +18,13 @@ HERE = Path(__file__).resolve()
 
 LONG = {
     "protocols/astm/datalink.py": "one machine and its actions; they share its state, and the table is a file of its own",
-    "labmw/driver/astm.py": "one reading, from record to result; its parts are meaningless apart",
     "labmw/lab/intake.py": "one transaction, from a message to its rows",
+    "labmw/app.py": "the only place where parts meet, so that they meet in one place",
     "tests/protocols/astm/test_datalink.py": "the whole machine, clause by clause",
-    "tests/protocols/astm/test_exploration.py": "two machines and the line between them, explored as one",
-    "tests/labmw/store/test_statements.py": "every statement, on one laboratory",
 }
-"""Files of more than LIMIT lines, and why."""
+"""Files that are longer than LIMIT, and why."""
 LIMIT = 400
+TEST_LIMIT = 600  # cases of one thing, one under the other, are read one at a time
 
 NOT_THE_FIELDS = {"manager", "handler", "helper", "helpers", "util", "utils", "base", "service"}
 SKIPPED = {".venv", ".venv-peers", ".git", "build", "dist", "htmlcov", "__pycache__"}
@@ -95,7 +94,8 @@ def lines(path: Path) -> int:
 
 
 def test_no_file_is_long_without_a_reason() -> None:
-    long = {place(path) for path in python(*PACKAGES, "tests") if lines(path) > LIMIT}
+    long = {place(path) for path in python(*PACKAGES) if lines(path) > LIMIT}
+    long |= {place(path) for path in python("tests") if lines(path) > TEST_LIMIT}
     assert long - LONG.keys() == set(), "cut them, or say in LONG why not"
 
 
@@ -169,10 +169,3 @@ def test_only_the_place_of_the_corpus_is_outside_the_project() -> None:
 def test_the_search_sees_the_project() -> None:
     seen = {place(path) for path in texts()}
     assert {"Makefile", "README.md", ".ci/run", "labmw/app.py", "deploy/Containerfile", "requirements.lock"} <= seen
-
-
-def test_every_test_file_has_a_name_of_its_own() -> None:
-    """Not a need of pytest here, but of people who read its output."""
-    names = [path.name for path in python("tests") if path.name.startswith("test_")]
-    again = {name for name in names if names.count(name) > 1}
-    assert again <= {"test_hl7_corpus.py", "test_strict.py"}, f"used twice: {again}"

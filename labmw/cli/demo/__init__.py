@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.options import JsonOption, LanguageOption, Tongue, console, fail
+from labmw.cli.options import JsonOption, LanguageOption, console, fail, language_of
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def demo(
     from labmw.cli.demo.watching import watch
     from labmw.errors import LabmwError
 
-    tongue: Language = "fr" if language is Tongue.FR else "en"
+    tongue = language_of(None, language)
     paper = console(stderr=as_json)
     try:
         set_up = stage.set_up(out, seed, tongue)
@@ -82,7 +82,7 @@ def demo(
     if keep:
         _look_around(paper, set_up, sides, tongue)
     else:
-        stage.clear(out)
+        stage.remove(out)
     raise typer.Exit(0 if counted.well else WRONG)
 
 

@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from labmw.app import Laboratory, set_up_logging
+from labmw.app import Laboratory
 from labmw.config import Config, load
 from labmw.line.conversation import AstmConversation
+from labmw.watch.log import begin
 from protocols.astm.datalink import Event
 from protocols.astm.frame import Frame
 
@@ -55,5 +56,5 @@ async def run(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    set_up_logging()
+    begin("lines")
     asyncio.run(run(load(Path(sys.argv[1]))))

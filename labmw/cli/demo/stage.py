@@ -36,7 +36,6 @@ class Stage:
     config: Path
     store: Path
     report: Path
-    web: str
     play: tuple[str, ...]  # the command that plays the scenario
     ordered: int  # how many results the LIS waits for
 
@@ -72,7 +71,7 @@ def set_up(folder: Path, seed: int | None, language: str) -> Stage:
         f"--lis={lis}",
         *connects,
     )
-    return Stage(folder, config, store, report, web, (*play, "--hold"), len(worklist["orders"]))
+    return Stage(folder, config, store, report, (*play, "--hold"), len(worklist["orders"]))
 
 
 def clear(folder: Path) -> None:
@@ -82,6 +81,12 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).write_text("This folder belongs to `labmw demo` and is emptied at its start.\n", encoding="utf-8")
+
+
+def remove(folder: Path) -> None:
+    """Take the stage down."""
+    clear(folder)
+    shutil.rmtree(folder)
 
 
 def _scenario(folder: Path, seed: int | None) -> Path:

@@ -61,7 +61,6 @@ _OPEN: Final = (
         order.c.site == given("site"),
         order.c.updated_at >= given("since"),
         is_one_of(order.c.state, "open"),
-        order.c.loinc.in_(given_texts("loincs")),
         ~select(awos.c.id).where(awos.c.order == order.c.id, awos.c.link == given("link")).exists(),
     )
     .order_by(order.c.updated_at, order.c.id)
@@ -186,9 +185,9 @@ def orders_since(site: str, since: str, *, most: int) -> Step:
     return Step(_SINCE, {"site": site, "since": since, "most": most})
 
 
-def orders_not_given(site: str, link: str, loincs: Sequence[str], *, since: str, most: int) -> Step:
-    """Open orders of these tests, changed since a moment, of which the analyzer on this line has no AWOS yet."""
-    return Step(_OPEN, {"site": site, "link": link, "loincs": list(loincs), "since": since, "most": most})
+def orders_not_given(site: str, link: str, *, since: str, most: int) -> Step:
+    """Open orders, changed since a moment, of which the analyzer on this line has no AWOS yet."""
+    return Step(_OPEN, {"site": site, "link": link, "since": since, "most": most})
 
 
 def last_order(site: str) -> Step:

@@ -137,12 +137,19 @@ def test_what_is_absent_is_a_warning(house: House) -> None:
     assert {"check-device", "check-port-privileged", "check-no-lis", "check-packs-none"} <= set(codes(found, "warning"))
 
 
-def test_wrong_tolerances_and_networks_are_errors(house: House) -> None:
-    house.config.write_text(
-        house.config.read_text() + 'allow = ["192.168.1.0/33"]\ntolerances = { chekcsum = "none" }\n'
-    )
-    code, found = findings(house)
-    assert code == 1 and sorted(codes(found, "error")) == ["check-allow", "check-key"]
+@pytest.mark.parametrize(
+    ("wrong", "key", "code"),
+    [
+        ('tolerances = { chekcsum = "none" }', "tolerances", "check-key"),
+        ('allow = ["192.168.1.0/33"]', "allow", "check-config"),
+    ],
+)
+def test_wrong_settings_of_a_line_name_the_line(house: House, wrong: str, key: str, code: str) -> None:
+    house.config.write_text(house.config.read_text() + wrong + "\n")
+    exit_code, found = findings(house)
+    assert exit_code == 1 and codes(found, "error") == [code]
+    (finding,) = [one for one in found["findings"] if one["weight"] == "error"]
+    assert finding["subject"] == f"link[0] (counter).{key}"
 
 
 def test_live_tries_the_wires(house: House) -> None:

@@ -24,7 +24,7 @@ def logs(folder: Path) -> str:
 
 def test_nothing_is_lost_and_every_planted_case_ends_where_it_must(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    done = demo(folder)
+    done = demo(folder, "--language", "en")
     assert done.returncode == 0, done.stdout + done.stderr + logs(folder)
     assert "✗" not in done.stdout and done.stdout.count("✓") == 8
     shown = subprocess.run(

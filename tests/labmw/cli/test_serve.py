@@ -121,3 +121,36 @@ def test_a_taken_web_port_does_not_disturb_the_lines(house: House) -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 0
+
+
+def test_a_killed_supervisor_takes_its_processes_with_it_and_the_next_start_finds_everything(
+    house: House, daemon: Daemon
+) -> None:
+    house.send()
+    left = [pid_of(house.log, part) for part in ("lines", "web")]
+    daemon.kill()
+    daemon.wait()
+    until(lambda: not any(_lives(process) for process in left))
+    again = house.serve()
+    try:
+        until(lambda: _sends(house))
+        assert house.count("SELECT count(*) FROM result") == 2
+    finally:
+        again.send_signal(signal.SIGTERM)
+        assert again.wait(40) == 0
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return not _zombie(process)
+
+
+def _zombie(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

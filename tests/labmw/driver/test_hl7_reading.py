@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labmw.driver import hl7
-from labmw.driver.declaration import Driver
+from labmw.driver.declaration import Hl7Driver
 from labmw.driver.reading import Reading
 from labmw.model import Disposition
 from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message
 
-ANY = Driver(name="any-hl7", protocol="hl7", flags={})
+ANY = Hl7Driver(name="any-hl7", flags={})
 PARIS = ZoneInfo("Europe/Paris")
 
 

@@ -42,7 +42,7 @@ def state(link: str = "counter", **changes: Any) -> Row:
 
 def snapshot(**changes: Any) -> Snapshot:
     given: dict[str, Any] = {
-        "served_by": 42, "links": (state(), state("LIS", heard_at=None)), "outbox": (), "work": (), "held": (), "quarantine": (), "alerts": (),
+        "served_by": 42, "links": (state(), state("LIS", heard_at=None)), "outbox": (), "work": (), "held": (), "quarantine": (), "tubes": {}, "alerts": (),
     }  # fmt: skip
     return Snapshot(**{**given, **changes})
 
@@ -125,7 +125,7 @@ def alert(number: int) -> Row:
     )
 
 
-def test_critical_values_are_told_one_by_one_and_then_counted() -> None:
+def test_critical_values_are_told_tube_by_tube_and_then_listed() -> None:
     found = told(snapshot(alerts=tuple(alert(number) for number in range(ALERTS_TOLD + 2))))
     assert [one.code for one in found] == ["alert-open"] * ALERTS_TOLD + ["alerts-more"]
     assert "S0" in found[0].sentence("en") and "Potassium 7.1 mmol/L" in found[0].sentence("en")
@@ -136,7 +136,8 @@ def test_quarantine_and_holds_are_grouped_and_explained() -> None:
     entries = tuple(
         row(
             reason="unknown-code",
-            facts=json.dumps({"code": code, "driver": "xn"}),
+            facts=json.dumps({"test": code, "driver": "xn"}),
+            message=1,
             raised_at=ago(hours=1),
             specimen=f"S{code}",
             link="counter",
@@ -153,10 +154,18 @@ def test_quarantine_and_holds_are_grouped_and_explained() -> None:
     assert "7.1 > 6.2" in held.sentence("fr") and "Par exemple" not in held.sentence("fr") and held.facts["count"] == 2
 
 
-def test_a_message_in_quarantine_without_a_specimen() -> None:
-    entry = row(reason="unknown-sender", facts='{"sender": "?"}', raised_at=ago(hours=1), specimen=None, link="counter")
+def test_a_message_in_quarantine_is_told_by_its_tubes() -> None:
+    facts = '{"sender": "?"}'
+    entry = row(reason="unknown-sender", facts=facts, raised_at=ago(hours=1), specimen=None, link="counter", message=7)
     (finding,) = told(snapshot(quarantine=(entry,)))
-    assert "–" in finding.sentence("en")
+    assert "specimens: –" in finding.sentence("en")
+    (finding,) = told(snapshot(quarantine=(entry,), tubes={7: ("S1", "S2")}))
+    assert "specimens: S1, S2" in finding.sentence("en")
+
+
+def test_critical_values_of_one_tube_are_one_sentence() -> None:
+    (finding,) = told(snapshot(alerts=(alert(1), alert(1))))
+    assert finding.facts["specimen"] == "S1"
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,13 @@ from typing import Any
 
 import pytest
 
-from protocols.astm import datalink
+from protocols.astm import station
 from protocols.astm.control import ACK, ENQ, EOT, NAK, STX
 from protocols.astm.datalink import DataLink, Event, FrameSent, MessageSent, Role, SendingStarted, State
 from protocols.astm.events import Fault
 from protocols.astm.frame import Frame
 from protocols.astm.scanner import Damaged
+from protocols.astm.station import Station
 from protocols.astm.table import Input
 from protocols.astm.tolerance import STRICT, Tolerances
 
@@ -54,6 +55,7 @@ LINK_SLOTS = [
     "_index",
     "_attempts",
     "_crossed",
+    "_plain",
 ]
 SCANNER_SLOTS = ["_buffer", "_at", "_resume", "_tail", "_later", "_later_size", "_quiet"]
 CONSTANT_SLOTS = {
@@ -63,7 +65,6 @@ CONSTANT_SLOTS = {
     "_pending",
     "_strict",
     "_replies",
-    "_plain",
     "can_receive",
     "used",
     "_scanner",
@@ -106,7 +107,7 @@ def develop(link: DataLink, picture: Picture) -> DataLink:
 
 
 def test_a_picture_shows_everything() -> None:
-    assert set(DataLink.__slots__) == {*LINK_SLOTS, *CONSTANT_SLOTS, *VOLATILE_SLOTS}
+    assert set(Station.__slots__) == {*LINK_SLOTS, *CONSTANT_SLOTS, *VOLATILE_SLOTS}
 
 
 @dataclass(frozen=True)
@@ -509,9 +510,9 @@ def test_the_exploration_notices(broken: type[DataLink], kind: str) -> None:
 
 def test_an_answer_that_comes_too_late_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the deadline for the owner's answer, a late ACK is taken for the answer to something else."""
-    table = [dict(row) for row in datalink._TRANSITIONS]
+    table = [dict(row) for row in station.TRANSITIONS]
     table[State.DECIDING][Input.TIMEOUT] = (lambda link, _: link._run(None), State.DECIDING)
-    monkeypatch.setattr(datalink, "_TRANSITIONS", table)
+    monkeypatch.setattr(station, "TRANSITIONS", table)
     report = Explorer(dataclasses.replace(SCENARIOS["slow owner"], until_first=True)).run()
     assert report.unread > 0, report
 

@@ -11,7 +11,7 @@ from protocols.astm.frame import Frame, cut
 from protocols.astm.message import Assembly, Message
 from protocols.astm.record import STANDARD, build
 from protocols.astm.tolerance import Tolerances
-from protocols.errors import FrameError, RecordError
+from protocols.errors import FrameError, RecordError, SettingError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 UPLOAD = (EXAMPLES / "astm_01_result_upload.astm").read_bytes()
@@ -175,6 +175,18 @@ def test_encodings(encoding: str, name: str) -> None:
 def test_bytes_that_the_encoding_does_not_know_are_kept() -> None:
     (message,) = feed(Assembly("utf-8"), frame(b"H|\\^&\rP|1||||L\xe9a\rL|1\r"))
     assert message.records[1].field(6) == "L\udce9a" and message.encode() == b"H|\\^&\rP|1||||L\xe9a\rL|1\r"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp500", "no-such-encoding"])
+def test_encodings_that_cannot_be_cut_into_records(encoding: str) -> None:
+    with pytest.raises(SettingError, match="give one that contains ASCII"):
+        Assembly(encoding)
+
+
+def test_damage_in_a_stateful_encoding_stays_in_its_line() -> None:
+    assembly = Assembly("iso2022_jp")
+    (message,) = feed(assembly, frame(b"H|\\^&\rP|1||||\x1b$B;3\rL|1|N\r"))
+    assert message.structure == "HPL" and message.terminator == "N"
 
 
 # -- bounds ---------------------------------------------------------------------------------------------------

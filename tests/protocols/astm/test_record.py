@@ -174,3 +174,11 @@ def test_building() -> None:
 def test_what_cannot_be_built(letter: str, values: dict[int, str], says: str) -> None:
     with pytest.raises(RecordError, match=says):
         build(letter, values)
+
+
+def test_a_record_is_a_value() -> None:
+    record = Record("L|1|N", STANDARD)
+    assert record == Record("L|1|N", STANDARD) and hash(record) == hash(Record("L|1|N", STANDARD))
+    assert record != Record("L|1|N", AT) and record != Record("L|1", STANDARD) and record != "L|1|N"
+    assert repr(record).startswith("Record('L|1|N', Delimiters(")
+    assert record.fields is record.fields
