@@ -161,6 +161,7 @@ class _Query:
     now: datetime
     max_age: float
     tally: Counter[str]
+    replaced: list[str] = field(default_factory=list)  # messages without reply, of which the answer says the same
 
     @property
     def at(self) -> str:
@@ -208,7 +209,7 @@ class _Query:
         message = yield from self._keep("accepted", "", self._reply())
         for one in messages:
             yield from _keep_sent(self.site, self.link, one, self.at, self.received.session, self.received.peer)
-        return Answer(message, tuple(messages))
+        return Answer(message, tuple(messages), tuple(self.replaced))
 
     @property
     def _named(self) -> Tube:
@@ -255,6 +256,7 @@ class _Query:
         if not rows:
             return None, ""
         yield stored.presented(self.site, tube.identifier, self.at)
+        self.replaced += [row.control_id for row in rows if row.waits]
         broadcast = write_steps(self.link, tube, rows, control="NW", to=self.query.header, at=self.now)
         yield from _said(rows, broadcast, self.at)
         return broadcast, ""

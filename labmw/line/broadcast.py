@@ -8,6 +8,7 @@ analyzer does not answer, and the connection stays. What speaks of AWOS is owed 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +23,8 @@ from labmw.metrics import ORDERS_SENT, ORDERS_UNANSWERED
 
 log = structlog.get_logger("labmw.line")
 
+STEPS_ASIDE = 5.0  # seconds after which a message without reply no longer holds up the next: an analyzer that asks waits for its answer
+REMEMBERED = 64  # numbers just answered: what the store still listed as waiting when it was asked is not sent again
 STORE_REST = 1.0  # seconds until the worklist is asked again after the store has failed
 
 
@@ -58,6 +61,7 @@ class Broadcaster:
     _outlets: list[Outlet] = field(default_factory=list)  # the one that spoke last stands last
     _queue: list[Broadcast] = field(default_factory=list)
     _open: dict[str, _Open] = field(default_factory=dict)
+    _answered: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _given_up: set[str] = field(default_factory=set)
     _look: bool = True  # whether the store may owe this analyzer something we do not know of
     _resume: bool = False  # whether a connection is new, so that what is unanswered is sent on it
@@ -99,10 +103,19 @@ class Broadcaster:
             if one.outlet is outlet:
                 del self._open[number]  # what lasts is in the store, and sent again on the next connection
 
-    def put(self, broadcasts: Iterable[Broadcast]) -> None:
-        """Send these next."""
-        self._queue += [one for one in broadcasts if one.control_id not in self._open]
+    def put(self, broadcasts: Iterable[Broadcast], replaced: Iterable[str] = ()) -> None:
+        """Send these, the answer to a query, instead of those messages which said the same and were not answered."""
+        gone = set(replaced)
+        self._queue[:] = [one for one in self._queue if one.control_id not in gone]
+        for number in gone:
+            self._open.pop(number, None)
+        self._add(broadcasts)
         self.signal.set()
+
+    def _add(self, broadcasts: Iterable[Broadcast]) -> None:
+        """Queue what is neither on its way nor just answered."""
+        known = {*self._open, *self._answered, *(one.control_id for one in self._queue)}
+        self._queue += [one for one in broadcasts if one.control_id not in known]
 
     def wake(self) -> None:
         """The worklist owes this analyzer something."""
@@ -112,6 +125,7 @@ class Broadcaster:
     def settled(self, control_id: str) -> None:
         """A reply has come; what it says is the worklist's business."""
         self._open.pop(control_id, None)
+        self._answered.append(control_id)
         self._given_up.clear()
         self.health.well("law-unanswered")
         self.signal.set()
@@ -122,13 +136,13 @@ class Broadcaster:
             return None
         if self._resume:
             self._resume = False
-            known = {*self._open, *(one.control_id for one in self._queue)}
-            self._queue += [one for one in await self.worklist.waiting(self.link) if one.control_id not in known]
+            self._add(await self.worklist.waiting(self.link))
         await self._again()
-        while len(self._open) < self.in_flight:
+        while self._busy() < self.in_flight:
             if not self._queue and self._look:
                 self._look = False
-                self._queue += await self.worklist.due(self.link, self.in_flight)
+                found = await self.worklist.due(self.link, self.in_flight)
+                self._add(found)  # not `+=` around the await: what a query has put there meanwhile would be lost
                 self._look = bool(self._queue)
             if not self._queue:
                 break
@@ -137,7 +151,13 @@ class Broadcaster:
             await self._send(one)
         if not self._open:
             return None
-        return max(0.0, min(one.due for one in self._open.values()) - self.clock.monotonic())
+        rest = min(one.due for one in self._open.values()) - self.clock.monotonic()
+        return max(0.0, min(rest, STEPS_ASIDE) if self._queue or self._look else rest)
+
+    def _busy(self) -> int:
+        """How many messages the analyzer is probably working on."""
+        since = self.clock.monotonic() + self.patience - STEPS_ASIDE
+        return sum(one.due > since for one in self._open.values())
 
     async def _again(self) -> None:
         now = self.clock.monotonic()

@@ -21,7 +21,7 @@ from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
-from labmw.line.orders import Broadcast, Worklist
+from labmw.line.orders import Answer, Worklist
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.transport import Wire
 from labmw.model import Disposition
@@ -67,7 +67,8 @@ class LawConversation(Hl7Conversation):
     ) -> None:
         super().__init__(wire, terms, store, intake, health, clock)
         self._law = law
-        self._next: tuple[Broadcast, ...] = ()  # to be sent once the reply to a query has left
+        self._next: Answer | None = None  # to be sent once the reply to a query has left
+        self._spoke = False
 
     async def run(self) -> str:
         """Talk until the other side hangs up; return why it ended."""
@@ -87,21 +88,23 @@ class LawConversation(Hl7Conversation):
 
     async def _block(self, data: bytes) -> None:
         await super()._block(data)
-        if self._next:
-            self._law.broadcaster.put(self._next)
-            self._next = ()
+        # Only now, with the reply written: the work follows it, and never precedes it.
+        if self._next is not None:
+            self._law.broadcaster.put(self._next.broadcasts, self._next.replaced)
+            self._next = None
+        if self._spoke and self._law.outlet:
+            self._law.broadcaster.attach(self)
 
     async def _deliver(self, received: Received) -> Stored:
         message = received.message
         assert isinstance(message, Message)
-        if self._law.outlet:
-            self._law.broadcaster.attach(self)  # whoever speaks HL7 can be spoken to
+        self._spoke = True  # whoever speaks HL7 can be spoken to
         if is_reply(message):
             return await self._reply_came(received, message)
         profile = self._law.profile
         if (message.code, message.trigger) == ("QBP", "Q11"):
             answer = await self._law.worklist.query(received, read_query(message, profile))
-            self._next = answer.broadcasts
+            self._next = answer
             return answer.stored
         if (message.code, message.trigger) == ("OUL", "R22"):
             received = replace(received, change=read_status(message, profile))

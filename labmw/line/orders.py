@@ -24,10 +24,11 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to say to a query: the reply at once, then the work."""
+    """What to say to a query: the reply at once, then the work. `replaced`: messages without reply that said the same."""
 
     stored: Stored
     broadcasts: tuple[Broadcast, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 class Worklist(Protocol):
