@@ -585,7 +585,7 @@ def _plan_changes(site: str, links: Sequence[LawLink], orders: Sequence[Row], at
         for link in links:
             if (
                 link.push
-                and order.loinc in link.codes
+                and link.code_of(order)
                 and not any(row.link == link.name for row in made.get(order.id, ()))
             ):
                 yield from _plan(site, link, order, awos.new_name(), "", at, wanted="NW")
