@@ -40,7 +40,9 @@ async def test_a_query_by_container_brings_the_work_of_this_tube_alone(stage: St
     sent = Message.parse(bytes(kept[1][2]))  # type: ignore[arg-type]
     assert sent.header.component(15) == "NE" and sent.header.component(16) == "AL"
     assert sent.header.component(21) == "LAB-28" and sent.header.component(9, 3) == "OML_O33"
-    journal = b"".join(bytes(data) for (data,) in stage.ask("SELECT data FROM journal WHERE direction = '<' ORDER BY id"))  # type: ignore[arg-type]
+    journal = b"".join(
+        bytes(data) for (data,) in stage.ask("SELECT data FROM journal WHERE direction = '<' ORDER BY id")
+    )  # type: ignore[arg-type]
     assert bytes(kept[0][3]) in journal and bytes(kept[1][2]) in journal  # type: ignore[arg-type]
 
 
@@ -83,7 +85,9 @@ async def test_the_same_order_is_given_once_and_an_unanswered_one_again_under_th
         first = sim.arrived[0]
         assert states(stage) == {f"{ALT}@analyzer": "broadcast"}
         again = await sim.ask(named="S1")
-        assert isinstance(first, law.Work) and [one.step.awos for one in again.work] == [one.awos for one in first.steps]
+        assert isinstance(first, law.Work) and [one.step.awos for one in again.work] == [
+            one.awos for one in first.steps
+        ]
         await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "accepted"})
         assert (await sim.ask(named="S1")).nothing is not None
     assert stage.ask("SELECT count(*) FROM awos") == [(1,)]
@@ -117,7 +121,9 @@ async def test_a_rack_is_known_from_where_tubes_were_seen(stage: Stage) -> None:
 
 async def test_an_unknown_query_name_and_a_missing_container_are_answered_ae(stage: Stage) -> None:
     query = b"QPD|%s^x^IHELAW|T1|%s\rRCP|I||R^Real Time^HL70394\r"
-    head = b"MSH|^~\\&|SIM||LABMW||20261101080000+0000||QBP^Q11^QBP_Q11|%s|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-27^IHE\r"
+    head = (
+        b"MSH|^~\\&|SIM||LABMW||20261101080000+0000||QBP^Q11^QBP_Q11|%s|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-27^IHE\r"
+    )
     async with running(stage), analyzer(stage) as sim:
         unknown = law.read_query_answer(await sim.send("U1", head % b"U1" + query % (b"WOS_BY_MOON", b"S1")))
         assert (unknown.code, unknown.status, unknown.errors[0].code) == ("AE", "AE", "103")
@@ -160,7 +166,9 @@ async def test_an_analyzer_unable_to_cancel_may_still_report(stage: Stage) -> No
         await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "unable"})
         assert (await sim.report(seen("S1", next(iter(sim.held)), observed()))).code == "AA"
         await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "resulted"})
-    assert stage.ask("SELECT reason FROM quarantine") == [("cancelled-order",)]  # nobody wants it any more: a person decides
+    assert stage.ask("SELECT reason FROM quarantine") == [
+        ("cancelled-order",)
+    ]  # nobody wants it any more: a person decides
 
 
 async def test_new_orders_are_pushed_to_an_analyzer_that_keeps_a_worklist(tmp_path: Path) -> None:

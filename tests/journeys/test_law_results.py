@@ -77,7 +77,10 @@ async def test_a_rerun_is_two_runs_of_one_awos_and_the_candidate_counts(stage: S
         second = observed(value="23", run="2", status="F", at="20261101081000+0000")
         assert (await sim.report(seen("S1", awos, first, second))).code == "AA"
         await eventually(lambda: lis.values == [("S1", "23")])
-    assert [(run, state) for _, _, run, _, state in results(stage)] == [(f"{awos}/1", "detail"), (f"{awos}/2", "delivered")]
+    assert [(run, state) for _, _, run, _, state in results(stage)] == [
+        (f"{awos}/1", "detail"),
+        (f"{awos}/2", "delivered"),
+    ]
     assert states(stage) == {f"{ALT}@analyzer": "resulted"}
 
 
@@ -139,7 +142,9 @@ async def test_a_reflex_of_the_analyzer_is_a_child_of_its_parent(stage: Stage) -
         for _ in range(2):
             specimen = law.Specimen(container=law.EntityId("S1"), role=law.Code("P", "", "HL70369"))
             assert (await sim.report(law.SpecimenStatus(specimen, (step,)))).code == "AA"
-    assert stage.ask("SELECT code, parent, state, \"order\" FROM awos WHERE parent <> ''") == [(FT4, awos, "resulted", None)]
+    assert stage.ask("SELECT code, parent, state, \"order\" FROM awos WHERE parent <> ''") == [
+        (FT4, awos, "resulted", None)
+    ]
     assert [state for *_, state in results(stage)] == ["quarantined"]  # nobody has ordered it: a person decides
     assert quarantined(stage) == ["no-order"]
 
@@ -209,15 +214,25 @@ async def test_a_family_that_sends_q_for_patients_is_believed_by_the_material_al
 async def test_every_kind_of_value_and_several_specimens_in_one_message(stage: Stage) -> None:
     for name in ("S1", "S2"):
         order(stage, name, (ALT, CREA))
-    values = [Numeric(Decimal("7.41")), Numeric(Decimal(40), "<"), Text("positive"), Coded(law.Code("POS", "", "HL70078"))]
+    values = [
+        Numeric(Decimal("7.41")),
+        Numeric(Decimal(40), "<"),
+        Text("positive"),
+        Coded(law.Code("POS", "", "HL70078")),
+    ]
     values.append(Document("application", "pdf", b"%PDF-1.4"))
     many = [observed(ALT, one, run=str(n)) for n, one in enumerate(values, 1)]
     async with running(stage), analyzer(stage) as sim:
-        reply = await sim.report(seen("S1", None, *many), seen("S2", None, observed(CREA, "66", unit="umol/L"), code=CREA))
+        reply = await sim.report(
+            seen("S1", None, *many), seen("S2", None, observed(CREA, "66", unit="umol/L"), code=CREA)
+        )
         assert reply.code == "AA"
         await eventually(lambda: not stage.ask("SELECT id FROM result WHERE state = 'verify'"))
     assert [one[0] for one in results(stage)] == ["S1"] * 5 + ["S2"]
-    kept = {str(run): (number, comparator) for run, number, comparator in stage.ask("SELECT run, number, comparator FROM result")}
+    kept = {
+        str(run): (number, comparator)
+        for run, number, comparator in stage.ask("SELECT run, number, comparator FROM result")
+    }
     assert kept["2"] == ("40", "<")
 
 
@@ -282,7 +297,7 @@ async def test_a_reply_to_nothing_is_kept_for_a_person_and_never_answered(stage:
 async def test_a_truncated_block_a_second_start_byte_and_a_wrong_charset_lose_nothing(stage: Stage) -> None:
     order(stage, "S1")
     good = HEAD % (b"OUL^R22^OUL_R22", b"G1", b"P", b"2.5.1")
-    body = b"SPM|1|||\"\"|||||||P\rSAC|||S1\rOBR||\"\"|1742-6^ALT^LN\rORC|SC||||CM\rOBX|1|NM|1742-6^ALT^LN|1|22|U/L^^UCUM|||||F|||||%s|||20261101080000+0000\r"
+    body = b'SPM|1|||""|||||||P\rSAC|||S1\rOBR||""|1742-6^ALT^LN\rORC|SC||||CM\rOBX|1|NM|1742-6^ALT^LN|1|22|U/L^^UCUM|||||F|||||%s|||20261101080000+0000\r'
     async with running(stage), analyzer(stage) as sim:
         await sim.say(b"\x0b" + good[:40])
         await sim.hang_up()  # in mid-block
@@ -302,4 +317,6 @@ async def test_a_number_used_twice_for_other_bytes_is_a_new_message_and_is_count
             change = law.StatusChange(header, (seen(name, None, observed()),))
             assert (await sim.report_again(change)).code == "AA"
     assert len(results(stage)) == 2
-    assert "control_id_reused" in str(stage.ask("SELECT tolerances FROM message WHERE kind = 'result' ORDER BY id DESC LIMIT 1"))
+    assert "control_id_reused" in str(
+        stage.ask("SELECT tolerances FROM message WHERE kind = 'result' ORDER BY id DESC LIMIT 1")
+    )

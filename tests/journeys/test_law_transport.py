@@ -41,7 +41,9 @@ async def test_a_message_without_reply_is_sent_twice_more_and_status_says_it_and
         await eventually(lambda: len(sim.arrived) == 3)
         assert len({one.header.control_id for one in sim.arrived}) == 1
         await eventually(lambda: stage.ask("SELECT reason FROM awos") == [("unanswered",)])
-        await eventually(lambda: "law-unanswered" in str(stage.ask("SELECT trouble FROM link_state WHERE link = 'analyzer'")))
+        await eventually(
+            lambda: "law-unanswered" in str(stage.ask("SELECT trouble FROM link_state WHERE link = 'analyzer'"))
+        )
         assert states(stage) == {f"{ALT}@analyzer": "broadcast"}  # never "accepted": nobody has said so
         assert stage.ask("SELECT sends FROM awos") == [(3,)]
         assert sim.connections == 1

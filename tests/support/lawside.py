@@ -124,7 +124,11 @@ def seen(
     specimen: str | law.Specimen, awos: str | None, *observations: law.Observation, status: str = "CM", code: str = ALT
 ) -> law.SpecimenStatus:
     """A report on one step; `awos` None for work that began at the analyzer."""
-    tube = specimen if isinstance(specimen, law.Specimen) else law.Specimen(container=law.EntityId(specimen), role=law.Code("P", "", "HL70369"))
+    tube = (
+        specimen
+        if isinstance(specimen, law.Specimen)
+        else law.Specimen(container=law.EntityId(specimen), role=law.Code("P", "", "HL70369"))
+    )
     step = law.StepStatus(
         law.EntityId(awos) if awos else None,
         law.Code(code, "test", "LN"),
@@ -142,4 +146,7 @@ def of(taken: Iterable[Taken], code: str) -> str:
 
 def states(stage: Stage) -> dict[str, str]:
     """The state of every AWOS, by test and link."""
-    return {f"{code}@{link}": str(state) for code, link, state in stage.ask("SELECT code, link, state FROM awos ORDER BY id")}
+    return {
+        f"{code}@{link}": str(state)
+        for code, link, state in stage.ask("SELECT code, link, state FROM awos ORDER BY id")
+    }

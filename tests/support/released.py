@@ -94,7 +94,9 @@ class Morning:
 
 
 @contextlib.asynccontextmanager
-async def morning(folder: Path, specimens: tuple[str, ...] = ("S1", "S2", "S3"), **settings: Any) -> AsyncIterator[Morning]:
+async def morning(
+    folder: Path, specimens: tuple[str, ...] = ("S1", "S2", "S3"), **settings: Any
+) -> AsyncIterator[Morning]:
     """A laboratory after its analyzers, before its LIS."""
     packs, at = chemistry(), [START]
 

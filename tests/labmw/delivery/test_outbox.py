@@ -128,9 +128,7 @@ async def test_a_message_that_the_receiver_chokes_on_does_not_keep_back_the_othe
 
 async def test_a_later_report_of_the_same_specimen_does_not_overtake_one_in_doubt(day: Morning) -> None:
     await day.release(timed())
-    day.write(
-        "INSERT INTO \"order\" (site, specimen, loinc, placer) VALUES ('TEST', 'S1', '1920-8', 'O')"
-    )
+    day.write("INSERT INTO \"order\" (site, specimen, loinc, placer) VALUES ('TEST', 'S1', '1920-8', 'O')")
     await day.release(timed("25", minutes=1, code="AST", loinc="1920-8", test_name="AST"))
     await day.release(timed(specimen="S2"))
     silent = [True]
@@ -315,8 +313,12 @@ async def test_new_work_does_not_cut_the_back_off_short(day: Morning) -> None:
 async def test_results_of_two_patients_in_one_row_are_never_sent(day: Morning) -> None:
     await day.release(timed(), timed("25", code="AST", minutes=1))
     day.write("UPDATE result SET state = 'released', patient = CASE code WHEN 'AST' THEN 'P-S2' ELSE patient END")
-    day.write("INSERT OR IGNORE INTO outbox (id, site, destination, control_id, specimen, message, due_at, created_at) VALUES (9, 'TEST', 'LIS', 'C9', 'S1', 1, '2026', '2026-11-01T08:00:00.000000Z')")
-    day.write("INSERT INTO verdict (site, result, level, decided_at, decided_by) SELECT 'TEST', id, 0, '2026-11-01T08:00:00.000000Z', 'rules' FROM result")
+    day.write(
+        "INSERT OR IGNORE INTO outbox (id, site, destination, control_id, specimen, message, due_at, created_at) VALUES (9, 'TEST', 'LIS', 'C9', 'S1', 1, '2026', '2026-11-01T08:00:00.000000Z')"
+    )
+    day.write(
+        "INSERT INTO verdict (site, result, level, decided_at, decided_by) SELECT 'TEST', id, 0, '2026-11-01T08:00:00.000000Z', 'rules' FROM result"
+    )
     day.write("UPDATE outbox SET state = 'delivered' WHERE id <> 9")
     day.write("DELETE FROM outbox_result")
     day.write("INSERT INTO outbox_result (site, outbox, result, destination) SELECT 'TEST', 9, id, 'LIS' FROM result")

@@ -154,7 +154,9 @@ async def test_what_no_column_can_hold_is_quarantined_and_not_refused_for_ever(
 
 async def test_bytes_outside_the_encoding_are_written_out_and_tell_two_specimens_apart(line: Lineside) -> None:
     for specimen in ("S\udce9", "S\udce8"):
-        await take(line, reading(result(specimen=specimen), sender="\udcff"), raw=specimen.encode("utf-8", "surrogateescape"))
+        await take(
+            line, reading(result(specimen=specimen), sender="\udcff"), raw=specimen.encode("utf-8", "surrogateescape")
+        )
     assert line.ask("SELECT specimen FROM result ORDER BY id") == [("S\\udce9",), ("S\\udce8",)]
     assert line.ask("SELECT DISTINCT sender FROM message") == [("\\udcff",)]
 
@@ -230,11 +232,11 @@ async def test_a_quarantined_result_sent_again_whole_takes_its_row_and_raises_it
     """A critical potassium in a message that was cut, then sent again whole, and once more."""
     line.stage.expect([], [])
     with sqlite3.connect(line.stage.database) as store:
-        store.execute('INSERT INTO "order" (site, specimen, loinc, placer) VALUES (?, ?, ?, ?)', (SITE, "S1", POTASSIUM, "O"))
+        store.execute(
+            'INSERT INTO "order" (site, specimen, loinc, placer) VALUES (?, ?, ?, ?)', (SITE, "S1", POTASSIUM, "O")
+        )
     store.close()
-    cut = reading(
-        POTASSIUM_CRITICAL, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated"
-    )
+    cut = reading(POTASSIUM_CRITICAL, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated")
     first = await take(line, cut)
     assert line.ask("SELECT kind, state FROM alert") == [("critical", "open")]
     second = await take(line, reading(POTASSIUM_CRITICAL))

@@ -33,7 +33,9 @@ NOW = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def tube(patient_: str = "P1", start: datetime | None = None, end: datetime | None = None, kind: str = "SER") -> Specimen:
+def tube(
+    patient_: str = "P1", start: datetime | None = None, end: datetime | None = None, kind: str = "SER"
+) -> Specimen:
     return Specimen(SITE, "S1", patient_, kind, start, end)
 
 
@@ -58,7 +60,9 @@ def placed(
     return place(read, key(read), kind=kind, sender=sender, known=known_, at=at)
 
 
-def earlier(read: ResultRead, id_: int = 7, run: str = "", state: str = VERIFY, *, acknowledged: bool = True) -> Earlier:
+def earlier(
+    read: ResultRead, id_: int = 7, run: str = "", state: str = VERIFY, *, acknowledged: bool = True
+) -> Earlier:
     return Earlier(id_, run, read.value, read.number or "", read.comparator, read.unit_raw, state, acknowledged)
 
 
@@ -250,7 +254,9 @@ sent = st.tuples(values, runs, times, st.booleans(), st.sampled_from(["", "unkno
 
 
 @given(st.lists(sent, max_size=14))
-def test_no_two_results_ever_share_a_key_and_no_two_values_ever_merge(history: list[tuple[str, str, str, bool, str]]) -> None:
+def test_no_two_results_ever_share_a_key_and_no_two_values_ever_merge(
+    history: list[tuple[str, str, str, bool, str]],
+) -> None:
     """Whatever an analyzer sends in whatever order, every value is kept under a key of its own or as a repeat of the same value."""
     store: dict[int, tuple[str, str]] = {}  # id: (key, value)
     by_identity: dict[str, list[Earlier]] = {}
@@ -268,7 +274,9 @@ def test_no_two_results_ever_share_a_key_and_no_two_values_ever_merge(history: l
             assert text == one.key.text()
             if one.supersedes:
                 others = by_identity[identity(key(read))]
-                others[:] = [replace(other, state=one.state) if other.id == one.repeat_of else other for other in others]
+                others[:] = [
+                    replace(other, state=one.state) if other.id == one.repeat_of else other for other in others
+                ]
 
 
 @given(st.lists(sent, min_size=1, max_size=8))

@@ -209,9 +209,7 @@ async def test_the_other_patient_of_a_recycled_barcode_is_no_sibling(work: Work,
 # --- errors -----------------------------------------------------------------------------------------------------------------
 
 
-async def test_an_error_postpones_its_message_and_the_others_go_on(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_error_postpones_its_message_and_the_others_go_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     await work.bring(timed())
     await work.bring(timed("23", specimen="S2"))
     monkeypatch.setattr(module, "judge", fails_for("S1"))
@@ -269,7 +267,9 @@ async def test_a_transaction_that_its_own_rows_forbid_is_an_error_like_any_other
         "INSERT INTO outbox (id, site, destination, control_id, specimen, message, due_at, created_at) VALUES (99, ?, 'LIS', 'X', 'S1', 1, '', '')",
         SITE,
     )
-    work.write("INSERT INTO outbox_result (site, outbox, result, destination) VALUES (?, 99, ?, 'LIS')", SITE, result_id)
+    work.write(
+        "INSERT INTO outbox_result (site, outbox, result, destination) VALUES (?, 99, ?, 'LIS')", SITE, result_id
+    )
     assert await work.verification.step() == 2
     assert work.states() == [("S1", "22", "verify"), ("S2", "23", "released")]
 

@@ -398,7 +398,9 @@ async def _play(folder: Path, pieces: Sequence[bytes]) -> list[tuple[object, ...
         await line.ended()
         assert line.ask("SELECT count(*) FROM session WHERE closed_at IS NULL") == [(0,)]
         rows = line.ask(ROWS)
-        came = b"".join(bytes(data) for (data,) in line.ask("SELECT data FROM journal WHERE direction = '>' ORDER BY id"))  # type: ignore[call-overload]
+        came = b"".join(
+            bytes(data) for (data,) in line.ask("SELECT data FROM journal WHERE direction = '>' ORDER BY id")
+        )  # type: ignore[call-overload]
         assert came == b"".join(pieces)
         return rows
 

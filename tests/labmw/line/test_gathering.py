@@ -60,9 +60,7 @@ def test_trying_a_frame_changes_nothing() -> None:
     lasts=st.lists(st.booleans(), min_size=60, max_size=60),
     most=st.integers(1, 80),
 )
-def test_no_byte_is_lost_and_memory_is_bounded_whatever_comes(
-    texts: list[bytes], lasts: list[bool], most: int
-) -> None:
+def test_no_byte_is_lost_and_memory_is_bounded_whatever_comes(texts: list[bytes], lasts: list[bool], most: int) -> None:
     gathering = Gathering("latin-1", STRICT.changed({"max_frame": 16}), most)
     seen: list[bytes] = []
     last_seq = 0

@@ -108,9 +108,7 @@ async def test_only_allowed_addresses_are_let_in() -> None:
         ("?", ["0.0.0.0/0"], False),
     ],
 )
-def test_the_allow_list_knows_networks_and_both_kinds_of_address(
-    peer: str, networks: list[str], allowed: bool
-) -> None:
+def test_the_allow_list_knows_networks_and_both_kinds_of_address(peer: str, networks: list[str], allowed: bool) -> None:
     assert _allowed(peer, networks) is allowed
 
 
