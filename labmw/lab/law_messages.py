@@ -19,7 +19,6 @@ from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.report import Header
 
-
 MOST_OWED = 2000  # AWOS looked at in one step
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labmw.clock import read_stamp, stamp
 from labmw.lab.law_messages import keep_received, keep_sent, waiting
@@ -22,7 +22,6 @@ from protocols.hl7.acknowledgment import ErrorDetail
 from protocols.hl7.law_query import write_query_answer
 from protocols.hl7.law_values import Query
 from protocols.hl7.profile import QueryBy
-
 
 MOST_TUBES = 200  # in the answer to one query for everything; the analyzer asks again for the rest
 MOST_ORDERS = 2000  # looked at for it

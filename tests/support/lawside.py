@@ -22,6 +22,7 @@ from simulators.law import LawAnalyzer, Manners, Taken
 from simulators.wire import Plug, TcpConnect
 
 CREA = "14682-9"
+PATIENT = Manners(patience=5.0)
 LINK = 'driver = "law"\nprotocol = "law"'
 
 
@@ -90,7 +91,7 @@ def analyzer(
     port: int = 0,
     name: str = "sim",
     profile: LawProfile = GENERIC,
-    manners: Manners = Manners(patience=5.0),
+    manners: Manners = PATIENT,
     orders: Plug | None = None,
 ) -> LawAnalyzer:
     """A LAW analyzer that dials the stage's line."""
