@@ -9,13 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from lawside import CREA, LINK, analyzer, observed, of, order, running, seen, set_up, states
+from lawside import CREA, LINK, analyzer, blobs, observed, of, order, running, seen, set_up, states
 from stage import ALT, SITE, Lis, Stage, eventually
 
 from protocols.hl7 import law
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import wrap
-from protocols.hl7.values import Coded, Document, Numeric, Text
+from protocols.hl7.values import Coded, Document, Numeric, Text, Value
 
 FT4 = "14920-3"
 
@@ -214,7 +214,7 @@ async def test_a_family_that_sends_q_for_patients_is_believed_by_the_material_al
 async def test_every_kind_of_value_and_several_specimens_in_one_message(stage: Stage) -> None:
     for name in ("S1", "S2"):
         order(stage, name, (ALT, CREA))
-    values = [
+    values: list[Value] = [
         Numeric(Decimal("7.41")),
         Numeric(Decimal(40), "<"),
         Text("positive"),
@@ -241,8 +241,8 @@ async def test_an_empty_spm_2_leaves_the_container_to_name_the_tube(stage: Stage
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
         await sim.report(seen(law.Specimen(container=law.EntityId("S1")), None, observed()))
         await eventually(lambda: lis.values == [("S1", "22")])
-    (raw,) = stage.ask("SELECT raw FROM message WHERE kind = 'result'")[0]
-    spm = Message.parse(bytes(raw)).first("SPM")  # type: ignore[call-overload]
+    (raw,) = blobs(stage, "SELECT raw FROM message WHERE kind = 'result'")
+    spm = Message.parse(raw).first("SPM")
     assert spm is not None and spm.component(2) == ""
 
 
@@ -269,7 +269,7 @@ async def test_what_is_not_served_or_malformed_is_answered_and_kept(
     assert (reply.code, reply.control_id) == (code, "X1")
     assert [one.code for one in reply.errors] == ([error] if error else [])
     raw = HEAD % (kind, b"X1", processing, version) + rest
-    journal = b"".join(bytes(one) for (one,) in stage.ask("SELECT data FROM journal WHERE direction = '>' ORDER BY id"))  # type: ignore[call-overload]
+    journal = b"".join(blobs(stage, "SELECT data FROM journal WHERE direction = '>' ORDER BY id"))
     assert raw in journal
 
 

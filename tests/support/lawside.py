@@ -151,3 +151,8 @@ def states(stage: Stage) -> dict[str, str]:
         f"{code}@{link}": str(state)
         for code, link, state in stage.ask("SELECT code, link, state FROM awos ORDER BY id")
     }
+
+
+def blobs(stage: Stage, sql: str, *values: object) -> list[bytes]:
+    """The first column of every row, as bytes."""
+    return [one for (one, *_) in stage.ask(sql, *values) if isinstance(one, bytes)]
