@@ -5,8 +5,8 @@ without one are details (probe words, Ct, end points). The specimen (SPM-2) stan
 OBX-18 holds expiry, lot, cartridge, module, instrument and computer in its repetitions. A query (Z03) names the specimen in QPD-4. Assays are
 known by their names, which are those of the family's LIS02 interface (see its captures there); number format as there.
 
-Source: Cepheid, GeneXpert LIS Interface Protocol Specification, 301-2002, revision F (December 2015), chapter on HL7, p. as quoted in the
-examples of the corpus (software 4.7b); not read in the original.
+Source: Cepheid, GeneXpert LIS Interface Protocol Specification, 301-2002, revision F (December 2015), whose example messages (software 4.7b)
+are in the corpus; not read in the original.
 Evidence: manual (corpus:hl7/genexpert/ORU_R30.hl7, corpus:hl7/genexpert/QBP_Z03.hl7, corpus:hl7/genexpert/QCN_J01.hl7).
 """
 

@@ -195,7 +195,7 @@ def _unknown_key(problem: str) -> str:
 def address(file: str, key: str, text: str) -> tuple[str, int]:
     """Split "host:port"; raises ConfigError."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) <= 65535:
         raise ConfigError(file, key, f"{text!r} is not host:port", 'write it like "127.0.0.1:4001"')
     return host.strip("[]"), int(port)
 

@@ -207,10 +207,6 @@ class Case:
     terminated: bool = True
     now: datetime | None = None
     siblings: tuple[Result, ...] = field(default=())  # the other results of this specimen known so far
-    method: str = (
-        ""  # how this result was measured, where known: delta checks stay within one method and one laboratory
-    )
-    laboratory: str = ""
-    earlier_runs: int = (
-        0  # runs of this test on this specimen before this one: a rerun is never released without confirmation
-    )
+    method: str = ""  # how this result was measured, where known: delta checks stay within one method
+    laboratory: str = ""  # and within one laboratory
+    earlier_runs: int = 0  # of this test on this specimen: a rerun is never released without confirmation

@@ -85,9 +85,8 @@ class MllpSender:
             writer.close()
         if task is not None:
             task.cancel()
-            await asyncio.wait(
-                {task}
-            )  # not `await task`: that would also swallow the cancellation of whoever waits here
+            # Not `await task`: that would also swallow the cancellation of whoever waits here.
+            await asyncio.wait({task})
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("acknowledgments could not be read", peer=f"{self._host}:{self._port}", why=str(error))
         if writer is not None:

@@ -183,7 +183,7 @@ class _Walk:
 
     def _take_order(self, place: int, record: Record, comments: Sequence[Record]) -> None:
         named = self._patient_record if self.driver.specimen.record == "P" else record
-        specimens = places.specimens(named, self.driver) if named else ()
+        specimens = places.specimens(named, self.driver.specimen) if named else ()
         several = len(specimens) > 1
         identifier = record.field(3) if several else (specimens[0] if specimens else "")
         tests = record.repeats(5)
@@ -194,7 +194,7 @@ class _Walk:
                 instrument_specimen_raw=record.field(4),
                 tests_raw=record.field(5),
                 tests=tuple(tests),
-                codes=tuple(self.reader.plan.code(text, record, n) for n, text in enumerate(tests, 1) if text),
+                codes=tuple(self.reader.plan.code(text) for text in tests if text),
                 priority=record.field(6),
                 action=record.field(12),
                 specimen_type=record.field(16),
@@ -212,18 +212,14 @@ class _Walk:
             self.problems.append(f"record {place + 1}: an order without a patient record before it")
 
     def _take_query(self, record: Record) -> None:
-        place = self.driver.query
-        specimens = [
-            places.pick(places.components(record, place.field, repeat), place).strip()
-            for repeat in range(1, len(record.repeats(place.field)) + 1)
-        ]
-        named = tuple(one for one in specimens if one and one != "ALL")
+        named = tuple(one for one in places.specimens(record, self.driver.query) if one != "ALL")
         self.queries.append(QueryRead(record.field(3), record.field(4), named, record.field(5), record.field(13)))
         self.specimens += named
         self._after = f"Q{len(self.queries)}"
 
     def _take_comment(self, record: Record) -> None:
-        self.comments.append((self._after, record.field(3), record.field(4), record.field(5)))
+        cells = [*record.fields, "", "", "", ""]
+        self.comments.append((self._after, cells[2], cells[3], cells[4]))
 
     def _take_result(self, place: int, record: Record, comments: Sequence[Record]) -> None:
         self.results.append(self.reader.read(place, record, self._above, comments))

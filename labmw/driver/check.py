@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.model import Flag
@@ -14,11 +13,11 @@ _LETTERS = frozenset("HPORCQMS")
 _SEGMENTS = frozenset(
     {"MSH", "PID", "SPM", "SAC", "ORC", "OBR", "TQ1", "OBX", "QPD"}
 )  # those that stand open above an OBX
+_LAST_OF_OBX = 30  # 2.8.2; the last that IHE LAW uses
 _CLAIM = re.compile(r"^Evidence:\s*(\w+)", re.MULTILINE)
 _SOURCE = re.compile(r"^Source:\s*\S", re.MULTILINE)
 
 
-@lru_cache(maxsize=4096)
 def loinc_check_digit(code: str) -> bool:
     """True when the number behind the hyphen is the mod 10 check digit of the one before it (LOINC manual, appendix C)."""
     number, hyphen, digit = code.rpartition("-")
@@ -107,6 +106,8 @@ def _place_fault(place: Field, protocol: str) -> str:
         return f"{place.record!r} is no record of LIS02-A2"
     if protocol == "hl7" and place.record not in _SEGMENTS:
         return f"{place.record!r} is no segment that stands above a result; use one of {', '.join(sorted(_SEGMENTS))}"
+    if place.record == "OBX" and place.field > _LAST_OF_OBX:
+        return f"OBX has {_LAST_OF_OBX} fields"
     if place.field < 1 or place.component < 0 or place.repeat < 1 or place.sub < 1:
         return "fields, components, subcomponents and repeats are counted from 1"
     if protocol == "astm" and place.sub > 1:

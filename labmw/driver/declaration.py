@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
@@ -60,8 +60,7 @@ SplitRule = Callable[[tuple[str, ...]], TestId]
 """Takes the decoded components of R.3 (or OBX-3) apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """What a value text holds in a family that puts more than a number into it.
 
     `text` is the number or the word to be read; `unit`, where it stands in the same text, wins over the unit field. `missing`: the text

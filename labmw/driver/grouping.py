@@ -6,7 +6,7 @@ ORU^R30, OUL^R24): the specimens stand behind the results of their order, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from protocols.hl7.er7 import Segment
@@ -66,6 +66,7 @@ class Groups:
     """A message in its groups. Nothing is read here but the names of the segments."""
 
     behind: bool  # ORC behind OBR
+    names: list[str] = field(default_factory=list)
     patients: list[Segment] = field(default_factory=list)
     specimens: list[SpecimenGroup] = field(default_factory=list)
     orders: list[OrderGroup] = field(default_factory=list)
@@ -90,7 +91,9 @@ class Groups:
         return groups
 
     def _take(self, place: int, segment: Segment) -> None:
-        match segment.name:
+        name = segment.name
+        self.names.append(name)
+        match name:
             case "OBX":
                 self._take_observation(place, segment)
             case "NTE":
@@ -182,12 +185,12 @@ class Groups:
         self.observations.append(self._observation)
         self._after = f"OBX{len(self.observations)}"
 
-    def specimens_of(self, observation: Observation) -> Iterator[SpecimenGroup]:
+    def specimens_of(self, observation: Observation) -> Sequence[SpecimenGroup]:
         """The specimens that an observation may have been made on: one where the message is clear."""
         order = observation.order
         if observation.specimen is not None:
-            yield observation.specimen
-        elif order is not None and order.behind:
-            yield from order.behind
-        elif self.order_first and len(self.specimens) == 1:  # one tube, several orders, and the tube named last
-            yield from self.specimens
+            return (observation.specimen,)
+        if order is not None and order.behind:
+            return order.behind
+        # one tube, several orders, and the tube named last
+        return self.specimens if self.order_first and len(self.specimens) == 1 else ()

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver.declaration import Driver, Field, Hl7Driver
 from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
-from labmw.driver.observation import ObservationReader, Tube, inventory_of, tube_of
-from labmw.driver.observed import pick
+from labmw.driver.menu import menu_of
+from labmw.driver.observation import ObservationReader, Tube, interprets, inventory_of, tube_of
+from labmw.driver.observed import pick, repeated
 from labmw.driver.reading import (
     Facts,
     Inventory,
@@ -38,6 +39,8 @@ _WORK_QUERIES = (
     "INIBAR",
 )  # QPD-1 of queries for work whose QPD-3 is the container: IHE LAW, and Roche's
 
+_PADDING = ("",) * 26  # so that every field of ORC and OBR that is read can be asked for
+
 Tubes = dict[SpecimenGroup, Tube]
 
 
@@ -57,8 +60,9 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     orders = [_order(group, tubes, driver, controls) for group in groups.orders]
     reader = ObservationReader(
         driver=driver,
+        menu=menu_of(driver, message),
         header=header,
-        zone=zone_of_message(header.field(7), zone),
+        zone=zone if driver.utc else zone_of_message(header.component(7), zone),
         doubt=doubt,
         controls=controls,
         ordering=kind == "order",
@@ -68,8 +72,8 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     queries = [_query(segment, driver) for segment in groups.queries]
     if kind == "result" and (controls or (results and all(one.control for one in results))):
         kind = "qc-result"
-    refused = kind not in _SERVED and kind != "qc-result"
-    reason, facts = ("unsupported-type", (("type", header.field(9) or "-"),)) if refused else doubt
+    refused = _refusal(kind, message)
+    reason, facts = refused or doubt
     return Reading(
         driver=driver.name,
         driver_version=driver.version,
@@ -77,7 +81,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         protocol="hl7",
         kind=kind,
         delimiters=header.field(1) + header.field(2),
-        structure=" ".join(segment.name for segment in segments),
+        structure=" ".join(groups.names),
         sender=header.field(3),
         receiver=header.field(5),
         serial=_first(segments, driver.serial),
@@ -98,11 +102,21 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         disposition=Disposition.REFUSED if refused else Disposition.QUARANTINED if reason else Disposition.ACCEPTED,
         reason=reason,
         reason_facts=facts,
+        problems=tuple(one for one in (message.charset_problem, message.line_end_problem) if one),
         tolerances_used=tuple(tolerances_used),
         message_type=header.field(9),
         inventory=tuple(inventory_of(segment, after) for after, segment in groups.inventory),
         responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
     )
+
+
+def _refusal(kind: Kind, message: Message) -> tuple[str, Facts] | None:
+    """Why a message is not served at all (AR): sending it again would not cure it, and nothing of it may be believed (law 4)."""
+    if kind not in _SERVED and kind != "qc-result":
+        return "unsupported-type", (("type", message.header.field(9) or "-"),)
+    if message.version and message.version.partition(".")[0] != "2":
+        return "unsupported-version", (("version", message.version),)
+    return None
 
 
 def _doubt(driver: Hl7Driver, sender: str) -> tuple[str, Facts]:
@@ -127,28 +141,30 @@ def _patient(segment: Segment) -> PatientRead:
 
 
 def _order(group: OrderGroup, tubes: Tubes, driver: Hl7Driver, controls: bool) -> OrderRead:
-    obr, tube = group.obr, tubes.get(group.above) if group.above else None
-    named = _named_by(group, driver) or (tube.identifiers if tube else ())
-    service = obr.field(4)
+    obr, above = group.obr, group.above
+    cells = [*obr.fields, *_PADDING]
+    tube = tubes[above] if above else Tube()
+    named = _named_by(group, driver) or tube.identifiers
+    service = cells[4]
     return OrderRead(
         specimen=named[0] if len(named) == 1 else "",
-        specimen_raw=group.above.spm.field(2) if group.above and group.above.spm else "",
+        specimen_raw=above.spm.field(2) if above and above.spm else "",
         instrument_specimen_raw="",
         tests_raw=service,
         tests=(service,),
         codes=(pick(obr, driver.ordered),),
-        priority=obr.field(5),
-        action=obr.component(11),
-        specimen_type=obr.field(15),
-        report_type=obr.field(25),
+        priority=cells[5],
+        action=obr.component(11) if cells[11] else "",
+        specimen_type=cells[15],
+        report_type=cells[25],
         patient=group.patient,
         specimens=named,
-        control=controls or bool(tube and tube.control),
-        placer=obr.field(2),
-        filler=obr.field(3),
+        control=controls or tube.control is not None,
+        placer=cells[2],
+        filler=cells[3],
         awos=pick(obr, driver.awos) if driver.awos else "",
-        time=obr.field(7),
-        state=_control(group.orc, group.above, tubes) if group.orc else None,
+        time=cells[7],
+        state=_control(group.orc, above, tubes) if group.orc else None,
     )
 
 
@@ -160,40 +176,48 @@ def _named_by(group: OrderGroup, driver: Hl7Driver) -> tuple[str, ...]:
 
 
 def _control(orc: Segment, above: SpecimenGroup | None, tubes: Tubes) -> OrderControl:
-    parents = tuple(text for n in range(1, len(orc.repetitions(8)) + 1) if (text := orc.component(8, repetition=n)))
-    named = tubes[above].identifiers if above in tubes else ()
-    specimen = named[0] if len(named) == 1 else ""
-    return OrderControl(orc.field(1), orc.field(2), orc.field(3), orc.field(5), parents, specimen)
+    cells = [*orc.fields, *_PADDING]
+    parents = tuple([text for text in repeated(orc, 8) if text]) if cells[8] else ()
+    named = tubes[above].identifiers if above else ()
+    return OrderControl(cells[1], cells[2], cells[3], cells[5], parents, named[0] if len(named) == 1 else "")
 
 
 def _results(reader: ObservationReader, groups: Groups, orders: Sequence[OrderRead], tubes: Tubes) -> list[ResultRead]:
     index_of = {group: index for index, group in enumerate(groups.orders)}
-    behind = _contributing(groups)
+    behind: dict[OrderGroup | None, Tube] = {}
+    substances = _contributing(groups.observations)
     results = []
-    for observation in groups.observations:
-        group = observation.order
+    for observation, contributing in zip(groups.observations, substances, strict=True):
+        group, above = observation.order, observation.specimen
         index = index_of[group] if group else None
-        own = _named_by(group, reader.driver) if group else ()
-        named = [Tube(own)] if own else [tubes[one] for one in groups.specimens_of(observation)]
         order = orders[index] if index is not None else None
-        results.append(reader.read(observation, index, order, named, behind.get(_substance(observation), ())))
+        if group and (named := _named_by(group, reader.driver)):
+            tube = Tube(named)
+        elif above is not None:
+            tube = tubes[above]
+        else:
+            tube = behind.get(group) or behind.setdefault(group, _one_of(groups.specimens_of(observation), tubes))
+        results.append(reader.read(observation, index, order, tube, contributing))
     return results
 
 
-def _contributing(groups: Groups) -> dict[tuple[int, str, str], tuple[Inventory, ...]]:
-    """The substances behind results: those of an interpretation behind a number are the number's too (cobas pro sends them last)."""
-    found: dict[tuple[int, str, str], tuple[Inventory, ...]] = {}
-    for number, observation in enumerate(groups.observations, 1):
-        if observation.inventory:
-            items = tuple(inventory_of(segment, f"OBX{number}") for segment in observation.inventory)
-            key = _substance(observation)
-            found[key] = found.get(key, ()) + items
-    return found
+def _one_of(groups: Sequence[SpecimenGroup], tubes: Tubes) -> Tube:
+    """The one specimen there is, or all that it may have been."""
+    if len(groups) == 1:
+        return tubes[groups[0]]
+    return Tube(tuple(dict.fromkeys(one for group in groups for one in tubes[group].identifiers)))
 
 
-def _substance(observation: Observation) -> tuple[int, str, str]:
-    order = observation.order
-    return order.place if order else -1, observation.obx.component(3), observation.obx.field(4)
+def _contributing(observations: Sequence[Observation]) -> list[tuple[Inventory, ...]]:
+    """The substances behind each result; those behind the interpretation of a number are the number's too (cobas pro)."""
+    own = [
+        tuple([inventory_of(segment, f"OBX{number}") for segment in observation.inventory])
+        for number, observation in enumerate(observations, 1)
+    ]
+    for place in range(len(own) - 1):
+        if not own[place] and own[place + 1] and interprets(observations[place + 1], observations[place]):
+            own[place] = own[place + 1]
+    return own
 
 
 def _query(segment: Segment, driver: Hl7Driver) -> QueryRead:

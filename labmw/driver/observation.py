@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from labmw.driver.check import loinc_check_digit
 from labmw.driver.declaration import Evidence, Field, Hl7Driver, Measure, Test, TestId
 from labmw.driver.grouping import Observation, SpecimenGroup
-from labmw.driver.observed import CODED, measured, pick, stray, value_text
-from labmw.driver.reading import Facts, Inventory, ObxRead, OrderRead, ResultRead, Role
+from labmw.driver.menu import Menu, Named, Pick
+from labmw.driver.observed import CODED, measured, pick, repeated, stray, value_text
+from labmw.driver.reading import Facts, Inventory, ObxRead, OrderRead, ResultRead, Role, listed
 from labmw.driver.timestamp import Moment, read_time
 from labmw.driver.value import ValueRead, read_coded, read_detail, read_main, read_unknown
-from labmw.model import Flag
 from protocols.hl7.er7 import Segment
 
-_COLUMNS = 32  # OBX-30 is the last that IHE LAW knows
-_STANDARD_FLAGS = frozenset({"", "HL70078", "0078"})  # OBX-8.3 of codes that are not the maker's own
-_NONE: frozenset[Flag] = frozenset()
+_PADDING = ("",) * 30  # so that every field up to OBX-29 can be asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """A specimen as the driver reads it: its identifiers, container and role, and the control in it."""
+    """A specimen as the driver reads it: its identifiers, container and role, and the control in it.
+
+    Several identifiers: the message does not say which of them was measured.
+    """
 
     identifiers: tuple[str, ...] = ()
     container: str = ""
     role: str = ""
-    material: str = ""  # SPM-4.1
     control: Inventory | None = None
 
 
@@ -37,6 +35,7 @@ class ObservationReader:
     """Reads the observations of one message, in their order."""
 
     driver: Hl7Driver
+    menu: Menu
     header: Segment
     zone: tzinfo
     doubt: tuple[str, Facts]
@@ -50,32 +49,28 @@ class ObservationReader:
         observation: Observation,
         index: int | None,
         order: OrderRead | None,
-        tubes: Sequence[Tube],
+        tube: Tube,
         contributing: tuple[Inventory, ...],
     ) -> ResultRead:
-        """Read one OBX, the `index`-th order's, measured on one of these tubes."""
+        """Read one OBX, the `index`-th order's, measured on this tube."""
         driver, obx = self.driver, observation.obx
-        cells = obx.fields
-        if len(cells) < _COLUMNS:
-            cells = cells + [""] * (_COLUMNS - len(cells))
-        kind, status = obx.component(2), pick(obx, driver.status)
-        test_id = self._identify(obx)
-        test = self._test(obx, test_id)
-        run = self._place(driver.run, observation)
-        role = self._role(obx, kind, index, test_id, run, observation)
-        main = self._is_main(role, kind, test_id, status, order)
+        cells = [*obx.fields, *_PADDING]
+        kind, status = cells[2], self._read(self.menu.status, driver.status, observation, cells)
+        named = self.menu.named(obx)
+        test_id, test = named.test_id, named.test
+        run = self._read(self.menu.run, driver.run, observation, cells)
+        role = self._role(named, kind, index, run, observation)
+        main = self._is_main(role, kind, named, status, order)
         value = value_text(obx, kind, driver)
         measure = measured(obx, kind, value, driver)
-        read_as = self._read_value(value, measure, obx, test_id, test, main)
+        read_as = self._read_value(value, measure, obx, named, main)
         if read_as.number is not None:
             self._numbers.add((index, test_id.code, run))
-        time = self._place(driver.completed, observation) or self._place(driver.completed_or, observation)
+        time = self._read(self.menu.completed, driver.completed, observation, cells)
+        time = time or self._read(self.menu.completed_or, driver.completed_or, observation, cells)
         moment = read_time(time, self.zone, driver.utc)
-        identifiers = tuple(dict.fromkeys(one for tube in tubes for one in tube.identifiers))
-        tube = tubes[0] if len(tubes) == 1 else Tube()
-        problem, facts = self._problem(
-            observation, identifiers, tube, test_id, test, status, main, read_as, moment, time
-        )
+        identifiers = tube.identifiers
+        problem, facts = self._problem(observation, tube, test_id, test, status, main, read_as, moment, time)
         state = order.state if order else None
         return ResultRead(
             seq=cells[1],
@@ -95,11 +90,11 @@ class ObservationReader:
             unit_raw=cells[driver.unit.field],
             ucum=read_as.ucum,
             loinc=test.loinc if test and (main or test.index) else "",
-            test_name=(test.name if test else "") or obx.component(3, 2),
+            test_name=(test.name if test else "") or named.name,
             index=test.index if test else "",
             range_raw=cells[7],
             flags_raw=cells[8],
-            flags=self._flags(obx),
+            flags=self.menu.flags(obx),
             status=status,
             operator=cells[16],
             time=time,
@@ -129,43 +124,22 @@ class ObservationReader:
             ),
         )
 
-    def _identify(self, obx: Segment) -> TestId:
-        driver = self.driver
-        if driver.split is not None:
-            return driver.split(tuple(obx.components(driver.test.field)))
-        code = pick(obx, driver.test) or obx.component(driver.test.field)
-        if driver.detail is None and driver.analyte is None:
-            return TestId(code, detail="" if driver.run else obx.field(4))
-        assay = pick(obx, driver.assay) if driver.assay else ""
-        analyte = pick(obx, driver.analyte) if driver.analyte else ""
-        detail = pick(obx, driver.detail) if driver.detail else ""
-        return TestId(code, f"{assay}/{analyte}" if assay and analyte else assay, detail, analyte, assay)
-
-    def _test(self, obx: Segment, test_id: TestId) -> Test | None:
-        driver = self.driver
-        for key in (test_id.key, test_id.assay, test_id.code):
-            if key and (found := driver.tests.get(key)):
-                return found
-        if driver.coded and obx.component(3, 3) == "LN" and loinc_check_digit(test_id.code):
-            return Test(test_id.code, name=obx.component(3, 2))
-        return None
-
-    def _role(
-        self, obx: Segment, kind: str, index: int | None, test_id: TestId, run: str, observation: Observation
-    ) -> Role:
-        """What this OBX is beside its order; supplemental observations are marked in OBX-3.4 (IHE LAW)."""
+    def _role(self, named: Named, kind: str, index: int | None, run: str, observation: Observation) -> Role:
+        """What this OBX is beside its order."""
         if self.ordering:
             return "order-observation"
-        if "IHELAW" in obx.field(3) and obx.component(3, 4).startswith("S_"):
+        if named.supplemental:
             return "supplemental"
         if observation.order is None and observation.specimen is not None:
             return "specimen-observation"
-        if kind in CODED and (index, test_id.code, run) in self._numbers:
+        if kind in CODED and (index, named.test_id.code, run) in self._numbers:
             return "interpretation"
         return "result"
 
-    def _is_main(self, role: Role, kind: str, test_id: TestId, status: str, order: OrderRead | None) -> bool:
-        driver = self.driver
+    def _is_main(self, role: Role, kind: str, named: Named, status: str, order: OrderRead | None) -> bool:
+        driver, test_id = self.driver, named.test_id
+        if named.test is not None and named.test.index:
+            return False
         if role != "result" or status in driver.traced:
             return False
         if kind in driver.unreported_types or test_id.code in driver.unreported:
@@ -173,6 +147,9 @@ class ObservationReader:
         if order is not None and order.codes and order.codes[0] in driver.unreported_orders:
             return False
         return driver.main(test_id, status) if driver.main else test_id.main
+
+    def _read(self, quick: Pick | None, place: Field | None, observation: Observation, cells: list[str]) -> str:
+        return quick(observation.obx, cells) if quick else self._place(place, observation)
 
     def _place(self, place: Field | None, observation: Observation) -> str:
         """Read a place in the OBX or in a segment above it."""
@@ -188,45 +165,25 @@ class ObservationReader:
             found = next(iter(specimen.segments(place.record)), None)
         return pick(found, place)
 
-    def _read_value(
-        self, value: str, measure: Measure | None, obx: Segment, test_id: TestId, test: Test | None, main: bool
-    ) -> ValueRead:
-        driver = self.driver
-        unit = (measure.unit if measure else "") or pick(obx, driver.unit)
-        text = measure.text if measure else None
+    def _read_value(self, value: str, measure: Measure | None, obx: Segment, named: Named, main: bool) -> ValueRead:
+        driver, test = self.driver, named.test
+        unit, system = self.menu.unit(obx)
+        text, unit = (measure.text, measure.unit or unit) if measure else (None, unit)
         if not self.known or (main and test is None):
             return read_unknown(text, driver) if text is not None else ValueRead()
         if test is None or not (main or test.index):
-            return read_detail(text, unit, test_id.detail, driver) if text is not None else ValueRead()
+            return read_detail(text, unit, named.test_id.detail, driver) if text is not None else ValueRead()
         if measure is not None and measure.missing:
             return ValueRead(problem="value-missing", facts=(("value", value),))
-        if test_id.code not in driver.tests and driver.coded:
-            return read_coded(value if text is None else text, unit, obx.component(6, 3), driver)
+        if named.coded:
+            return read_coded(value if text is None else text, unit, system, driver)
         if text is None and value not in test.values:
             return ValueRead(problem="number-format", facts=(("value", value),))
         return read_main(value if text is None else text, unit, test, driver)
 
-    def _flags(self, obx: Segment) -> frozenset[Flag]:
-        """OBX-8, table 0078, and beside it the maker's own codes, each with its coding system."""
-        driver, n = self.driver, self.driver.flag.field
-        raw = obx.field(n)
-        if (not raw or raw == '""') and not driver.marks:
-            return _NONE
-        found: set[Flag] = set()
-        for repeat in range(1, len(obx.repetitions(n)) + 1):
-            code, system = obx.component(n, repetition=repeat), obx.component(n, 3, repetition=repeat)
-            if code and code not in driver.silent:
-                own = driver.flags if system in _STANDARD_FLAGS else driver.alarms
-                found.add(own.get(code, Flag.UNKNOWN))
-        for place in driver.marks:
-            if (code := pick(obx, place)) and code not in driver.silent:
-                found.add(driver.alarms.get(code, Flag.UNKNOWN))
-        return frozenset(found)
-
     def _problem(
         self,
         observation: Observation,
-        identifiers: tuple[str, ...],
         tube: Tube,
         test_id: TestId,
         test: Test | None,
@@ -237,13 +194,13 @@ class ObservationReader:
         time: str,
     ) -> tuple[str, Facts]:
         """Say why this result cannot be used as it is, the gravest reason first; "" when it can."""
-        driver, obx = self.driver, observation.obx
+        driver, obx, identifiers = self.driver, observation.obx, tube.identifiers
         if self.doubt[0]:
             return self.doubt
         if driver.evidence is Evidence.UNVERIFIED:
             return "unverified-driver", (("driver", driver.name),)
         if len(identifiers) > 1:
-            return "several-specimens", (("specimens", ", ".join(identifiers)),)
+            return "several-specimens", (("specimens", listed(identifiers)),)
         if not identifiers:
             return "no-specimen", ()
         if not main and not (test and test.index):
@@ -292,14 +249,24 @@ def tube_of(group: SpecimenGroup, driver: Hl7Driver) -> Tube:
         identifiers,
         containers[0] if len(containers) == 1 else "",
         spm.component(11) if spm else "",
-        spm.component(4) if spm else "",
         next((item for item in items if item.kind == "CO"), None),
+    )
+
+
+def interprets(later: Observation, earlier: Observation) -> bool:
+    """Whether a coded observation stands behind a number under the same code and OBX-4, and tells what it means."""
+    one, other = earlier.obx, later.obx
+    return (
+        later.order is earlier.order
+        and other.field(2) in CODED
+        and one.field(2) not in CODED
+        and (one.field(3), one.field(4)) == (other.field(3), other.field(4))
     )
 
 
 def inventory_of(segment: Segment, after: str) -> Inventory:
     """An INV segment as sent."""
-    status = tuple(segment.component(2, repetition=n) for n in range(1, len(segment.repetitions(2)) + 1))
+    status = tuple(repeated(segment, 2))
     return Inventory(
         segment.line,
         segment.component(1),

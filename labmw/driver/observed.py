@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labmw.driver.declaration import Field, Hl7Driver, Measure
-from protocols.hl7.er7 import NULL, Segment
+from protocols.hl7.er7 import NULL, Segment, unescape
 
 NUMERIC = frozenset({"NM", "SN", "ST", ""})
 """OBX-2 of what may stand for a number: numbers sent as text are common, a type left out is met (CITM)."""
@@ -17,6 +17,14 @@ def pick(segment: Segment | None, place: Field) -> str:
     if not place.component:
         return segment.field(place.field)
     return segment.component(place.field, place.component, place.sub, place.repeat)
+
+
+def repeated(segment: Segment, n: int, c: int = 1) -> list[str]:
+    """Component c of every repetition, decoded; a field with many repetitions is split once, not once for each."""
+    separators = segment.separators
+    cut = [text.split(separators.component) for text in segment.repetitions(n)]
+    texts = [parts[c - 1].partition(separators.subcomponent)[0] if c <= len(parts) else "" for parts in cut]
+    return ["" if text == NULL else unescape(text, separators, segment.encoding) for text in texts]
 
 
 def value_text(obx: Segment, kind: str, driver: Hl7Driver) -> str:

@@ -8,12 +8,17 @@ from dataclasses import replace
 
 from labmw.driver.declaration import Driver, Field, TestId
 from labmw.model import Flag
-from protocols.astm.record import Record, unescape
+from protocols.astm.record import Delimiters, Record, unescape
 
 
 def components(record: Record, number: int, repeat: int) -> tuple[str, ...]:
     """Decoded components of one repeat of a field."""
     return tuple(record.components(number, repeat))
+
+
+def cut(text: str, delimiters: Delimiters) -> tuple[str, ...]:
+    """Decoded components of a repeat that was cut out already: a field with many repeats is split once, not once for each."""
+    return tuple([unescape(part, delimiters) for part in text.split(delimiters.component)])
 
 
 def pick(components: Sequence[str], place: Field) -> str:
@@ -27,11 +32,13 @@ def pick(components: Sequence[str], place: Field) -> str:
 def text(record: Record, place: Field) -> str:
     """The decoded text of a place; component 0 is the whole field."""
     raw, marks = record.field(place.field), record.delimiters
-    if marks.component not in raw and marks.repeat not in raw and marks.escape not in raw:  # as most fields are
-        return raw if place.repeat == 1 and (place.component < 2 or place.bare) else ""
+    if marks.repeat in raw or marks.escape in raw or place.repeat > 1:
+        return pick(components(record, place.field, place.repeat), place) if place.component else decoded(raw, record)
     if not place.component:
-        return decoded(raw, record)
-    return pick(components(record, place.field, place.repeat), place)
+        return raw
+    if marks.component not in raw:  # as most fields are
+        return raw if place.component == 1 or place.bare else ""
+    return pick(raw.split(marks.component), place)
 
 
 def decoded(raw: str, record: Record) -> str:
@@ -55,21 +62,17 @@ def identify(record: Record, driver: Driver) -> TestId:
     return TestId(pick(parts, driver.test))
 
 
-def ordered(record: Record, repeat: int, driver: Driver) -> str:
+def ordered(text: str, delimiters: Delimiters, driver: Driver) -> str:
     """The test code that one repeat of O.5 orders."""
-    parts = components(record, 5, repeat)
+    parts = cut(text, delimiters)
     if driver.split and len(parts) > 1:
         return driver.split(parts).code
     return pick(parts, replace(driver.ordered, bare=True))
 
 
-def specimens(record: Record, driver: Driver) -> tuple[str, ...]:
-    """Every specimen identifier that a record names, blanks at the ends taken off; an order may name several (LIS02-A2 9.4.3)."""
-    place = driver.specimen
-    found = [
-        pick(components(record, place.field, repeat), place).strip()
-        for repeat in range(1, len(record.repeats(place.field)) + 1)
-    ]
+def specimens(record: Record, place: Field) -> tuple[str, ...]:
+    """Every specimen identifier that a field names, blanks at the ends taken off; an order may name several (LIS02-A2 9.4.3)."""
+    found = [pick(cut(text, record.delimiters), place).strip() for text in record.repeats(place.field)]
     return tuple(one for one in found if one)
 
 
@@ -105,8 +108,8 @@ def stray(record: Record, driver: Driver) -> str:
 def flags(record: Record, driver: Driver) -> frozenset[Flag]:
     """What the letters of the flag field say; one that the driver does not map is unknown, never ignored."""
     found: set[str] = set()
-    for repeat in range(1, len(record.repeats(driver.flag.field)) + 1):
-        parts = components(record, driver.flag.field, repeat)
+    for text in record.repeats(driver.flag.field):
+        parts = cut(text, record.delimiters)
         for part in [pick(parts, driver.flag)] if driver.flag.component else parts:
             letters = part.split(driver.flag_separator) if driver.flag_separator else [part]
             found.update(letter.strip() for letter in letters)

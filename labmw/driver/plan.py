@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from labmw.driver import places
 from labmw.driver.declaration import Driver, Field, Test, TestId
+from labmw.driver.kept import Kept
 from labmw.model import Flag
 from protocols.astm.record import Delimiters, Record, unescape
 
 Pick = Callable[[list[str]], str]
 """The decoded text of a place in the padded fields of a record."""
 
-_KEPT = 4096  # codes, and flag texts, kept in one plan; a sender that never repeats itself must not fill the memory
 _PLANS = 256
 _plans: dict[tuple[int, Delimiters], Plan] = {}
 
@@ -29,6 +29,7 @@ class Plan:
         self._delimiters = delimiters
         numbered = (driver.test, driver.value, driver.unit, driver.range, driver.flag)
         self.width = max(14, *(place.field for place in numbered), *(place.field for place in _optional(driver)))
+        self.at_test, self.at_value, self.at_unit, self.at_range, self.at_flag = (place.field - 1 for place in numbered)
         self.value = self._pick(driver.value)
         self.value_or = self._pick(driver.value_or) if driver.value_or else None
         self.unit = self._pick(driver.unit)
@@ -39,9 +40,9 @@ class Plan:
         self.completed_or = self._pick_in_result(driver.completed_or)
         self.run = self._pick_in_result(driver.run)
         self.material_in_result = any(place.record == "R" for place in driver.material)
-        self._codes: dict[str, str] = {}
-        self._tests: dict[str, tuple[TestId, Test | None]] = {}
-        self._flags: dict[str, frozenset[Flag]] = {}
+        self._codes = Kept[str]()
+        self._tests = Kept[tuple[TestId, Test | None]]()
+        self._flags = Kept[frozenset[Flag]]()
 
     def cells(self, record: Record) -> list[str]:
         """The fields of a record as sent, padded: `cells[n - 1]` is field n."""
@@ -55,19 +56,15 @@ class Plan:
         if found is None:
             test_id = places.identify(record, self.driver)
             found = test_id, self.driver.tests.get(test_id.key or test_id.code)
-            if len(self._tests) >= _KEPT:
-                self._tests.clear()
-            self._tests[raw] = found
+            self._tests.keep(raw, found)
         return found
 
-    def code(self, raw: str, record: Record, repeat: int) -> str:
+    def code(self, raw: str) -> str:
         """The test code that one repeat of O.5 orders."""
         found = self._codes.get(raw)
         if found is None:
-            found = places.ordered(record, repeat, self.driver)
-            if len(self._codes) >= _KEPT:
-                self._codes.clear()
-            self._codes[raw] = found
+            found = places.ordered(raw, self._delimiters, self.driver)
+            self._codes.keep(raw, found)
         return found
 
     def flags(self, raw: str, record: Record) -> frozenset[Flag]:
@@ -75,9 +72,7 @@ class Plan:
         found = self._flags.get(raw)
         if found is None:
             found = places.flags(record, self.driver)
-            if len(self._flags) >= _KEPT:
-                self._flags.clear()
-            self._flags[raw] = found
+            self._flags.keep(raw, found)
         return found
 
     def _pick_in_result(self, place: Field | None) -> Pick | None:

@@ -5,6 +5,7 @@ This file holds the values; `labmw.driver.astm` fills them from LIS02-A2 records
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,15 @@ Role = Literal["", "result", "interpretation", "supplemental", "order-observatio
 
 Facts = tuple[tuple[str, str], ...]
 """What fills the sentence of a reason code."""
+
+
+_FEW = 8  # names in one sentence; each result of a hostile message carries its own
+
+
+def listed(names: Sequence[str]) -> str:
+    """A few names for a sentence, and how many more there are."""
+    more = f" (+{len(names) - _FEW})" if len(names) > _FEW else ""
+    return ", ".join(name[:80] for name in names[:_FEW]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from labmw.driver import places
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
 from labmw.driver.plan import Plan
-from labmw.driver.reading import Facts, OrderRead, ResultRead
+from labmw.driver.reading import Facts, OrderRead, ResultRead, listed
 from labmw.driver.timestamp import read_time
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Flag
@@ -55,7 +55,7 @@ class RecordReader:
         """Read the record at this place of the message."""
         driver, plan, order = self.driver, self.plan, above.order
         cells = plan.cells(record)
-        test_id, test = plan.test(cells[driver.test.field - 1], record)
+        test_id, test = plan.test(cells[plan.at_test], record)
         status = plan.status(cells)
         indexed = test is not None and bool(test.index)
         main = driver.main(test_id, status) if driver.main else test_id.main
@@ -71,29 +71,29 @@ class RecordReader:
             problem, facts = self._problem(record, above, test_id, test, status, main, read_as)
         if not problem and main and moment.doubt == "unreadable":
             problem, facts = "bad-time", (("time", time),)
-        flags = plan.flags(cells[driver.flag.field - 1], record)
+        flags = plan.flags(cells[plan.at_flag], record)
         return ResultRead(
             seq=cells[1],
             record=place,
             specimen=order.specimen if order else "",
             order=above.index,
             code=test_id.code,
-            code_raw=cells[driver.test.field - 1],
+            code_raw=cells[plan.at_test],
             detail=test_id.detail,
             analyte=test_id.analyte,
             main=main,
             value=value,
-            value_raw=cells[driver.value.field - 1],
+            value_raw=cells[plan.at_value],
             quantity=read_as.quantity,
             comparator=read_as.comparator,
             number=read_as.number,
-            unit_raw=cells[driver.unit.field - 1],
+            unit_raw=cells[plan.at_unit],
             ucum=read_as.ucum,
             loinc=test.loinc if test and (main or indexed) else "",
             test_name=test.name if test else "",
             index=test.index if test else "",
-            range_raw=cells[driver.range.field - 1],
-            flags_raw=cells[driver.flag.field - 1],
+            range_raw=cells[plan.at_range],
+            flags_raw=cells[plan.at_flag],
             flags=flags | self._alarms(comments) if driver.alarm else flags,
             status=status,
             operator=plan.operator(cells),
@@ -114,8 +114,10 @@ class RecordReader:
         driver = self.driver
         if driver.alarm is None:
             return frozenset()
-        codes = {places.text(comment, driver.alarm).strip() for comment in comments} - {"", *driver.silent}
-        return frozenset(driver.alarms.get(code, Flag.UNKNOWN) for code in codes)
+        codes = {places.text(comment, driver.alarm).strip() for comment in comments}
+        return frozenset(
+            [driver.alarms.get(code, Flag.UNKNOWN) for code in codes if code and code not in driver.silent]
+        )
 
     def _read_value(self, text: str, unit: str, test_id: TestId, test: Test | None, reported: bool) -> ValueRead:
         if not self.known or (reported and test is None):
@@ -141,7 +143,7 @@ class RecordReader:
         if order is None or not order.specimen:
             return "no-specimen", ()
         if len(order.specimens) > 1:
-            return "several-specimens", (("specimens", ", ".join(order.specimens)),)
+            return "several-specimens", (("specimens", listed(order.specimens)),)
         if not main and not (test and test.index):
             return "", ()
         if test is None:

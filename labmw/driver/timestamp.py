@@ -13,6 +13,8 @@ Doubt = Literal["", "ambiguous", "skipped", "unreadable", "date-only"]
 
 # LIS02-A2 5.6.2: YYYYMMDDHHMMSS with an optional zone; YYYYMMDDHHMM is common in the field (protocol notes B.5).
 _FORM = re.compile(r"(\d{8})(?:(\d{4})(\d{2})?(?:\.\d{1,6})?)?([+-]\d{4})?", re.ASCII)
+_LONGEST = 26  # YYYYMMDDHHMMSS.ffffff+ZZZZ, and one more
+_FIRST, _LAST = 1900, 2199  # years; what lies outside is a fault, and cannot be brought into every zone
 _NULL = ("18991230", "00000000", "00010101")  # the zero of a sending system, not a date (corpus: phadia-prime)
 
 
@@ -36,7 +38,6 @@ def zone_of_message(header_time: str, zone: ZoneInfo) -> tzinfo:
     return zone if stated.astimezone(zone).utcoffset() == offset else timezone(offset)
 
 
-@lru_cache(maxsize=1024)  # one analysis gives many results the same time
 def read_time(text: str, zone: tzinfo, utc: bool = False) -> Moment:
     """Read a date-time as sent. A zone in the text wins over the analyzer's; `utc`: the text is UTC, and its offset is still to be added.
 
@@ -46,6 +47,11 @@ def read_time(text: str, zone: tzinfo, utc: bool = False) -> Moment:
     text = text.strip()
     if not text or text.startswith(_NULL):
         return Moment(None)
+    return _read(text, zone, utc) if len(text) <= _LONGEST else Moment(None, "unreadable")
+
+
+@lru_cache(maxsize=1024)  # one analysis gives many results the same time
+def _read(text: str, zone: tzinfo, utc: bool) -> Moment:
     match = _FORM.fullmatch(text)
     if not match:
         return Moment(None, "unreadable")
@@ -54,6 +60,8 @@ def read_time(text: str, zone: tzinfo, utc: bool = False) -> Moment:
     try:
         naive = datetime(int(day[:4]), int(day[4:6]), int(day[6:]), int(clock[:2]), int(clock[2:]), int(second or 0))
     except ValueError:
+        return Moment(None, "unreadable")
+    if not _FIRST <= naive.year <= _LAST:
         return Moment(None, "unreadable")
     if minute is None:
         return Moment(None, "date-only")

@@ -11,6 +11,8 @@ from labmw.driver.reading import Facts
 from labmw.errors import QuantityError
 from labmw.quantity import Quantity, is_ucum, read_number, ucum
 
+_LONGEST_UNIT = 80  # characters; what is longer is no unit, and is not looked up (look-ups are kept)
+
 
 class ValueRead(NamedTuple):  # one for each result: a tuple is made in half the time of a dataclass
     """A value as read. `number` is the exact decimal as text, also where unit or test are in doubt."""
@@ -54,7 +56,7 @@ def read_coded(text: str, unit_raw: str, system: str, driver: Driver) -> ValueRe
     problem, facts = "", ()  # type: str, Facts
     if not unit:
         problem, facts = "unit-missing", (("expected", "UCUM"),)
-    elif system != "UCUM" or not is_ucum(unit):
+    elif system != "UCUM" or len(unit) > _LONGEST_UNIT or not is_ucum(unit):
         unit, problem, facts = "", "unknown-unit", (("unit", unit), ("expected", "UCUM"))
     return ValueRead(Quantity(number, comparator, unit), comparator, _plain(number), unit, problem, facts)
 
@@ -98,7 +100,7 @@ def _known_unit(sent: str, driver: Driver) -> str:
     """Return the UCUM code of a unit string of this family, "" when nobody has declared it."""
     if sent in driver.units:
         return driver.units[sent]
-    return _alias(sent)
+    return _alias(sent) if len(sent) <= _LONGEST_UNIT else ""
 
 
 @lru_cache(maxsize=1024)

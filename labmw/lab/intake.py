@@ -227,6 +227,7 @@ def _keep_results(
     repeats: list[Mapping[str, Any]] = []
     quarantined: dict[int, Mapping[str, Any]] = {}
     alerts: list[Mapping[str, Any]] = []
+    mended: set[int] = set()  # messages of which results were sent again
     whole = reading.disposition is not Disposition.ACCEPTED
     for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
         result = message * STRIDE + ordinal
@@ -243,6 +244,7 @@ def _keep_results(
             yield statements.close_quarantine_of_result(
                 result, at=at, by="labmw", why=f"sent again in message {message}"
             )
+            mended.add(result // STRIDE)
         else:  # new, or in the place of an earlier line of this very message
             new[result] = {**row, "id": result}
             quarantined.pop(result, None)
@@ -263,6 +265,8 @@ def _keep_results(
             yield statements.insert_rows_once(table, rows)
         elif rows:
             yield statements.insert_rows(table, rows)
+    for one_of in sorted(mended - {message}):
+        yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
     return numbers
 
 

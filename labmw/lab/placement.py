@@ -146,6 +146,8 @@ def next_run(sent: str, taken: set[str]) -> str:
 def _control(read: ResultRead, kind: str, known: Known) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
     """Quality control only if the identifier is a registered material; a conflict with the analyzer's mark is for a person."""
     material, marked = read.specimen in known.materials, read.control or kind == "qc-result"
+    if material and read.obx is not None and read.obx.specimen_role == "Q":
+        marked = True  # Q alone makes no control (one family sends it for patients), but with a registered material it agrees
     facts = (("specimen", read.specimen),)
     if material and marked:
         return CONTROL, "", ()

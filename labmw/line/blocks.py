@@ -182,6 +182,8 @@ class Hl7Conversation:
         """Say what became of a message; b"" where the sender wants no reply."""
         if reading.disposition is not Disposition.REFUSED:
             return self._reply(message, "AA", None)
+        if reading.reason == "unsupported-version":
+            return self._reply(message, "AR", ErrorDetail("203", f"HL7 version {message.version} is not served", None))
         served = f"{message.code}^{message.trigger} is not served on this link"
         return self._reply(message, "AR", ErrorDetail("200", served, None))
 

@@ -287,7 +287,6 @@ class AstmConversation:
         else:
             self._journal.close(ending, self._clock.now())
         self._start_session()
-        await self._journal.settled(BEHIND)
 
     async def _take_unterminated(self, one: Gathered) -> None:
         """Keep what L did not end. If the store is down its frames are in the journal: the session stays open until they are taken up."""

@@ -183,12 +183,12 @@ def _work(subject: Subject) -> Iterator[Deviation]:
         seen[number] = place
     _, groups = cut(subject.segments, frozenset({"ORC"}))
     for (place, _), group in zip(orders, groups, strict=True):
-        obr = next((item for item in group if item.name == "OBR"), None)
-        if obr is None:
+        ordered = next((item for item in group if item.name == "OBR"), None)
+        if ordered is None:
             yield subject.tell(place, 0, "LAW-ORDER-OBR", _28, "law-order-without-test")
         for offset, item in enumerate(group):
-            if obr and item.name == "TCD" and item.component(1) != obr.component(4):
-                facts = (("found", item.component(1)), ("other", "OBR-4"), ("expected", obr.component(4)))
+            if ordered and item.name == "TCD" and item.component(1) != ordered.component(4):
+                facts = (("found", item.component(1)), ("other", "OBR-4"), ("expected", ordered.component(4)))
                 yield subject.tell(place + offset, 1, "LAW-TCD-1", _28, "hl7-must-fit", facts)
 
 

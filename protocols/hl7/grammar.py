@@ -146,7 +146,7 @@ class _Walk:
             later = outside.union(*(other.starts for other in rest))
             # A segment from inside a group that must come here: the group is entered, and its missing first segment told.
             inside = frozenset().union(
-                *(other.known for other in (member, *rest) if isinstance(other, GroupRule) and other.required)
+                *(other.known for other in rest if isinstance(other, GroupRule) and other.required)
             )
             count = 0
             while self.at < len(self.segments):
@@ -158,7 +158,7 @@ class _Walk:
                 if starts and (not count or member.repeats) and not (count and _barred(member, item)):
                     self._enter(group, member, later)
                     count += 1
-                elif name in later or (not count and name in inside):
+                elif name in later or name in inside:
                     break
                 else:
                     self._misplaced(group, name, again=name in member.starts)

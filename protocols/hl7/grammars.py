@@ -263,7 +263,8 @@ TIMING_QTY*
   TQ1 TQ2*
 OBSERVATION+
   OBX NTE*
-""",
+SPM*
+""",  # SPM: as Cepheid sends it
     "ACK": "MSH SFT* MSA ERR*",
     # --- identity ---
     "ADT_A01": "=adt",  # also A04, A08

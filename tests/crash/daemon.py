@@ -125,10 +125,15 @@ class TrappedStore(SqliteStore):
 
 
 def main() -> int:
-    app.LaboratoryIntake = TrappedIntake  # type: ignore[misc]
-    app.Verification = TrappedVerification  # type: ignore[misc]
-    app.MllpSender = TrappedSender  # type: ignore[misc]
-    app.open_store = TrappedStore
+    trapped = {
+        "LaboratoryIntake": TrappedIntake,
+        "Verification": TrappedVerification,
+        "MllpSender": TrappedSender,
+        "open_store": TrappedStore,
+    }
+    for name, one in trapped.items():
+        assert hasattr(app, name)
+        setattr(app, name, one)
     conversation = AckFirst if "ack-first" in sys.argv[4:] else TrappedConversation
     begin("lines", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 

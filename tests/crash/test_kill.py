@@ -72,12 +72,16 @@ async def test_killed_at_this_step_nothing_is_lost_and_nothing_is_doubled(step: 
             )
             await eventually(lambda: len(lis.values) >= len(everything))
     assert sorted(analyzer.acknowledged) == sorted(everything)
-    states = dict(stage.ask("SELECT specimen, state FROM result WHERE main = 1"))
+    states = pairs(stage.ask("SELECT specimen, state FROM result WHERE main = 1"))
     lost = [specimen for specimen in everything if states.get(specimen) not in FINAL_STATES]
     twice = stage.ask("SELECT key FROM result GROUP BY site, key HAVING count(*) > 1")
     assert (lost, twice) == ([], [])
     assert sorted(lis.values) == sorted((specimen, "22") for specimen in everything)  # once in effect, by MSH-10
     assert stage.ask("SELECT count(*) FROM session WHERE closed_at IS NULL") == [(0,)]
+
+
+def pairs(rows: list[tuple[object, ...]]) -> dict[str, str]:
+    return {str(specimen): str(state) for specimen, state in rows}
 
 
 async def test_the_variant_that_acknowledges_first_loses(tmp_path: Path) -> None:
@@ -97,6 +101,6 @@ async def test_the_variant_that_acknowledges_first_loses(tmp_path: Path) -> None
                 lambda: stage.ask("SELECT count(*) FROM result WHERE state IN ('verify', 'released')") == [(0,)]
             )
             del lis
-    states = dict(stage.ask("SELECT specimen, state FROM result WHERE state <> 'quarantined'"))
+    states = pairs(stage.ask("SELECT specimen, state FROM result WHERE state <> 'quarantined'"))
     lost = [specimen for specimen in analyzer.acknowledged if states.get(specimen) not in FINAL_STATES]
     assert lost, "acknowledging before the commit must lose results, or the test above proves nothing"

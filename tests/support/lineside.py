@@ -167,6 +167,20 @@ class Lineside:
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         return self.stage.ask(sql, *values)
 
+    def bytes_of(self, sql: str, *values: object) -> list[bytes]:
+        """The first column of an answer, as bytes."""
+        found = [row[0] for row in self.ask(sql, *values)]
+        assert all(isinstance(one, bytes) for one in found)
+        return [one for one in found if isinstance(one, bytes)]
+
+    def passed(self, direction: str) -> bytes:
+        """Every byte of the journal in one direction, in order."""
+        return b"".join(self.bytes_of("SELECT data FROM journal WHERE direction = ? ORDER BY id", direction))
+
+    def count(self, sql: str, *values: object) -> int:
+        """The one number of an answer."""
+        return int(str(self.ask(sql, *values)[0][0]))
+
     async def until(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         """Wait until a question has this answer; on failure the last answer is shown."""
         with contextlib.suppress(TimeoutError):

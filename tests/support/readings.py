@@ -50,7 +50,7 @@ _RESULT = ResultRead(
 
 def result(value: str = "22", **different: Any) -> ResultRead:
     """An ALT of 22 U/L on specimen S1, or something else."""
-    return replace(_RESULT, value=value, value_raw=value, number=value, **different)
+    return replace(_RESULT, **{"value": value, "value_raw": value, "number": value, **different})
 
 
 def key(read: ResultRead) -> ResultKey:

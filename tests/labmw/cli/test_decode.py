@@ -7,11 +7,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import no_hang
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,15 +61,10 @@ def labmw(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comp
 # --- the command ---------------------------------------------------------------------------------------------------------
 
 
-def test_help_answers_at_once_and_imports_no_command() -> None:
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        done = labmw("--help")
-        fastest = min(fastest, time.perf_counter() - start)
+def test_help_imports_no_command() -> None:
+    done = labmw("--help")
     assert done.returncode == 0
     assert "decode" in done.stdout
-    assert fastest < 0.3
     check = "import sys; from labmw.cli import main\ntry: main()\nexcept SystemExit: pass\nprint(sorted(m for m in sys.modules if m.startswith('labmw.')))"
     loaded = subprocess.run([sys.executable, "-c", check, "--help"], capture_output=True, text=True, check=True).stdout
     assert "labmw.cli.decode" not in loaded
@@ -255,6 +250,40 @@ def test_an_hl7_block_that_breaks_off_is_shown_and_refused_and_its_neighbour_is_
     assert (bad["receiver"], bad["reason"], len(bad["messages"])) == ("refuse", "malformed", 1)
 
 
+LAB29 = (
+    b"MSH|^~\\&|cobas 4800 software 2.3|LAB|LIS|H|20260613145247+0100||OUL^R22^OUL_R22|1|P|2.5.1|||ER|AL\rPID|||P1\r"
+    b'SPM|1|A17&ROCHE\rSAC|||A17\rOBR||""||0BHIV1^^99ROC\rORC|SC||||CM\r'
+    b"OBX|1|ST|0BHIV1^^99ROC|1.1|3.26E+05 cp/mL|1/mL^^UCUM||Full^^99ROC|||F|||20260612||op||C4800^Roche|20260612194324\r"
+    b"INV|MMX^^99ROC|OK^^HL70383|SR^^HL70384|||||||||||||L7\r"
+)
+
+
+def test_hl7_is_shown_through_the_driver_of_its_header_with_what_only_segments_say() -> None:
+    decoded = read(b"\x0b" + LAB29 + b"\x1c\r")
+    (message,) = decoded["messages"]
+    assert (message["driver"], message["disposition"]) == ("roche-cobas-4800", "accepted")
+    assert message["patients"] == [{"pid2": "", "pid3": "P1", "name": "", "birth": "", "sex": ""}]
+    assert message["inventory"] == [LAB29.decode().split("\r")[-2]]
+    (order,) = message["orders"]
+    assert (order["placer"], order["awos"], order["orc"]["status"]) == ('""', "", "CM")
+    (result,) = message["results"]
+    assert (result["number"], result["ucum"], result["loinc"]) == ("326000", "{copies}/mL", "20447-9")
+    assert (result["time"], result["analysis_time"], result["completed"]) == (
+        "20260612",
+        "20260612194324",
+        "2026-06-12T19:43:24+01:00",
+    )
+    assert [item["lot"] for item in result["contributing"]] == ["L7"]
+    shown(DECODER.read("x", LAB29))
+
+
+def test_a_driver_named_for_hl7_reads_any_header() -> None:
+    decoder = Decoder(Registry.find(), Registry.find().named("law"), PARIS)
+    oul = b"MSH|^~\\&|X||LIS||20260310||OUL^R22|1|P|2.5.1\rSPM|1|A17\rOBR|1|W1\rOBX|1|NM|2823-3^^LN|1|4.1|mmol/L^^UCUM|||||F\r"
+    (message,) = to_json(decoder.read("x", oul))["messages"]
+    assert (message["driver"], message["results"][0]["awos"], message["results"][0]["loinc"]) == ("law", "W1", "2823-3")
+
+
 # --- garbage -------------------------------------------------------------------------------------------------------------
 
 
@@ -279,10 +308,9 @@ def shown(decoded: Decoded) -> None:
         b"H" + b"|" * 1_000_000,
     ],
 )
-def test_large_nonsense_is_refused_quickly(data: bytes) -> None:
-    start = time.perf_counter()
-    shown(DECODER.read("x", data))
-    assert time.perf_counter() - start < 5
+def test_large_nonsense_is_refused_and_has_an_end(data: bytes) -> None:
+    with no_hang():
+        shown(DECODER.read("x", data))
 
 
 def test_random_bytes_never_raise() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labmw.driver.check import claimed_evidence, faults, loinc_check_digit
-from labmw.driver.declaration import Control, Driver, Evidence, Field, Test
+from labmw.driver.declaration import Control, Driver, Evidence, Field, Hl7Driver, Test
 from labmw.model import Flag
 
 GOOD = Driver(name="acme-x100", evidence=Evidence.MANUAL, tests={"TSH": Test("3016-3", "m[IU]/L")})
@@ -64,3 +64,24 @@ def test_what_is_no_loinc_code(code: str) -> None:
 
 def test_flags_are_labmws_own() -> None:
     assert faults(replace(GOOD, flags={"H": Flag.HIGH}, alarms={"58": Flag.HAEMOLYSIS}), SAID) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"specimen": Field("O", 3)}, "no segment"),
+        ({"specimen_or": (Field("ZZZ", 3),)}, "no segment"),
+        ({"marks": (Field("OBX", 0),)}, "counted from 1"),
+        ({"awos": Field("OBR", 2, 1, sub=0)}, "counted from 1"),
+        ({"protocol": "astm"}, "use Hl7Driver"),
+    ],
+)
+def test_a_fault_of_an_hl7_driver_is_told(change: dict[str, Any], word: str) -> None:
+    good = Hl7Driver(name="acme-x100", evidence=Evidence.MANUAL)
+    assert faults(good, SAID) == []
+    assert any(word in fault for fault in faults(replace(good, **change), SAID))
+
+
+def test_an_astm_driver_has_no_subcomponents_and_cannot_speak_hl7() -> None:
+    assert "no subcomponents" in faults(replace(GOOD, unit=Field("R", 5, 1, sub=2)), SAID)[0]
+    assert any("use Hl7Driver" in fault for fault in faults(replace(GOOD, protocol="hl7"), SAID))

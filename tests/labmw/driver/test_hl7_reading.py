@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labmw.driver import hl7
-from labmw.driver.declaration import Hl7Driver
+from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver, Test
+from labmw.driver.kept import LONGEST, MOST, Kept
 from labmw.driver.reading import Reading
+from labmw.errors import DriverError
 from labmw.model import Disposition
 from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message
@@ -102,6 +105,26 @@ def test_a_query_names_its_specimen_only_where_its_profile_says_so() -> None:
     assert reading(header("QBP^Z03"), "QPD|Z03^HOST QUERY|T1|PATIENT|A17").specimens == ()
 
 
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [("2.3", "unknown-sender"), ("2.5.1^FRA^2.5", "unknown-sender"), ("", "unknown-sender"), ("2.8", "unknown-sender"),
+     ("3.0", "unsupported-version"), ("9", "unsupported-version")],
+)  # fmt: skip
+def test_an_unknown_version_is_refused(version: str, reason: str) -> None:
+    read = reading(header("ORU^R01").removesuffix("2.5.1") + version, "OBR|1", OBX)
+    assert read.reason == reason
+    assert (read.disposition is Disposition.REFUSED) == (reason == "unsupported-version")
+
+
+def test_a_wrong_character_set_and_odd_line_ends_are_told() -> None:
+    data = (
+        header("ORU^R01") + "||||||ASCII\r\nOBR|1\r\n" + OBX.replace("warm", "é") + "\r\nNTE|1||"
+    ).encode() + b"\xe9\r\n"
+    first, second = hl7.read(Message.parse(data), ANY, zone=PARIS).problems
+    assert "ASCII" in first
+    assert "instead of CR" in second
+
+
 LINE = st.text(alphabet="MSHPIDOBXRNTEQ|^~&\\0123456789.<>=, ", max_size=40)
 
 
@@ -109,3 +132,87 @@ LINE = st.text(alphabet="MSHPIDOBXRNTEQ|^~&\\0123456789.<>=, ", max_size=40)
 def test_no_segments_however_strange_raise(lines: list[str]) -> None:
     with contextlib.suppress(Hl7Error):
         reading(header("ORU^R01"), *lines)
+
+
+def test_an_astm_driver_does_not_read_hl7() -> None:
+    with pytest.raises(DriverError, match="does not read HL7"):
+        hl7.read(Message.parse(header("ORU^R01").encode()), Driver(name="acme"), zone=PARIS)
+
+
+def test_a_sender_that_several_claim_is_quarantined_and_named() -> None:
+    message = Message.parse((header("ORU^R01") + "\r").encode())
+    read = hl7.read(message, replace(ANY, rivals=("one", "two")), zone=PARIS)
+    assert (read.reason, read.reason_facts) == ("ambiguous-sender", (("sender", "ACME"), ("drivers", "one, two")))
+
+
+LAW = Hl7Driver(name="acme", evidence=Evidence.MANUAL, coded=True, run=Field("OBX", 4, 1))
+SENT = (
+    "MSH|^~\\&|ACME|LAB|LIS|H|20260310081500||OUL^R22^OUL_R22|C1|P|2.5.1\rSPM|1|A17&LIS||SER^Serum\rSAC|||A17\rOBR||W1^L||X^Y^Z\r"
+    "OBX|1|SN|2823-3^K^LN|1|<^4.1|mmol/L^^UCUM|3-5|L^^HL70078~X^^99A|||F||||||||20260310081500\rNTE|1||a\\T\\b\r"
+)
+
+
+@given(st.permutations("|^~\\&#$%*!"))
+def test_the_separators_change_nothing_that_is_said(marks: list[str]) -> None:
+    other = SENT.translate(dict(zip(map(ord, "|^~\\&"), marks[:5], strict=True)))
+    keys = ("specimen", "code", "number", "comparator", "ucum", "flags", "completed", "problem", "comments")
+    one, two = (hl7.read(Message.parse(text.encode()), LAW, zone=PARIS).results[0] for text in (SENT, other))
+    said = {key: getattr(one, key) for key in keys}
+    assert said | {"comments": ()} == {key: getattr(two, key) for key in keys} | {"comments": ()}
+    assert (one.comments, two.comments) == (("a&b",), (f"a{marks[4]}b",))
+
+
+def test_what_a_menu_keeps_is_bounded_and_changes_nothing() -> None:
+    rows = (
+        "".join(f"OBX|{n}|NM|T{n}^^99A|1|4.1|u{n}|||||F\r" for n in range(2 * MOST + 10)) + SENT.split("\r")[4] + "\r"
+    )
+    text = "\r".join(SENT.split("\r")[:4]) + "\r" + rows
+    results = hl7.read(Message.parse(text.encode()), LAW, zone=PARIS).results
+    assert len(results) == 2 * MOST + 11
+    assert {one.problem for one in results[:-1]} == {"unknown-code"}
+    assert (results[-1].problem, results[-1].number) == ("", "4.1")
+
+
+def test_texts_too_long_to_keep_are_read_all_the_same() -> None:
+    kept = Kept[int]()
+    assert kept.keep("x" * (LONGEST + 1), 7) == 7
+    assert not kept
+    assert kept.keep("x" * LONGEST, 8) == 8
+    assert len(kept) == 1
+
+
+MAPPED = Hl7Driver(
+    name="acme",
+    evidence=Evidence.MANUAL,
+    material=(Field("SPM", 4, 1),),
+    materials=frozenset({"SER"}),
+    loinc_sent=Field("OBX", 3, 4),
+    tests={"K": Test("2823-3", "mmol/L"), "HI": Test("", index="H"), "CRP": Test("1988-5", "mg/L", text=False)},
+)
+
+
+@pytest.mark.parametrize(
+    ("material", "code", "processing", "problem"),
+    [
+        ("SER", "K", "P", ""),
+        ("", "K", "P", ""),
+        ("UR", "K", "P", "other-material"),
+        ("UR", "K", "Q", ""),  # a control is what it is
+        ("SER", "K^^L^2951-2", "P", "loinc-mismatch"),
+        ("SER", "K^^L^2823-3", "P", ""),
+        ("SER", "CRP", "P", "unit-mismatch"),
+        ("SER", "NA", "P", "unknown-code"),
+    ],
+)
+def test_a_mapped_result_and_what_speaks_against_it(material: str, code: str, processing: str, problem: str) -> None:
+    rows = (header("OUL^R22", processing), f"SPM|1|A17||{material}", "OBR||W1", f"OBX|1|NM|{code}||4.1|mmol/L|||||F")
+    (one,) = hl7.read(Message.parse(("\r".join(rows) + "\r").encode()), MAPPED, zone=PARIS).results
+    assert one.problem == problem
+    assert one.loinc == ("2823-3" if code.startswith("K") else "1988-5" if code == "CRP" else "")
+
+
+def test_a_serum_index_is_no_result_and_its_number_is_read() -> None:
+    rows = (header("OUL^R22"), "SPM|1|A17||SER", "OBR||W1", "OBX|1|NM|HI||12||||||F", "OBX|2|NM|HI||?||||||F")
+    one, two = hl7.read(Message.parse(("\r".join(rows) + "\r").encode()), MAPPED, zone=PARIS).results
+    assert (one.index, one.main, one.number, one.problem) == ("H", False, "12", "")
+    assert (two.index, two.problem) == ("H", "unexpected-word")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labmw.driver.timestamp import read_time
+from labmw.driver.timestamp import read_time, zone_of_message
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -53,3 +53,34 @@ def test_a_date_alone_is_no_moment() -> None:
 @given(st.text(alphabet="0123456789+-. T", max_size=24))
 def test_nothing_raises(text: str) -> None:
     read_time(text, PARIS)
+
+
+@given(st.text(alphabet="0123456789+-. ", max_size=30))
+def test_no_header_time_raises(text: str) -> None:
+    zone_of_message(text, PARIS)
+
+
+@pytest.mark.parametrize("text", ["99991231235959-1200", "00010102000000+1400", "18000101000000", "2" * 100_000])
+def test_a_time_that_cannot_be_brought_into_every_zone_is_told(text: str) -> None:
+    assert read_time(text, PARIS).doubt == "unreadable"
+    assert zone_of_message(text, PARIS) is PARIS
+
+
+@pytest.mark.parametrize(
+    ("header", "utc"),
+    [
+        ("20260310081500", "20260310071500"),  # nothing said: the analyzer's own zone
+        ("20260310081500+0100", "20260310071500"),
+        ("20260310081500+0900", "20260309231500"),  # the header's offset holds for all (2.5.1, 2.15.9.7)
+        ("20260401081500+0200", "20260310071500"),  # Paris in summer: Paris knows that March had another offset
+        ("not a time", "20260310071500"),
+    ],
+)
+def test_the_offset_of_the_header_holds_for_times_without_one(header: str, utc: str) -> None:
+    moment = read_time("20260310081500", zone_of_message(header, PARIS)).at
+    assert moment is not None
+    assert moment.astimezone(UTC).strftime("%Y%m%d%H%M%S") == utc
+
+
+def test_a_family_that_sends_utc_with_the_offset_to_add() -> None:
+    assert read_time("20260228225959+0100", PARIS, utc=True).at == datetime(2026, 2, 28, 22, 59, 59, tzinfo=UTC)

@@ -26,6 +26,7 @@ from labmw.lab.verification import ATTEMPTS, Verification
 from labmw.line.received import Received
 from labmw.model import Case, HilIndices, Verdict, VerdictLevel
 from labmw.quantity import Quantity
+from rules import engine
 from rules.pack import SHIPPED, Packs, load
 from rules.signature import Signature
 
@@ -97,7 +98,7 @@ def timed(value: str = "22", minutes: int = 0, **different: Any) -> ResultRead:
 def cases(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
     """What the rules were asked about."""
     found: list[Case] = []
-    judge = module.judge
+    judge = engine.judge
 
     def noticing(case: Case, packs: Packs) -> Verdict:
         found.append(case)
@@ -108,7 +109,7 @@ def cases(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 
 
 def fails_for(specimen: str) -> Callable[[Case, Packs], Verdict]:
-    judge = module.judge
+    judge = engine.judge
 
     def failing(case: Case, packs: Packs) -> Verdict:
         if case.result.key.specimen == specimen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lineside import Lineside, MemoryWire, lineside
@@ -16,7 +17,7 @@ from protocols.astm.frame import encode
 from protocols.astm.tolerance import STRICT, Tolerances
 
 
-async def acknowledged(line: Lineside, sent: Sequence[bytes], **settings: object) -> MemoryWire:
+async def acknowledged(line: Lineside, sent: Sequence[bytes], **settings: Any) -> MemoryWire:
     """A session in which every frame was acknowledged and the power then went: no orderly end of any kind."""
     wire = line.converse(**settings)
     assert await wire.ask(b"\x05") == b"\x06"
@@ -100,7 +101,7 @@ async def test_the_links_own_tolerances_and_bound_hold_after_a_restart_too(tmp_p
         assert await line.recover(lambda link: Gathering("latin-1", tolerances, 1000)) == 1
         after = line.ask("SELECT last_frame, place, raw FROM message ORDER BY id")
         assert after[: len(before)] == before
-        whole = b"".join(bytes(raw) for _, _, raw in after)  # type: ignore[call-overload]
+        whole = b"".join(line.bytes_of("SELECT raw FROM message ORDER BY id"))
         assert whole == b"".join([*numbered[:4], *large])
         assert line.ask("SELECT state FROM result") == [("quarantined",)]
 

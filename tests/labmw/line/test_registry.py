@@ -163,9 +163,7 @@ def test_an_hl7_sender_is_looked_up_among_hl7_drivers(tmp_path: Path) -> None:
     write(
         tmp_path,
         "acme.py",
-        text=GOOD.format(name="acme-hl7", pattern=r"^ACME\|LAB$").replace(
-            "DRIVER = Driver(", 'DRIVER = Driver(protocol="hl7", '
-        ),
+        text=GOOD.format(name="acme-hl7", pattern=r"^ACME\|LAB$").replace("Driver", "Hl7Driver"),
     )
     registry = Registry.find([tmp_path])
     message = Hl7Message.parse(b"MSH|^~\\&|ACME|LAB|LIS||20260310||ORU^R01|1|P|2.5.1\r")
@@ -174,3 +172,35 @@ def test_an_hl7_sender_is_looked_up_among_hl7_drivers(tmp_path: Path) -> None:
     assert found.name == "acme-hl7"
     assert registry.recognise("ACME|LAB", "astm") is None
     assert registry.reader(Registry.find().recognise_hl7(message), "hl7").name == "any-hl7"
+
+
+def test_a_driver_of_the_other_protocol_reads_nothing() -> None:
+    registry = Registry.find()
+    assert registry.reader(registry.named("sysmex-xn"), "hl7").name == "any-hl7"
+    assert registry.reader(registry.named("roche-citm"), "astm").name == "any-astm"
+    assert registry.reader(registry.named("roche-citm"), "hl7").name == "roche-citm"
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("cobas pro|", "roche-cobas-pro"),
+        ("cobas® pro|", "roche-cobas-pro"),
+        ("cobas 4800 software 2.3.0.1905^56450_00001^M|LAB", "roche-cobas-4800"),
+        ("GeneXpert PC^GeneXpert^Dx4.7b|", "cepheid-genexpert-hl7"),
+        ("Roche Diagnostics|cITm 1.10.02.0572", "roche-citm"),
+        ("BC-5380|Mindray", "mindray-bc5380"),
+    ],
+)
+def test_an_hl7_header_names_its_driver(sender: str, name: str) -> None:
+    found = Registry.find().recognise(sender, "hl7")
+    assert isinstance(found, Driver)
+    assert found.name == name
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["|", "CHEM-X1|LABODEMO", "cobas proto|", "cobas 6800|", "Roche Diagnostics|", "BC-5380|Other", "BC-6800|Mindray"],
+)
+def test_an_hl7_header_of_nobody_known_is_claimed_by_nobody(sender: str) -> None:
+    assert Registry.find().recognise(sender, "hl7") is None

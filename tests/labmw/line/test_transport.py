@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
-import pty
 import socket
 import struct
 import termios
-import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cable import Cable
 from stage import eventually, frames, free_port, message
 
 from labmw.clock import SYSTEM
@@ -116,43 +113,6 @@ async def test_who_cannot_be_reached_is_named_with_a_remedy() -> None:
 
 
 # --- RS-232 -----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Cable:
-    """A serial line: a pty behind a link with a fixed name, as udev makes one; it can be pulled out and put back."""
-
-    name: Path
-    end: int = -1
-
-    def plug(self) -> None:
-        self.end, device = pty.openpty()
-        tty.setraw(device)
-        path = os.ttyname(device)
-        os.close(device)
-        self.name.unlink(missing_ok=True)
-        self.name.symlink_to(path)
-        os.set_blocking(self.end, False)
-
-    def pull(self) -> None:
-        self.name.unlink(missing_ok=True)
-        os.close(self.end)
-        self.end = -1
-
-    async def say(self, data: bytes) -> None:
-        while data:
-            with contextlib.suppress(BlockingIOError):
-                data = data[os.write(self.end, data) :]
-            await asyncio.sleep(0)
-
-    async def answer(self, count: int) -> bytes:
-        found = b""
-        async with asyncio.timeout(10):
-            while len(found) < count:
-                with contextlib.suppress(BlockingIOError, OSError):
-                    found += os.read(self.end, count - len(found))
-                await asyncio.sleep(0.001)
-        return found
 
 
 @pytest.fixture

@@ -1,0 +1,188 @@
+"""The configuration refuses to be misunderstood: each error names file, key and remedy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from labmw.config import Config, address, load
+from labmw.errors import ConfigError
+
+GOOD = """
+[site]
+id = "LAB1"
+[[link]]
+name = "xn"
+listen = "127.0.0.1:4001"
+[lis]
+connect = "127.0.0.1:2575"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "labmw.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(folder: Path, text: str) -> ConfigError:
+    path = write(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    error = caught.value
+    assert error.file == str(path)
+    assert error.remedy
+    assert str(error) == f"{error.file}: {error.key}: {error.problem}; {error.remedy}"
+    return error
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD))
+    assert (config.site.id, config.site.timezone, config.site.language) == ("LAB1", "Europe/Paris", "fr")
+    assert (config.store.commit_timeout, config.store.group) == (10.0, 50)
+    assert (config.link[0].driver, config.link[0].protocol, config.link[0].connections) == ("auto", "astm", 4)
+    assert config.limits == Config(site=config.site).limits
+
+
+def test_relative_paths_start_at_the_file_and_shipped_packs_stay_names(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    config = load(
+        write(
+            tmp_path,
+            GOOD
+            + """
+[store]
+url = "sqlite:///data/labmw.db"
+[rules]
+packs = ["chemistry", "own", "sub/other"]
+signatures = "signatures.toml"
+[drivers]
+folder = "drivers"
+""",
+        )
+    )
+    assert config.store.url == f"sqlite:///{tmp_path}/data/labmw.db"
+    assert config.rules.packs == ["chemistry", f"{tmp_path}/own", f"{tmp_path}/sub/other"]
+    assert config.rules.signatures == f"{tmp_path}/signatures.toml"
+    assert config.drivers.folder == f"{tmp_path}/drivers"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/lib/labmw.db", "postgresql+asyncpg://host/labmw"])
+def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
+    assert load(write(tmp_path, GOOD + f'[store]\nurl = "{url}"\n')).store.url == url
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "problem"),
+    [
+        ("", "", None),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnect = "10.0.0.1:1"', "link[1] (two)", "listen and connect"),
+        ('[[link]]\nname = "two"', "link[1] (two)", "no wire"),
+        ('[[link]]\nname = "xn"\nlisten = "127.0.0.1:4002"', "link[1] (xn).name", "link[0]"),
+        ('[[link]]\nname = " "\nlisten = "127.0.0.1:4002"', "link[1] ( ).name", "empty"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4001"', "link[1] (two)", "used by link[0]"),
+        ('[[link]]\nname = "LIS"\nlisten = "127.0.0.1:4002"', "lis.name", "used by link[1]"),
+        ('[[link]]\nname = "two"\nlisten = "4002"', "link[1] (two).listen", "is not host:port"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:99999"', "link[1] (two).listen", "is not host:port"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\ntimezone = "Paris"', "link[1] (two).timezone", "time zone"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nencoding = "utf-9"', "link[1] (two).encoding", "character set"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nallow = ["lab"]', "link[1] (two).allow", "'lab' is not an address"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnections = 0', "link[1] (two).connections", "out of bounds"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnections = 1001', "link[1] (two).connections", "out of bounds"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nidle_timeout = -1.0', "link[1] (two).idle_timeout", "out of bounds"),
+        ('[[link]]\nname = "two"\nserial = { device = "/dev/x", bits = 9 }', "link[1].serial.bits", "9"),
+        ('[[link]]\nname = "two"\nserial = { device = "/dev/x", baud = 0 }', "link[1] (two).serial.baud", "out of bounds"),
+        ('[[link]]\nname = "two"\nserial = { }', "link[1].serial", "device"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nprotocol = "poct"', "link[1].protocol", "poct"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nlisen = "x"', "link[1]", "`lisen`"),
+        ('[stroe]\nurl = ""', "stroe", "`stroe`"),
+        ("[store]\ncommit_timeout = 15.0", "store.commit_timeout", "out of bounds"),
+        ("[store]\ncommit_timeout = nan", "store.commit_timeout", "out of bounds"),
+        ("[store]\nqueue = 0", "store.queue", "out of bounds"),
+        ("[store]\ngroup = 0", "store.group", "out of bounds"),
+        ("[web]\nport = 70000", "web.port", "out of bounds"),
+        ('[web]\nport = "8321"', "web.port", "Expected `int`"),
+        ("[limits]\nconnections = 0", "limits.connections", "out of bounds"),
+        ("[limits]\nmessage_bytes = 10", "limits.message_bytes", "out of bounds"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_named_with_its_key(change: str, key: str, problem: str | None, tmp_path: Path) -> None:
+    if problem is None:
+        load(write(tmp_path, GOOD + change))
+        return
+    error = refused(tmp_path, GOOD + change)
+    assert (error.key, problem in error.problem) == (key, True), str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("retry_base = 0.0", "lis.retry_base"),
+        ("retry_factor = 0.5", "lis.retry_factor"),
+        ("retry_cap = 1.0", "lis.retry_cap"),
+        ("retry_jitter = 1.0", "lis.retry_jitter"),
+        ("ack_timeout = 0", "lis.ack_timeout"),
+        ("attempts = 0", "lis.attempts"),
+        ('connect = "lis"', "lis.connect"),
+    ],
+)
+def test_numbers_that_would_make_delivery_spin_or_wait_for_ever_are_refused(
+    change: str, key: str, tmp_path: Path
+) -> None:
+    text = GOOD if not change.startswith("connect") else GOOD.replace('connect = "127.0.0.1:2575"', "")
+    assert refused(tmp_path, text + change).key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        ("[site]\nid = 'two words'", "site.id", "not an identifier"),
+        ("[site]\nid = ''", "site.id", "not an identifier"),
+        ("[site]\nid = 'A'\ntimezone = 'Mars/Olympus'", "site.timezone", "time zone"),
+        ("[site]\nid = 'A'\ntimezone = '../etc'", "site.timezone", "time zone"),
+        ("[site]\nid = 'A'\nlanguage = 'de'", "site.language", "'de'"),
+        ("[site]\nname = 'A'", "site", "`id`"),
+        ("", "site", "`site`"),
+    ],
+)
+def test_a_site_must_be_named(text: str, key: str, problem: str, tmp_path: Path) -> None:
+    error = refused(tmp_path, text)
+    assert error.key == key
+    assert problem in error.problem
+
+
+def test_what_is_no_configuration_at_all(tmp_path: Path) -> None:
+    for path, problem in (
+        (tmp_path / "missing.toml", "there is no such file"),
+        (tmp_path, "cannot be read"),
+        (write(tmp_path, "[site"), "is not TOML"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            load(path)
+    (tmp_path / "latin.toml").write_bytes("[site]\nname = 'é'".encode("latin-1"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:4001", "127.0.0.1", 4001), ("[::1]:4001", "::1", 4001), ("lis.lab:0", "lis.lab", 0)],
+)
+def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    assert address("f", "k", text) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "4001", ":4001", "host", "host:", "host:port", "host:-1", "host:65536", "host:４００１"]
+)
+def test_what_is_no_address_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape('write it like "127.0.0.1:4001"')):
+        address("f", "k", text)
+
+
+def test_the_example_is_what_it_claims(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "deploy" / "labmw.toml"
+    config = load(example)
+    assert config.link
