@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
-from labmw.phrases import say
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -66,24 +66,31 @@ def show(
 @app.command("list")
 def list_(
     which: Annotated[Which, typer.Option("--state", help="Which orders.")] = Which.OPEN,
+    late: Annotated[
+        int | None,
+        typer.Option("--late", min=1, metavar="MINUTES", help="Only what was ordered longer ago.", show_default=False),
+    ] = None,
     most: Annotated[int, typer.Option("--most", min=1, max=100_000, help="How many at most, newest first.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """List orders, newest first, each with its AWOS on every analyzer.
+    """List orders, newest first, each with its AWOS on every analyzer: open ones, unless told otherwise.
 
     Exit codes: 0, also when there is none; 2 wrong usage, or the configuration or the store cannot be read.
     """
+    from datetime import timedelta
     from zoneinfo import ZoneInfo
 
     from labmw.cli.order_view import draw_list
+    from labmw.clock import SYSTEM, stamp
     from labmw.watch.orders import listed
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     states = [one.value for one in Which if one is not Which.ALL] if which is Which.ALL else [which.value]
-    rows = _read(settings, listed(settings.site.id, states, most), tongue)
+    before = stamp(SYSTEM.now() - timedelta(minutes=late)) if late else ""
+    rows = _read(settings, listed(settings.site.id, states, most, before=before), tongue)
     if as_json:
         found = [row.mapping() for row in rows]
         typer.echo(json.dumps({"schema": "labmw-order-list/1", "orders": found}, ensure_ascii=False, indent=2))
@@ -121,12 +128,12 @@ def again(awos: Awos, config: ConfigOption = None, language: LanguageOption = No
     row = _named(settings, awos, tongue)
     if row.order is None:
         fail(say("order-by-analyzer", tongue), UNKNOWN)
-    name = _write(settings, _again(settings, row), tongue)
+    name = _write(settings, _again(settings, row, tongue), tongue)
     facts = {"awos": row.awos, "test": row.test_name or row.code, "specimen": row.specimen, "again": name}
     typer.echo(say("order-again", tongue, **facts))
 
 
-def _named(settings: Config, awos: str, tongue: Any) -> Row:
+def _named(settings: Config, awos: str, tongue: Language) -> Row:
     from labmw.store.statements import worklist as stored
     from labmw.store.transaction import ask
 
@@ -146,7 +153,7 @@ def _cancel(site: str, row: Row) -> Transaction[None]:
     yield from _audit(site, "order-cancelled", row, at)
 
 
-def _again(settings: Config, row: Row) -> Transaction[str]:
+def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     from pathlib import Path
 
     from labmw.app import law_link
@@ -156,7 +163,7 @@ def _again(settings: Config, row: Row) -> Transaction[str]:
     at = _now()
     link = next((one for one in settings.link if one.name == row.link), None)
     if link is None:
-        fail(f"{row.link} is not in the configuration any more", UNKNOWN)
+        fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
     registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
     name = yield from rerun(settings.site.id, law_link(link, registry.named(link.driver), settings), row, at)
     yield from _audit(settings.site.id, "order-again", row, at)
@@ -179,7 +186,7 @@ def _now() -> str:
     return stamp(SYSTEM.now())
 
 
-def _read(settings: Config, question: Transaction[Any], tongue: Any) -> Any:
+def _read(settings: Config, question: Transaction[Any], tongue: Language) -> Any:
     from labmw.errors import StoreError
     from labmw.store import Reader
 
@@ -190,7 +197,7 @@ def _read(settings: Config, question: Transaction[Any], tongue: Any) -> Any:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
 
 
-def _write(settings: Config, script: Transaction[Any], tongue: Any) -> Any:
+def _write(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
     """Write one step beside the daemon: the store lets one writer in at a time, and the line sees it within a second."""
     import asyncio
 

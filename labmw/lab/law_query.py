@@ -57,13 +57,26 @@ class QueryAnswering:
                 yield step
             same = yield statements.messages_by_control_id(self.site, received.link, received.control_id)
         for row in same:
-            if row.digest == digest:  # asked again: the stored reply, and whatever of the work is still unanswered
-                found = yield from waiting(self.site, received.link)
+            if row.digest == digest:
                 kept = Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
-                return Answer(kept, tuple(found))
+                return Answer(kept, tuple((yield from self._again(row.disposition))))
         if self.query.problem is not None:
             return (yield from self._refuse(self.query.problem, "query-not-served"))
         return (yield from self._answer())
+
+    def _again(self, disposition: str) -> Transaction[Sequence[Broadcast]]:
+        """Asked again: whatever of the work is still unanswered; and of a tube without work, once more that there is none."""
+        found = yield from waiting(self.site, self.received.link)
+        if found or disposition != "accepted" or not self._named.identifier:
+            return found
+        steps = yield stored.awos_of_specimen(self.site, self._named.identifier)
+        if any(row.link == self.link.name for row in steps) or not (
+            yield from is_fresh(self.site, self.now, self.max_age)
+        ):
+            return ()
+        nothing = write_nothing(self.link, self._named, to=self.query.header, at=self.now)
+        yield from keep_sent(self.site, self.link, nothing, self.at, self.received.session, self.received.peer)
+        return (nothing,)
 
     def _answer(self) -> Transaction[Answer]:
         tubes = yield from self._tubes()
@@ -146,7 +159,7 @@ class QueryAnswering:
             yield stored.present_again(self.site, self.link.name, tube.identifier, why, self.at)
         said = {
             "order-feed-stale": "orders cannot be looked up at the moment; present the tube again",
-            "identity-mismatch": "two patients share this tube's number; ask the laboratory",
+            "two-patients": "two patients share this tube's number; ask the laboratory",
         }
         return (yield from self._refuse(ErrorDetail("207", said.get(why, why)), why, answer="present-again"))
 

@@ -96,8 +96,8 @@ def _place(
         return Placement(key, DETAIL, patient=patient)
     if (read.specimen, read.loinc) not in known.orders:
         facts = (("specimen", read.specimen), ("test", read.test_name or read.code))
-        reason = "cancelled-order" if (read.specimen, read.loinc) in known.cancelled else "no-order"
-        return Placement(key, QUARANTINED, reason, facts, patient)
+        taken_back = (read.specimen, read.loinc) in known.cancelled
+        return Placement(key, QUARANTINED, "cancelled-order" if taken_back else "no-order", facts, patient)
     return Placement(key, VERIFY, patient=patient)
 
 

@@ -30,7 +30,7 @@ def open_orders(site: str, link: LawLink, tube: Tube, now: datetime) -> Transact
     ]
     owners = {one.patient for one in valid}
     if len(owners) > 1:
-        return tube, (), "identity-mismatch"
+        return tube, (), "two-patients"
     if known and not valid:
         return tube, (), ""
     ended = max((one.valid_to for one in known if one.valid_to is not None and one.valid_to < now), default=None)

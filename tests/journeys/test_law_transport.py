@@ -148,6 +148,17 @@ async def test_a_repeated_query_gets_the_stored_reply_and_the_same_work(stage: S
     assert stage.ask("SELECT count(*) FROM message WHERE kind = 'query'") == [(1,)]
 
 
+async def test_a_repeated_query_without_work_is_told_so_again(stage: Stage) -> None:
+    order(stage, "S1")
+    async with running(stage), analyzer(stage) as sim:
+        for times in (1, 2):
+            await sim.say(wrap(query("Q1", "S9")))
+            await eventually(lambda: len(sim.arrived) == times)  # noqa: B023 - awaited within the loop
+            assert isinstance(sim.arrived[-1], law.NoWork)
+            await sim.hang_up()
+    assert stage.ask("SELECT count(*) FROM message WHERE kind = 'query'") == [(1,)]
+
+
 async def test_a_block_that_is_too_large_ends_the_connection_and_nothing_else(tmp_path: Path) -> None:
     stage = set_up(tmp_path, extra="[limits]\nmessage_bytes = 20000")
     order(stage, "S1")

@@ -130,7 +130,11 @@ _LISTED: Final = (
         awos.c.updated_at,
     )
     .select_from(order.outerjoin(awos, awos.c.order == order.c.id))
-    .where(order.c.site == given("site"), order.c.state.in_(given_texts("states")))
+    .where(
+        order.c.site == given("site"),
+        order.c.state.in_(given_texts("states")),
+        or_(given("before") == "", order.c.ordered_at <= given("before")),
+    )
     .order_by(order.c.id.desc(), awos.c.id.desc())
     .limit(given_number("most"))
 )  # fmt: skip
@@ -232,9 +236,9 @@ def ordered_tests(site: str, specimen: str) -> Step:
     return Step(_ORDERED_TESTS, {"site": site, "specimen": specimen})
 
 
-def orders_listed(site: str, states: Sequence[str], *, most: int) -> Step:
-    """Orders in these states, newest first, once for each AWOS made of them."""
-    return Step(_LISTED, {"site": site, "states": list(states), "most": most})
+def orders_listed(site: str, states: Sequence[str], *, before: str, most: int) -> Step:
+    """Orders in these states, newest first, once for each AWOS made of them; `before` a moment that they were ordered by, or ""."""
+    return Step(_LISTED, {"site": site, "states": list(states), "before": before, "most": most})
 
 
 def results_of_awos(site: str, numbers: Sequence[int]) -> Step:

@@ -84,19 +84,24 @@ def test_the_list_holds_one_line_per_order_and_awos(stage: Stage) -> None:
     assert [(one["loinc"], one["awos_state"]) for one in rows if one["specimen"] == "S1"] == [(CREA, "refused")]
 
 
+def test_what_is_late_is_listed_alone(stage: Stage) -> None:
+    """The orders of S1 are two days old."""
+    for minutes, expected in (("60", {"S1"}), ("10000", set())):
+        rows = json.loads(labmw(stage, "list", "--json", "--late", minutes))["orders"]
+        assert {one["specimen"] for one in rows} == expected
+
+
 def test_asked_again_it_is_a_new_awos_and_taken_back_it_is_cancelled(tmp_path: Path) -> None:
     stage = set_up(tmp_path)
     order(stage, "S1")
 
-    async def play(steps: int) -> None:
-        async with running(stage), analyzer(stage) as sim:
-            for _ in range(steps):
-                offer = await sim.ask(named="S1")
-                awos = of(offer.work, ALT)
-                await eventually(lambda: (awos, "accepted") in stage.ask("SELECT awos, state FROM awos"))
-                await sim.report(seen("S1", awos, observed()))
+    async def measure(name: str) -> None:
+        async with running(stage), analyzer(stage, name=name) as sim:
+            awos = of((await sim.ask(named="S1")).work, ALT)
+            await eventually(lambda: (awos, "accepted") in stage.ask("SELECT awos, state FROM awos"))
+            await sim.report(seen("S1", awos, observed()))
 
-    asyncio.run(play(1))
+    asyncio.run(measure("first"))
     ((first,),) = stage.ask("SELECT awos FROM awos")
     assert "is resulted" in labmw(stage, "cancel", str(first), "--language", "en", code=1)
     assert str(first) in labmw(stage, "again", str(first))
@@ -109,7 +114,19 @@ def test_asked_again_it_is_a_new_awos_and_taken_back_it_is_cancelled(tmp_path: P
         ("order-cancelled",),
     ]
     labmw(stage, "again", str(first))
-    asyncio.run(play(1))
-    assert (
-        len(stage.ask("SELECT id FROM result")) == 2
-    )  # a run of another AWOS is another result, even with equal value and time
+    asyncio.run(measure("second"))
+    # A run of another AWOS is another result, even with equal value and time.
+    assert len(stage.ask("SELECT id FROM result")) == 2
+
+
+async def test_taken_back_beside_the_daemon_the_analyzer_is_asked_within_a_second(tmp_path: Path) -> None:
+    stage = set_up(tmp_path)
+    order(stage, "S1")
+    async with running(stage), analyzer(stage) as sim:
+        awos = of((await sim.ask(named="S1")).work, ALT)
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "accepted"})
+        await asyncio.to_thread(labmw, stage, "cancel", awos)
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "cancelled"})
+        assert sim.held[awos].state == "CA"
+    (only,) = shown(stage, "S1")["tests"][0]["awos"]
+    assert (only["state"], only["reason"]) == ("cancelled", "asked")
