@@ -54,6 +54,7 @@ class Offer:
 
     answer: law.QueryAnswer
     work: tuple[Taken, ...] = ()
+    patient: law.ReportPatient | None = None
     nothing: law.NoWork | None = None
 
 
@@ -139,7 +140,7 @@ class LawAnalyzer:
             )
         if isinstance(came, law.NoWork):
             return Offer(answer, nothing=came)
-        return Offer(answer, tuple(self.held[one] for one in _names(came) if one in self.held))
+        return Offer(answer, tuple(self.held[one] for one in _names(came) if one in self.held), came.patient)
 
     async def report(self, *items: law.SpecimenStatus, patient: law.ReportPatient | None = None) -> Acknowledgment:
         """Report results or states; wait for the acknowledgment."""
