@@ -11,7 +11,7 @@ from typing import Literal
 from simulators.analyzers import MENUS
 from simulators.dialect import Assay
 from simulators.patients import Body
-from simulators.samples import BETWEEN, MEASURING, People, PlantedCase, Sample, begin_of, earlier, morning
+from simulators.samples import BETWEEN, MEASURING, People, PlantedCase, Sample, Work, begin_of, earlier, morning
 from simulators.scenario import LawPlanted, LawTable, Scenario
 from simulators.transmission import SentResult
 

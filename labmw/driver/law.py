@@ -79,7 +79,7 @@ def _seen(
         main=read_.main and step is not None and not one.supplemental,
         control=_is_control(item, profile),
     )
-    if one.status == "X" and not seen.problem:
+    if one.status == "X" and seen.problem in ("", "not-performed"):
         flags = ", ".join(flag.text or flag.code for flag in one.flags) or "-"
         return replace(
             seen, problem="not-performed", problem_facts=(("test", read_.test_name or read_.code), ("flags", flags))
