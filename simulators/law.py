@@ -107,9 +107,16 @@ class LawAnalyzer:
         return Header(self.application, self.facility, "LABMW", "", self._now(), f"{self.name}-{self._number}")
 
     async def ask(
-        self, by: QueryBy = QueryBy.CONTAINER, *, named: str = "", carrier: str = "", position: str = "", tray: str = ""
+        self,
+        by: QueryBy = QueryBy.CONTAINER,
+        *,
+        named: str = "",
+        carrier: str = "",
+        position: str = "",
+        tray: str = "",
+        isolate: str = "",
     ) -> Offer:
-        """Ask for work: for a container (`named`), a rack, a tray, or everything; wait for what comes of it."""
+        """Ask for work: for a container (`named`), a rack, a tray, an isolate, or everything; wait for what comes of it."""
         name = self.profile.query_name(by)
         if name is None:
             raise SimulatorError(f"{self.profile.name} has no query by {by.value}; choose another")
@@ -123,15 +130,16 @@ class LawAnalyzer:
             carrier=carrier,
             position=position,
             tray=tray,
+            isolate=isolate,
         )
-        key = named or carrier or tray
+        key = isolate or named or carrier or tray
         self._asked.add(key)
         offers = self._offers.setdefault(key, asyncio.Queue())
         while not offers.empty():
             offers.get_nowait()
         reply = await self.send(header.control_id, law.write_query(query, self.profile))
         answer = law.read_query_answer(reply) if reply.code == "RSP" else _refused(reply)
-        if answer.code != "AA" or by is not QueryBy.CONTAINER:
+        if answer.code != "AA" or by not in (QueryBy.CONTAINER, QueryBy.ISOLATE):
             return Offer(answer)
         came = await within(self.clock, WORK_PATIENCE, offers.get())
         if came is None:

@@ -104,11 +104,11 @@ def draw_list(console: Console, rows: Sequence[Row], language: Language, zone: Z
     for row in rows:
         given = row.awos is not None
         table.add_row(
-            _printable(row.specimen),
-            _printable(row.test_name or row.loinc),
+            Text(_printable(row.specimen)),
+            Text(_printable(row.test_name or row.loinc)),
             _state("order-state", row.state, language),
             Text(_printable(row.awos)) if given else Text("–", "dim"),
-            _printable(row.link) if given else say("order-nobody", language),
+            Text(_printable(row.link) if given else say("order-nobody", language)),
             _state("awos-state", row.awos_state, language) if given else Text(""),
             moment(row.updated_at or row.ordered_at, zone),
         )

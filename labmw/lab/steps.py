@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labmw.clock import stamp
-from labmw.driver.reading import Reading
+from labmw.driver.reading import Reading, ResultRead
 from labmw.lab import awos
 from labmw.lab.awos import State, StepSeen
 from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement
@@ -88,6 +88,7 @@ class Steps:
         if change is None:
             return ()
         yield from self._see_tubes(change, at)
+        yield from self._keep_contributions(reading, numbers)
         for step in self.seen:
             row = self.known.get(step.awos)
             if step.at_analyzer and step.reflex:
@@ -106,6 +107,24 @@ class Steps:
             if ties:
                 yield statements.insert_rows_once(schema.awos_result, ties)
         return tuple(moved)
+
+    def _keep_contributions(self, reading: Reading, numbers: Sequence[int]) -> Transaction[None]:
+        """With what each result was measured."""
+        rows = [
+            {
+                "site": self.site,
+                "result": number,
+                "kind": kind,
+                "name": name,
+                "lot": lot,
+                "expiry": expiry,
+                "status": status,
+            }
+            for read, number in zip(reading.results, numbers, strict=True)
+            for kind, name, lot, expiry, status in _contributions(read)
+        ]
+        if rows:
+            yield statements.insert_rows_once(schema.contribution, rows)
 
     def _move(self, row: Any, step: StepSeen, placed: Mapping[int, tuple[Placement, int]], at: str) -> Transaction[str]:
         state = awos.reported(row.state, step)
@@ -179,6 +198,14 @@ def see_tube(site: str, kind: str, carrier: str, position: str, specimen: str, l
         link=link,
         seen_at=at,
     )
+
+
+def _contributions(read: ResultRead) -> Iterator[tuple[str, str, str, str, str]]:
+    """Kind, name, lot, expiry and status of the device and of every material behind a result."""
+    if read.instrument:
+        yield "device", read.instrument, "", "", ""
+    for one in read.contributing:
+        yield one.kind or "OT", one.name, one.lot, one.expiry, " ".join(one.status)
 
 
 def _measured(reading: Reading, placements: Sequence[Placement]) -> dict[str, set[str]]:

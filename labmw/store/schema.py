@@ -186,6 +186,16 @@ awos_result = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# With what a result was measured, as the analyzer says: the `device` (OBX-18), and by table 0384 reagents (SR, MR), calibrators (RC), consumables, with lot
+# and expiry as sent (INV). By `lot` a recalled reagent leads to its results.
+contribution = Table(
+    "contribution", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_may("name", "lot", "expiry", "status"),
+    UniqueConstraint("site", "result", "kind", "name", "lot"),
+    Index(None, "result"),
+    Index("ix_contribution_site_lot", "site", "lot", **_where("lot <> ''")),
+)  # fmt: skip
+
 # Where a tube was last seen: on a rack or a tray (`kind`), as analyzers have told. How a query by rack or tray is answered.
 tube_place = Table(
     "tube_place", metadata,

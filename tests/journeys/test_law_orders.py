@@ -241,3 +241,63 @@ async def test_every_personality_gets_its_work_and_reports(profile: law.LawProfi
             assert (await sim.report(seen("S1", of(offer.work, ALT), observed()))).code == "AA"
             await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "resulted"})
     assert COBAS_PRO.reply_names_steps is False
+
+
+async def test_a_tray_is_known_from_where_tubes_were_seen(stage: Stage) -> None:  # LAB27-007
+    order(stage, "S1")
+    order(stage, "S2", (CREA,))
+    async with running(stage), analyzer(stage) as sim:
+        assert (await sim.ask(QueryBy.TRAY, tray="T1")).answer.code == "AE"
+        for place, name in enumerate(("S1", "S2"), 1):
+            tube = law.Specimen(container=law.EntityId(name), tray="T1", tray_position=str(place))
+            await sim.report(seen(tube, None, status="IP"))
+        assert (await sim.ask(QueryBy.TRAY, tray="T1")).answer.code == "AA"
+        await eventually(lambda: sorted(one.step.test.code for one in sim.held.values()) == [CREA, ALT])
+        assert {len(one.specimens) for one in sim.arrived if isinstance(one, law.Work)} == {1}  # LAB28-007
+
+
+async def test_an_isolate_is_asked_for_within_its_parent(stage: Stage) -> None:  # LAB27-008
+    order(stage, "S1")
+    order(stage, "S1-ISO2", (CREA,))
+    async with running(stage), analyzer(stage) as sim:
+        offer = await sim.ask(QueryBy.ISOLATE, named="S1", isolate="S1-ISO2")
+        assert [one.step.test.code for one in offer.work] == [CREA]
+
+
+async def test_a_tube_that_the_analyzer_does_not_recognise_is_answered_ar_and_that_is_kept(stage: Stage) -> None:
+    """LAB28-008: the line goes on, nothing is sent again, and what the analyzer said can be read."""
+    order(stage, "S1")
+    async with running(stage), analyzer(stage, manners=Manners(unknown_container=True, patience=5.0)) as sim:
+        assert (await sim.ask(named="S9")).nothing is not None
+        await eventually(lambda: stage.ask("SELECT count(*) FROM message WHERE kind = 'order-response'") == [(1,)])
+        assert len((await sim.ask(named="S1")).work) == 1
+        assert [type(one) for one in sim.arrived] == [law.NoWork, law.Work]
+    ((facts,),) = stage.ask("SELECT facts FROM message WHERE kind = 'order-response' ORDER BY id LIMIT 1")
+    assert '"answer": "AR"' in str(facts) and "S9 was not queried" in str(facts)
+    assert stage.ask("SELECT count(*) FROM quarantine") == [(0,)]
+
+
+async def test_a_cancellation_of_what_the_analyzer_no_longer_has_leaves_the_door_open(stage: Stage) -> None:
+    """Test plan I.3, item 4: it has lost its worklist and answers UC."""
+    order(stage, "S1")
+    async with running(stage), analyzer(stage) as sim:
+        awos = of((await sim.ask(named="S1")).work, ALT)
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "accepted"})
+        sim.held.clear()
+        change_orders(stage, "S1", "cancelled")
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "unable"})
+        assert (await sim.report(seen("S1", awos, observed()))).code == "AA"
+    assert stage.ask("SELECT reason FROM quarantine") == [("cancelled-order",)]
+
+
+async def test_what_was_planned_and_never_said_is_cancelled_without_a_word(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, link=f'{LINK}\npush = true\nallow = ["127.0.0.1"]')
+    async with running(stage):  # nobody has connected
+        order(stage, "S1")
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "planned"})
+        change_orders(stage, "S1", "cancelled")
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "cancelled"})
+        async with analyzer(stage) as sim:
+            await sim.connected.wait()
+            assert (await sim.ask(named="S9")).nothing is not None
+            assert sim.counts["heard OML^O33"] == 1

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from lawside import CREA, LINK, analyzer, blobs, observed, of, order, running, seen, set_up, states
 from stage import ALT, SITE, Lis, Stage, eventually
+from typer.testing import CliRunner
 
+from labmw.cli.result import app as result_command
 from protocols.hl7 import law
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import wrap
@@ -320,3 +322,85 @@ async def test_a_number_used_twice_for_other_bytes_is_a_new_message_and_is_count
     assert "control_id_reused" in str(
         stage.ask("SELECT tolerances FROM message WHERE kind = 'result' ORDER BY id DESC LIMIT 1")
     )
+
+
+async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> None:
+    """Supplemental observations (serum indices), operator, device, reagents and calibrators."""
+    order(stage, "S1")
+    index = law.Observation(
+        law.Code("20449-5", "Haemolysis index", "LN", "S_OTHER", "Other Supplemental", "IHELAW"),
+        Numeric(Decimal(12)),
+        run="1",
+        unit=law.Code("mg/dL", "", "UCUM"),
+        analysed="20261101080000+0000",
+        kind="RSLT",
+    )
+    lots = tuple(
+        law.Material(
+            law.Code(name, "", "99X"),
+            (law.Code("OK", "", "HL70383"),),
+            law.Code(kind, "", "HL70384"),
+            expiry="20270131",
+            lot=lot,
+        )
+        for name, kind, lot in (("ALT2", "SR", "LOT7"), ("CAL-A", "RC", "CAL9"))
+    )
+    result = replace(
+        observed(),
+        operators=(law.Person("TECH01"),),
+        devices=(law.EntityId("SIM-1", "ACME"), law.EntityId("SN-4471", "ACME")),
+        materials=lots,
+        treatment=law.Treatment(law.Code(ALT, "ALT", "LN"), dilution="1:10"),
+    )
+    async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
+        awos = of((await sim.ask(named="S1")).work, ALT)
+        assert (await sim.report(seen("S1", awos, result, index))).code == "AA"
+        await eventually(lambda: lis.values == [("S1", "22")])
+    assert stage.ask("SELECT code, state, operator FROM result ORDER BY id") == [
+        (ALT, "delivered", "TECH01"),
+        ("20449-5", "detail", ""),
+    ]
+    assert stage.ask(
+        "SELECT result.code, contribution.kind, name, lot, expiry FROM contribution JOIN result ON result.id = result ORDER BY contribution.id"
+    ) == [
+        (ALT, "device", "SIM-1^ACME~SN-4471^ACME", "", ""),
+        (ALT, "SR", "ALT2", "LOT7", "20270131"),
+        (ALT, "RC", "CAL-A", "CAL9", "20270131"),
+    ]
+    shown = CliRunner().invoke(result_command, ["show", "S1", "--config", str(stage.config), "--language", "en"])
+    assert "measured with: SIM-1^ACME~SN-4471^ACME, ALT2 (SR) lot LOT7, CAL-A (RC) lot CAL9" in " ".join(
+        shown.output.split()
+    )
+
+
+async def test_two_tests_of_one_tube_come_in_one_message_and_a_third_later(
+    stage: Stage,
+) -> None:  # several OBR; LAW-006
+    order(stage, "S1", (ALT, CREA))
+    async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
+        work = (await sim.ask(named="S1")).work
+        tube = law.Specimen(container=law.EntityId("S1"))
+        steps = tuple(
+            law.StepStatus(
+                law.EntityId(of(work, code)), law.Code(code, "", "LN"), observations=(observed(code, value, unit=unit),)
+            )
+            for code, value, unit in ((ALT, "22", "U/L"), (CREA, "66", "umol/L"))
+        )
+        assert (await sim.report(law.SpecimenStatus(tube, steps))).code == "AA"
+        await eventually(lambda: sorted(lis.values) == [("S1", "22"), ("S1", "66")])
+    assert set(states(stage).values()) == {"resulted"}
+    assert stage.ask('SELECT DISTINCT state FROM "order"') == [("done",)]
+
+
+@pytest.mark.parametrize("order_removed", [("X", "CA"), ("X", "CM")])
+async def test_a_test_removed_at_the_analyzer_is_not_performed(order_removed: tuple[str, str], stage: Stage) -> None:
+    """x800 reports an order that its operator deletes as a failed observation with a flag of its own."""
+    order(stage, "S1")
+    status, step = order_removed
+    async with running(stage), analyzer(stage) as sim:
+        awos = of((await sim.ask(named="S1")).work, ALT)
+        gone = replace(observed(value=None, status=status), flags=(law.Code("U04", "Order deleted", "99ROC"),))
+        assert (await sim.report(seen("S1", awos, gone, status=step))).code == "AA"
+        await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "not-performed"})
+    ((facts,),) = stage.ask("SELECT facts FROM quarantine")
+    assert "Order deleted" in str(facts) and "99ROC" not in str(facts)
