@@ -146,16 +146,17 @@ def _script(
             tolerances = (*tolerances, "control_id_reused")
     reply = received.answer(reading) if received.answer is not None else None
     row_of_message = _message_row(site, received, reading, at, digest, reply)
-    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(list(tolerances)))
+    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(tolerances))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
         yield statements.insert(
             schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
         )
-    known = yield from _known(site, received, reading)
+    keys = [result_key(site, received, reading, read) for read in reading.results]
+    known = yield from _known(site, received, reading, keys)
     steps = yield from Steps.of(site, received)
     reading, known = yield from steps.with_controls(reading, known)
-    placements = steps.objecting(reading, _placements(site, received, reading, known))
+    placements = steps.objecting(reading, _placements(received, reading, keys, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
@@ -168,15 +169,14 @@ def _script(
     )
 
 
-def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
+def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
     """Place every result, each seeing those before it in the same message (two runs may share a key)."""
     placed: list[Placement] = []
     earlier: dict[str, list[Earlier]] = {key: list(found) for key, found in known.earlier.items()}
+    here = replace(known, earlier=earlier)
     whole = reading.disposition is not Disposition.ACCEPTED
-    for ordinal, read in enumerate(reading.results):
-        key = result_key(site, received, reading, read)
+    for ordinal, (read, key) in enumerate(zip(reading.results, keys, strict=True)):
         sender = sender_of(read, reading.orders, reading.patients)
-        here = replace(known, earlier=earlier)
         one = place(read, key, kind=reading.kind, sender=sender, known=here, at=received.received_at)
         if whole and one.repeat_of is None:
             one = Placement(one.key, QUARANTINED, reading.reason, reading.reason_facts, one.patient)
@@ -206,8 +206,10 @@ def result_key(site: str, received: Received, reading: Reading, read: ResultRead
     """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
     analyzer = reading.serial or received.link
     parts = (analyzer, read.specimen, read.code, read.part, read.run, read.time)
-    # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
-    return ResultKey(site, *(part.replace("\x1f", "\\x1f") for part in parts))
+    if any("\x1f" in part for part in parts):
+        # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
+        return ResultKey(site, *[part.replace("\x1f", "\\x1f") for part in parts])
+    return ResultKey(site, *parts)
 
 
 def _keep_results(
@@ -396,7 +398,7 @@ def _result_row(
         "unit_raw": read.unit_raw,
         "range_raw": read.range_raw,
         "flags_raw": read.flags_raw,
-        "flags": json.dumps(sorted(read.flags)),
+        "flags": json.dumps(sorted(read.flags)) if read.flags else "[]",
         "status": read.status,
         "operator": read.operator,
         "completed_raw": read.time,
@@ -404,7 +406,7 @@ def _result_row(
         "received_at": at,
         "main": int(read.main),
         "serum_index": read.index,
-        "comments": json.dumps(list(read.comments), ensure_ascii=False),
+        "comments": json.dumps(list(read.comments), ensure_ascii=False) if read.comments else "[]",
         "driver": reading.driver,
         "driver_version": reading.driver_version,
         "mapping_version": reading.mapping_version,
@@ -428,7 +430,7 @@ def _quarantine(
     }
 
 
-def _known(site: str, received: Received, reading: Reading) -> Transaction[Known]:
+def _known(site: str, received: Received, reading: Reading, keys: Sequence[ResultKey]) -> Transaction[Known]:
     """Ask the store what bears on this message."""
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
     if not tubes:
@@ -444,7 +446,7 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
     cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
     at = stamp(received.received_at)
     materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
-    identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
+    identities = sorted({identity(key) for key in keys})
     earlier: dict[str, list[Earlier]] = {}
     for row in (yield statements.results_of_identities(site, identities)):
         acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
