@@ -23,9 +23,10 @@ from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
 from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
+from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
-from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
@@ -105,6 +106,8 @@ class LaboratoryIntake:
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
+        for state in stored.moved:
+            AWOS.labels(link, state).inc()
         for name in stored.tolerances:
             TOLERANCES.labels(link, name).inc()
         for (state, reason), count in tally.items():
@@ -151,14 +154,19 @@ def _script(
         )
     keys = [result_key(site, received, reading, read) for read in reading.results]
     known = yield from _known(site, received, reading, keys)
-    placements = _placements(received, reading, keys, known)
-    yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    steps = yield from Steps.of(site, received)
+    reading, known = yield from steps.with_controls(reading, known)
+    placements = steps.objecting(reading, _placements(received, reading, keys, known))
+    numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
         yield statements.insert(
             schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
     disposition = reading.disposition.value
-    return Stored(message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances)
+    return Stored(
+        message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances, moved=moved
+    )
 
 
 def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
@@ -214,8 +222,9 @@ def _keep_results(
     packs: Packs,
     at: str,
     tally: Counter[tuple[str, str]],
-) -> Transaction[None]:
-    """Write results, repeats, quarantine entries and alerts."""
+) -> Transaction[list[int]]:
+    """Write results, repeats, quarantine entries and alerts; return the row of each result, the earlier one's for a repeat."""
+    numbers: list[int] = []
     new: dict[int, Mapping[str, Any]] = {}
     repeats: list[Mapping[str, Any]] = []
     quarantined: dict[int, Mapping[str, Any]] = {}
@@ -226,6 +235,7 @@ def _keep_results(
         result = message * STRIDE + ordinal
         if one.repeat_of is not None:
             result = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
+        numbers.append(result)
         if one.repeat_of is not None and not one.supersedes:
             repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
@@ -259,6 +269,7 @@ def _keep_results(
             yield statements.insert_rows(table, rows)
     for one_of in sorted(mended - {message}):
         yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
+    return numbers
 
 
 def _alert(
@@ -430,7 +441,9 @@ def _known(site: str, received: Received, reading: Reading, keys: Sequence[Resul
     owners = sorted({tube.patient for found in specimens.values() for tube in found})
     found = (yield statements.patients_among(site, owners)) if owners else []
     patients = {row.identifier: patient_of(row) for row in found}
-    orders = frozenset((row.specimen, row.loinc) for row in (yield statements.orders_among(site, tubes)))
+    ordered = yield statements.orders_among(site, tubes)
+    orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
+    cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
     at = stamp(received.received_at)
     materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
     identities = sorted({identity(key) for key in keys})
@@ -440,7 +453,7 @@ def _known(site: str, received: Received, reading: Reading, keys: Sequence[Resul
         earlier.setdefault(row.identity, []).append(
             Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
         )
-    return Known(specimens, patients, orders, materials, earlier)
+    return Known(specimens, patients, orders, materials, earlier, cancelled)
 
 
 def specimen_of(row: Any) -> Specimen:

@@ -13,7 +13,7 @@ A transaction is a generator, so that the SQLite writer thread and an asyncpg ex
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
@@ -91,6 +91,9 @@ class Reader(Protocol):
 
     def view(self, script: Transaction[T]) -> T:
         """Ask several questions of one and the same moment; raises StoreError."""
+
+    def look(self, make: Callable[[], Transaction[T]]) -> T:
+        """The same, from the first question again where the store came into use meanwhile; raises StoreError."""
 
 
 class Store(Protocol):

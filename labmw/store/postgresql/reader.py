@@ -49,6 +49,10 @@ class PostgresqlReader:
         """Ask several questions of one and the same moment; raises StoreError."""
         return self._ask(lambda connection: self._play(connection, script))
 
+    def look(self, make: Callable[[], Transaction[T]]) -> T:
+        """The same: a server's store does not come into use under a reader."""
+        return self.view(make())
+
     async def _play(self, connection: asyncpg.Connection[Any], script: Transaction[T]) -> T:
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -58,8 +58,8 @@ async def test_a_newer_store_is_refused_everywhere(sqlite_url: str, file: Path) 
 async def test_an_older_store_is_not_used_before_it_is_migrated(
     sqlite_url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labmw.store.revision.REVISION", "0002")
-    with pytest.raises(StoreError, match=r"needs 0002; start `labmw serve` once"):
+    monkeypatch.setattr("labmw.store.revision.REVISION", "9998")
+    with pytest.raises(StoreError, match=r"needs 9998; start `labmw serve` once"):
         await SqliteStore(sqlite_url).start()
 
 
