@@ -10,7 +10,7 @@ import contextlib
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from labmw.clock import SYSTEM, Clock
+from labmw.clock import SYSTEM, Clock, stamp
 from labmw.config import Config, Link, address, load
 from labmw.delivery.lis import LisReport
 from labmw.delivery.mllp import MllpSender
@@ -33,6 +33,8 @@ from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
+from labmw.lab.replay import Replayed, received_again, replay
+from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
@@ -47,7 +49,8 @@ from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
 from labmw.store import open_store, schema, statements
-from labmw.store.transaction import Store, Transaction
+from labmw.store.statements.quarantine import message_numbered, messages_in_quarantine
+from labmw.store.transaction import Store, Transaction, ask
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
 from protocols.astm.datalink import Role
@@ -64,6 +67,7 @@ log = structlog.get_logger("labmw.app")
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
+SEAL_EVERY = 10.0  # seconds between two seals of the audit
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
 
@@ -93,9 +97,8 @@ class Laboratory:
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
         site = self.config.site.id
-        self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
+        unreadable = self.learn()
         self._tell_drivers()
-        self.packs, unreadable = packs_of(self.config)
         if unreadable is not None:
             log.error("signatures cannot be read: no pack judges, everything is held", why=str(unreadable))
         self._tell_packs()
@@ -134,6 +137,7 @@ class Laboratory:
             self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
         self._spawn(self._tasks, "health", self._write_health())
         self._spawn(self._tasks, "take-up", self._take_up(intake))
+        self._spawn(self._tasks, "audit", self._seal())
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
@@ -144,6 +148,12 @@ class Laboratory:
         log.info(
             "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
         )
+
+    def learn(self) -> PackError | None:
+        """Load drivers and packs; returns why no signature could be read."""
+        self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
+        self.packs, unreadable = packs_of(self.config)
+        return unreadable
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Run until asked to stop; raises PartDied with what a part died of."""
@@ -166,6 +176,7 @@ class Laboratory:
             await self._outbox.sender.close()
         with contextlib.suppress(StoreError, AttributeError):
             await self.store.run(_health_rows([health.row() for health in self._health.values()]))
+            await seal_audit(self.config.site.id, self.store, self.clock)
         if hasattr(self, "store"):
             await self.store.stop()
 
@@ -382,6 +393,13 @@ class Laboratory:
                 written = self.clock.monotonic()
             await asyncio.sleep(HEALTH_EVERY)
 
+    async def _seal(self) -> None:
+        """Seal the audit now and then, behind what writes it."""
+        while True:
+            await asyncio.sleep(SEAL_EVERY)
+            with contextlib.suppress(StoreError):
+                await seal_audit(self.config.site.id, self.store, self.clock)
+
     @staticmethod
     def _spawn(tasks: list[asyncio.Task[None]], name: str, work: Coroutine[Any, Any, None]) -> None:
         tasks.append(asyncio.create_task(work, name=name))
@@ -406,6 +424,48 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
         anything=isinstance(driver, Hl7Driver) and driver.coded,
         only=frozenset(link.tests),
     )
+
+
+async def replay_quarantine(
+    config: Config, *, reason: str, messages: Sequence[int], by: str, why: str
+) -> list[Replayed]:
+    """Read what lies in quarantine again with today's drivers and packs, in the order in which it came, beside a running daemon.
+
+    `reason` and `messages` narrow it down; "" and none mean everything. Raises StoreError; what was replayed by then stays so.
+    """
+    site = config.site.id
+    laboratory = Laboratory(config)
+    laboratory.learn()
+    encodings = {link.name: link.encoding for link in config.link}
+    store = open_store(config.store.url)
+    await store.start()
+    try:
+        found = [row.message for row in await store.view(ask(messages_in_quarantine(site, reason)))]
+        replayed: list[Replayed] = []
+        for number in [one for one in found if not messages or one in messages]:
+            (row,) = await store.view(ask(message_numbered(site, number)))
+            again = await store.view(
+                received_again(site, row, laboratory._gathering, lambda link: encodings.get(link, ""))
+            )
+            if again is None:
+                replayed.append(Replayed(number))
+                continue
+            reading = await asyncio.to_thread(laboratory._read, again)
+            at = stamp(laboratory.clock.now())
+            script = replay(site, number, again, reading, packs=laboratory.packs, at=at, by=by, why=why)
+            replayed.append(await store.run(script))
+    finally:
+        await store.stop()
+    return replayed
+
+
+async def seal_audit(site: str, store: Store, clock: Clock) -> None:
+    """Seal all that has been written to the audit by now; raises StoreError."""
+    while True:
+        rows, newest = await store.run(seal(site, stamp(clock.now())))
+        if rows == 0:
+            return
+        log.info("audit sealed", rows=rows, hash=newest)
 
 
 def _release_claims(site: str) -> Transaction[None]:

@@ -60,3 +60,10 @@ def now() -> str:
 def author(given: str | None) -> str:
     """Who decides: the name that was given, else that of the user who is logged in."""
     return (given or "").strip() or getpass.getuser()
+
+
+def reason_given(why: str, tongue: Language) -> str:
+    """The reason for a decision, or the end of the command: without one nothing is decided."""
+    if not why.strip():
+        fail(say("reason-missing", tongue), UNUSABLE)
+    return why.strip()

@@ -75,3 +75,10 @@ def console(*, stderr: bool = False) -> Console:
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(highlight=False, stderr=stderr, width=None if terminal else PIPED)
+
+
+WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into the audit.", show_default=False)]
+ByOption = Annotated[
+    str | None,
+    typer.Option("--by", help="Who decides; when not given, the user who is logged in.", show_default=False),
+]

@@ -150,13 +150,13 @@ def _script(
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
         yield statements.insert(
-            schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
+            schema.quarantine, **quarantine_row(site, message, None, reading.reason, reading.reason_facts, at)
         )
     keys = [result_key(site, received, reading, read) for read in reading.results]
-    known = yield from _known(site, received, reading, keys)
+    known = yield from known_about(site, received, reading, keys)
     steps = yield from Steps.of(site, received)
     reading, known = yield from steps.with_controls(reading, known)
-    placements = steps.objecting(reading, _placements(received, reading, keys, known))
+    placements = steps.objecting(reading, placements_of(received, reading, keys, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
@@ -169,7 +169,7 @@ def _script(
     )
 
 
-def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
+def placements_of(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
     """Place every result, each seeing those before it in the same message (two runs may share a key)."""
     placed: list[Placement] = []
     earlier: dict[str, list[Earlier]] = {key: list(found) for key, found in known.earlier.items()}
@@ -240,7 +240,7 @@ def _keep_results(
             repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
             continue
-        row = _result_row(site, received, reading, read, one, message, ordinal, at)
+        row = result_row(site, received, reading, read, one, message, ordinal, at)
         if one.supersedes and result not in new:
             yield statements.supersede_result(result, row)
             yield statements.close_quarantine_of_result(
@@ -252,8 +252,8 @@ def _keep_results(
             quarantined.pop(result, None)
         tally[one.state, one.reason] += 1
         if one.state == QUARANTINED and not whole:
-            quarantined[result] = _quarantine(site, message, result, one.reason, one.facts, at)
-        if alert := _alert(site, read, one, reading, known, packs, result, at, received.received_at):
+            quarantined[result] = quarantine_row(site, message, result, one.reason, one.facts, at)
+        if alert := alert_row(site, read, one, reading, known, packs, result, at, received.received_at):
             alerts.append(alert)
     for table, rows in (
         (schema.result, list(new.values())),
@@ -272,7 +272,7 @@ def _keep_results(
     return numbers
 
 
-def _alert(
+def alert_row(
     site: str,
     read: ResultRead,
     one: Placement,
@@ -364,7 +364,7 @@ def _message_row(
     }
 
 
-def _result_row(
+def result_row(
     site: str,
     received: Received,
     reading: Reading,
@@ -374,6 +374,7 @@ def _result_row(
     ordinal: int,
     at: str,
 ) -> dict[str, Any]:
+    """Make the row of one result."""
     return {
         "site": site,
         "key": one.key.text(),
@@ -416,9 +417,10 @@ def _result_row(
     }
 
 
-def _quarantine(
+def quarantine_row(
     site: str, message: int, result: int | None, reason: str, facts: Sequence[tuple[str, str]], at: str
 ) -> Mapping[str, Any]:
+    """Make the row that shows a result (or, for None, the whole message) to a person."""
     return {
         "site": site,
         "message": message,
@@ -430,7 +432,7 @@ def _quarantine(
     }
 
 
-def _known(site: str, received: Received, reading: Reading, keys: Sequence[ResultKey]) -> Transaction[Known]:
+def known_about(site: str, received: Received, reading: Reading, keys: Sequence[ResultKey]) -> Transaction[Known]:
     """Ask the store what bears on this message."""
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
     if not tubes:

@@ -36,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0002"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0004"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
@@ -290,7 +290,7 @@ material = Table(
 
 # One message to one destination. `message` is the analyzer's message it comes from; `payload` the bytes as first sent, `receipt` the
 # acknowledgment as received. `control_id` (MSH-10) stays the same over every attempt, so that the receiver can drop a repeat.
-# States: waiting, claimed, delivered, dead. `priority` is the lane: "S" (stat) goes before "R" (everything else).
+# States: waiting, claimed, delivered, dead, held (by a person). `priority` is the lane: "S" (stat) goes before "R" (everything else).
 outbox = Table(
     "outbox", metadata,
     _id(), *_must("site", "destination", "control_id"), *_may("specimen"), _refers("message", "message.id"),
@@ -317,6 +317,14 @@ audit = Table(
     "audit", metadata,
     _id(), *_must("site", "at", "who", "what"), *_may("subject", "why"), *_json("detail"),
     Index(None, "site", "subject"),
+)  # fmt: skip
+
+# The hash chain over the audit rows: each seal covers the rows after the last one up to `last`, and holds the hash of the seal before it
+# (labmw.lab.sealing). A row that was changed, removed or slipped in breaks it.
+audit_seal = Table(
+    "audit_seal", metadata,
+    _id(), *_must("site"), Column("last", _BIG, nullable=False), _number("rows"), *_must("previous", "hash", "at"),
+    UniqueConstraint("site", "last"),
 )  # fmt: skip
 
 # How each link is doing now: one row per link, overwritten.

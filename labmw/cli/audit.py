@@ -1,0 +1,143 @@
+"""labmw audit: can the record be believed, and what does it say of one specimen?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labmw.cli.asking import read
+from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, fail, language_of
+from labmw.phrases import say
+
+if TYPE_CHECKING:
+    from labmw.lab.sealing import Verified
+    from labmw.store import Row, Transaction
+    from labmw.watch.evidence import Evidence
+
+BROKEN = 1
+UNUSABLE = 2
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def audit() -> None:
+    """Verify that nobody has touched the audit; put together everything there is on one specimen."""
+
+
+@app.command()
+def verify(
+    config: ConfigOption = None,
+    expect: Annotated[
+        str, typer.Option("--expect", help="A hash that was shown before: it must still be in the chain.")
+    ] = "",
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+) -> None:
+    """Compute the chain of the audit again and compare it, seal by seal. Keep the hash it shows elsewhere.
+
+    Exit codes: 0 it holds, 1 it is broken, 2 wrong usage, or the store cannot be read.
+    """
+    from dataclasses import asdict
+
+    from labmw.lab.sealing import verify as chain
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    found = read(settings, lambda: chain(settings.site.id), tongue)
+    known = read(settings, lambda: _known(settings.site.id, expect), tongue) if expect else True
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"expected_found": known}, ensure_ascii=False, indent=2))
+    else:
+        code = "audit-broken" if found.broken else "audit-holds" if known else "audit-other"
+        typer.echo(say(code, tongue, **asdict(found) | {"expected": expect}))
+    raise typer.Exit(BROKEN if found.broken or not known else 0)
+
+
+@app.command()
+def dossier(
+    specimen: Annotated[str, typer.Argument(help="The specimen's identifier, as on the tube.", show_default=False)],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="A new folder for the files; otherwise it is printed.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Put together what an auditor asks for: bytes, mapping and driver, the rules of that day, who decided what, and what left for whom.
+
+    Names of patients are in it. In a folder, each message is a file of its own bytes, and SHA256SUMS covers everything.
+
+    Exit codes: 0 done, 1 nothing is known of this specimen, 2 wrong usage, or the store cannot be read.
+    """
+    from zoneinfo import ZoneInfo
+
+    from labmw.cli.story import Manner, tell
+    from labmw.watch.evidence import evidence
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    wanted, site = specimen.strip(), settings.site.id
+
+    def everything() -> Transaction[tuple[Evidence, list[Row], Verified]]:
+        from labmw.lab.sealing import verify as chain
+        from labmw.store.statements.audit import audit_about
+
+        found = yield from evidence(site, wanted)
+        trail = yield audit_about(site, _subjects(found))
+        return found, trail, (yield from chain(site))
+
+    found, trail, chain = read(settings, everything, tongue)
+    if not (found.story.results or found.story.specimens or found.story.orders):
+        fail(say("story-unknown", tongue, specimen=wanted, alike="–"), BROKEN)
+    manner = Manner(tongue, ZoneInfo(settings.site.timezone), identity=True)
+    whole: dict[str, Any] = {
+        "specimen": wanted,
+        "site": site,
+        "story": tell(wanted, found, manner),
+        "audit": [row.mapping() | {"detail": json.loads(row.detail)} for row in trail],
+        "chain": {"hash": chain.hash, "sealed_at": chain.sealed_at, "rows": chain.sealed, "broken": chain.broken},
+    }
+    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    if to is None:
+        typer.echo(text)
+        return
+    files = {"dossier.json": text.encode()}
+    files |= {f"message-{row.id}.bin": bytes(row.raw) for row in found.story.messages}
+    for row in found.story.outbox:
+        files |= {f"outbox-{row.id}-sent.hl7": bytes(row.payload)} if row.payload is not None else {}
+        files |= {f"outbox-{row.id}-receipt.hl7": bytes(row.receipt)} if row.receipt is not None else {}
+    try:
+        to.mkdir(parents=True, mode=0o700)
+        for name, data in files.items():
+            (to / name).write_bytes(data)
+        sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+        (to / "SHA256SUMS").write_text(sums, encoding="ascii")
+    except OSError as problem:
+        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+    typer.echo(say("audit-dossier", tongue, folder=to, files=len(files), rows=len(trail)))
+
+
+def _subjects(found: Evidence) -> list[str]:
+    story = found.story
+    return sorted(
+        {f"result/{row.id}" for row in story.results}
+        | {f"message/{row.id}" for row in story.messages}
+        | {f"outbox/{row.id}" for row in story.outbox}
+    )
+
+
+def _known(site: str, expected: str) -> Transaction[bool]:
+    from labmw.lab.sealing import BATCH
+    from labmw.store.statements.audit import seals_after
+
+    last = 0
+    while seals := (yield seals_after(site, last, most=BATCH)):
+        if any(one.hash == expected.strip() for one in seals):
+            return True
+        last = seals[-1].last
+    return False
