@@ -20,10 +20,11 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock, stamp
-from labmw.config import Config, Link, address, load
+from labmw.config import Config, Link, Lis, address, load
+from labmw.delivery.files import FileDrop
 from labmw.delivery.lis import LisReport
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox
+from labmw.delivery.outbox import Outbox, Sender
 from labmw.delivery.patience import Patience
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
@@ -92,7 +93,7 @@ class Laboratory:
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
-    _outbox: Outbox | None = field(init=False, default=None)
+    _outboxes: list[Outbox] = field(init=False, default_factory=list)
 
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
@@ -106,14 +107,14 @@ class Laboratory:
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
         await self.store.start()
         await self.store.run(_release_claims(site))
-        self._outbox = self._build_outbox()
+        self._outboxes = self._build_outboxes()
         verification = Verification(
             site=site,
             store=self.store,
             clock=self.clock,
             packs=lambda: self.packs,
-            destinations=[self._outbox.destination] if self._outbox else [],
-            wake_delivery=self._outbox.signal.set if self._outbox else lambda: None,
+            destinations=[one.destination for one in self._outboxes],
+            wake_delivery=self._wake_delivery,
         )
         intake = LaboratoryIntake(
             site,
@@ -130,11 +131,11 @@ class Laboratory:
             raise StoreBusy(f"what the last process left cannot be taken up yet: {error}") from error
         if found:
             log.warning("messages recovered that the last process had acknowledged in part", messages=found)
-        if self._outbox is None:
-            log.warning("no [lis] in the configuration: what is released stays in labmw")
+        if not self._outboxes:
+            log.warning("no [lis] and no [[files]] in the configuration: what is released stays in labmw")
         self._spawn(self._tasks, "verification", verification.run())
-        if self._outbox:
-            self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
+        for one in self._outboxes:
+            self._spawn(self._tasks, f"outbox {one.destination}", one.run())
         self._spawn(self._tasks, "health", self._write_health())
         self._spawn(self._tasks, "take-up", self._take_up(intake))
         self._spawn(self._tasks, "audit", self._seal())
@@ -172,8 +173,8 @@ class Laboratory:
         """Drain: no more bytes from the lines, then the steps under way, then the store."""
         await _end(self._lines)
         await _end(self._tasks)
-        if self._outbox:
-            await self._outbox.sender.close()
+        for one in self._outboxes:
+            await one.sender.close()
         with contextlib.suppress(StoreError, AttributeError):
             await self.store.run(_health_rows([health.row() for health in self._health.values()]))
             await seal_audit(self.config.site.id, self.store, self.clock)
@@ -313,14 +314,24 @@ class Laboratory:
         found = driver or self.registry.recognise_message(message)
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
 
-    def _build_outbox(self) -> Outbox | None:
-        lis = self.config.lis
-        if lis is None:
-            return None
-        host, port = address("the configuration", "lis.connect", lis.connect)
-        health = self._health_of(lis.name)
-        sender = MllpSender(host, port, patience=lis.ack_timeout)
-        report = LisReport(
+    def _build_outboxes(self) -> list[Outbox]:
+        """One for each destination: what one of them does not take, the others still get."""
+        found = []
+        if (lis := self.config.lis) is not None:
+            host, port = address("the configuration", "lis.connect", lis.connect)
+            patience = Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter)
+            sender = MllpSender(host, port, patience=lis.ack_timeout)
+            one = self._build_outbox(lis.name, sender, self._report(lis), patience)
+            one.attempts, one.lease = lis.attempts, max(120.0, 2 * lis.ack_timeout)
+            found.append(one)
+        for drop in self.config.files:
+            report = self._report(self.config.lis or Lis(connect="", name=drop.name))
+            patience = Patience(drop.retry_base, cap=drop.retry_cap)
+            found.append(self._build_outbox(drop.name, FileDrop(Path(drop.folder)), report, patience))
+        return found
+
+    def _report(self, lis: Lis) -> LisReport:
+        return LisReport(
             self.config.site.id,
             lis.sending_application,
             lis.name,
@@ -328,19 +339,24 @@ class Laboratory:
             ZoneInfo(self.config.site.timezone),
             lis.auto_release_text,
         )
+
+    def _build_outbox(self, name: str, sender: Sender, report: LisReport, patience: Patience) -> Outbox:
+        health = self._health_of(name)
         return Outbox(
             site=self.config.site.id,
-            destination=lis.name,
+            destination=name,
             store=self.store,
             clock=self.clock,
             sender=sender,
             compose=report.compose,
-            patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
-            attempts=lis.attempts,
-            lease=max(120.0, 2 * lis.ack_timeout),
+            patience=patience,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )
+
+    def _wake_delivery(self) -> None:
+        for one in self._outboxes:
+            one.signal.set()
 
     # --- telling ----------------------------------------------------------------------------------------------------------
 

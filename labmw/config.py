@@ -111,6 +111,15 @@ class Orders(_Strict, frozen=True):
     max_age: float = 3600.0  # seconds since the last message of the order feed until "no work" is no longer said
 
 
+class FileDrop(_Strict, frozen=True):
+    """A folder that gets every report as a file, beside the LIS: an archive, or an interface engine that watches it."""
+
+    name: str
+    folder: str
+    retry_base: float = 2.0
+    retry_cap: float = 300.0
+
+
 class Rules(_Strict, frozen=True):
     """Which rule packs judge, and where the signatures that make them active are kept."""
 
@@ -139,6 +148,7 @@ class Config(_Strict, frozen=True):
     web: Web = Web()
     link: list[Link] = []
     lis: Lis | None = None
+    files: list[FileDrop] = []
     orders: Orders = Orders()
     rules: Rules = Rules()
     drivers: Drivers = Drivers()
@@ -184,6 +194,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
     )
 
 
@@ -238,6 +249,13 @@ def _check(file: str, config: Config) -> None:
         raise ConfigError(
             file, "site.id", f"{config.site.id!r} is not an identifier", "use 1 to 32 letters, digits, '_', '.' or '-'"
         )
+    for index, drop in enumerate(config.files):
+        key = f"files[{index}] ({drop.name})"
+        if not drop.name.strip() or not drop.name.isprintable() or not drop.folder:
+            raise ConfigError(file, key, "has no name or no folder", "give it both")
+        if drop.name in seen or (config.lis and drop.name == config.lis.name):
+            raise ConfigError(file, f"{key}.name", "is used by another link or destination", "give each its own name")
+        seen[drop.name] = index
     _check_bounds(file, config)
     if config.lis:
         address(file, "lis.connect", config.lis.connect)

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from labmw.clock import Clock, stamp
-from labmw.delivery.mllp import MllpSender, Silent, Unreachable
+from labmw.delivery.mllp import Silent, Unreachable
 from labmw.delivery.patience import Patience
 from labmw.errors import DeliveryError, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
@@ -33,6 +33,20 @@ BATCH = 20
 TAKEN = frozenset({"AA", "CA"})
 
 
+class Sender(Protocol):
+    """What brings a message to a destination."""
+
+    stray: Callable[[Acknowledgment, bytes], None]
+
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        """Bring one message there and return its receipt, read and raw; raises Unreachable, Silent, or DeliveryError for what cannot be sent."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+
 @dataclass(slots=True)
 class Outbox:
     """Empties the outbox towards one destination until it is cancelled."""
@@ -41,7 +55,7 @@ class Outbox:
     destination: str
     store: Store
     clock: Clock
-    sender: MllpSender
+    sender: Sender
     compose: Compose
     patience: Patience
     attempts: int = 50
@@ -222,8 +236,7 @@ def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[No
     """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well."""
     if not (yield statements.outbox_delivered(entry, at=now, receipt=receipt)):
         return
-    yield statements.results_of_outbox(entry, becomes="delivered")
-    yield statements.results_of_outbox(entry, was="dead", becomes="delivered")
+    yield statements.results_arrived(entry)
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
 
 

@@ -188,6 +188,8 @@ def _report(
     )
     priority = "S" if any(row.priority == "S" for row in rows) else "R"
     row = {"site": site, "destination": destination, "control_id": control_id, "specimen": specimen, "message": message}
+    if priority == "S":
+        yield statements.hurry(site, destination, specimen)
     outbox = yield statements.insert(
         schema.outbox, **row, state="waiting", priority=priority, due_at=now, created_at=now
     )

@@ -64,6 +64,7 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
     wanted = [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+    wanted += [drop.name for drop in config.files]
     for name in wanted:
         row = states.get(name)
         if row is None:

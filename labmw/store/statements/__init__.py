@@ -31,6 +31,7 @@ from labmw.store.statements.counts import (
 from labmw.store.statements.outbox import (
     claim_outbox,
     give_back,
+    hurry,
     keep_payload,
     outbox_by_control_id,
     outbox_dead,
@@ -39,6 +40,7 @@ from labmw.store.statements.outbox import (
     outbox_waiting,
     release_outbox,
     report_of,
+    results_arrived,
     results_of_outbox,
 )
 from labmw.store.statements.story import Story, story
@@ -85,6 +87,7 @@ __all__ = [
     "frames_after",
     "frames_in_no_message",
     "give_back",
+    "hurry",
     "imported_history",
     "indices_among",
     "insert",
@@ -114,6 +117,7 @@ __all__ = [
     "release_work",
     "repeats_counted",
     "report_of",
+    "results_arrived",
     "results_become",
     "results_by_state",
     "results_held",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 
 from labmw.store.schema import outbox, outbox_result, result, verdict
 from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
@@ -12,6 +12,22 @@ from labmw.store.transaction import Step
 
 _undelivered = is_not(outbox.c.state, "delivered")
 _unfinished = and_(_undelivered, is_one_of(outbox.c.state, "waiting", "claimed"))
+_earlier, _its, _mine = outbox.alias("earlier"), outbox_result.alias("its"), outbox_result.alias("mine")
+_theirs, _ours = result.alias("theirs"), result.alias("ours")
+# An earlier message with the same test of the same specimen is on its way, or held: this one must not overtake it. A dead one blocks nobody.
+_must_wait = exists().where(
+    _earlier.c.site == outbox.c.site,
+    _earlier.c.specimen == outbox.c.specimen,
+    _earlier.c.destination == outbox.c.destination,
+    _earlier.c.id < outbox.c.id,
+    is_one_of(_earlier.c.state, "waiting", "claimed", "held"),
+    _its.c.outbox == _earlier.c.id,
+    _theirs.c.id == _its.c.result,
+    _mine.c.outbox == outbox.c.id,
+    _ours.c.id == _mine.c.result,
+    _ours.c.code == _theirs.c.code,
+    _ours.c.loinc == _theirs.c.loinc,
+)
 _next = (
     select(outbox.c.id)
     .where(
@@ -20,10 +36,11 @@ _next = (
         _unfinished,
         outbox.c.due_at <= given("now"),
         is_free(outbox.c.claimed_until),
+        ~_must_wait,
     )
     .order_by(outbox.c.priority.desc(), outbox.c.id)
     .limit(given_number("most"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=outbox)
 )
 _CLAIM: Final = (
     update(outbox)
@@ -62,6 +79,27 @@ _RESULTS: Final = (
     .where(result.c.id.in_(_carried), result.c.state == given("was"))
     .values(state=given("becomes"))
     .returning(result.c.id)
+)
+_other, _again = outbox.alias("other"), outbox_result.alias("again")
+_ARRIVED: Final = (  # at every destination: until then the result is not delivered
+    update(result)
+    .where(
+        result.c.id.in_(_carried),
+        is_one_of(result.c.state, "released", "dead"),
+        ~exists().where(_again.c.result == result.c.id, _other.c.id == _again.c.outbox, _other.c.state != "delivered"),
+    )
+    .values(state="delivered")
+    .returning(result.c.id)
+)
+_HURRY: Final = (
+    update(outbox)
+    .where(
+        outbox.c.site == given("of_site"),
+        outbox.c.specimen == given("tube"),
+        outbox.c.destination == given("to"),
+        is_one_of(outbox.c.state, "waiting"),
+    )
+    .values(priority="S")
 )
 _RELEASE: Final = (
     update(outbox)
@@ -119,6 +157,8 @@ _GIVE_BACK: Final = (
 def claim_outbox(site: str, destination: str, *, limit: int, now: str, until: str, who: str) -> Step:
     """Take the next messages to a destination that are due and free, until a moment: stat first, then the oldest.
 
+    A message waits for an earlier one with the same test of the same specimen.
+
     Answers the rows in no particular order. A claim that has run out is free again: its claimer died. `attempts` counts this one.
     """
     values = {"site": site, "to": destination, "now": now, "until": until, "who": who, "most": limit}
@@ -143,6 +183,16 @@ def outbox_dead(entry: int, *, who: str, error: str) -> Step:
 def results_of_outbox(entry: int, *, was: str = "released", becomes: str) -> Step:
     """Move the results that a message carries to their next state; answers their ids."""
     return Step(_RESULTS, {"entry": entry, "was": was, "becomes": becomes})
+
+
+def results_arrived(entry: int) -> Step:
+    """The results of a message that has arrived are delivered, those that have arrived everywhere they go; answers their ids."""
+    return Step(_ARRIVED, {"entry": entry})
+
+
+def hurry(site: str, destination: str, specimen: str) -> Step:
+    """Let what waits of a specimen go with the stat lane: an urgent message must not wait behind an earlier routine one of its tube."""
+    return Step(_HURRY, {"of_site": site, "tube": specimen, "to": destination})
 
 
 def outbox_by_control_id(site: str, control_id: str) -> Step:

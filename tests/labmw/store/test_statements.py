@@ -515,3 +515,60 @@ async def test_every_statement_of_the_list_runs(laboratory: Laboratory) -> None:
         rows = await laboratory.ask(example(make))
         assert isinstance(rows, list), name
     assert (await laboratory.ask(Step(select(schema.result.c.id)))) == []
+
+
+async def letter(laboratory: Laboratory, control_id: str, code: str, **values: Any) -> int:
+    """An outbox message with one result of a test."""
+    message = await laboratory.message()
+    result = await laboratory.result(message, control_id, "released", code=code)
+    entry = await laboratory.entry(control_id, message, **{"specimen": "T1"} | values)
+    destination = values.get("destination", "LIS")
+    await laboratory.add(schema.outbox_result, outbox=entry, result=result, destination=destination)
+    return entry
+
+
+async def sent(laboratory: Laboratory) -> list[str]:
+    return sorted(row.control_id for row in await laboratory.ask(claim_outbox("t2", "t99")))
+
+
+@pytest.mark.parametrize("state", ["held", "waiting", "claimed"])
+async def test_a_message_never_overtakes_an_earlier_one_of_its_specimen_and_test(
+    state: str, laboratory: Laboratory
+) -> None:
+    until = {"claimed_until": "t50"} if state == "claimed" else {"due_at": "t50"}
+    first = await letter(laboratory, "first", "K", state=state, **until)
+    await letter(laboratory, "urgent", "K", priority="S")
+    await letter(laboratory, "other test", "NA")
+    await letter(laboratory, "other tube", "K", specimen="T2")
+    await letter(laboratory, "archive", "K", destination="archive")
+    assert await sent(laboratory) == ["other test", "other tube"]
+    await laboratory.ask(statements.outbox_delivered(first, at="t", receipt=b""))
+    assert await sent(laboratory) == ["urgent"]
+
+
+async def test_a_dead_letter_blocks_nobody(laboratory: Laboratory) -> None:
+    await letter(laboratory, "first", "K", state="dead")
+    await letter(laboratory, "second", "K")
+    assert await sent(laboratory) == ["second"]
+
+
+async def test_what_waits_of_an_urgent_tube_goes_with_it(laboratory: Laboratory) -> None:
+    for name, tube in (("a", "T2"), ("b", "T1"), ("c", "T3")):
+        await letter(laboratory, name, "K", specimen=tube)
+    await laboratory.ask(statements.hurry(SITE, "LIS", "T1"))
+    await letter(laboratory, "urgent", "K", priority="S", specimen="T1")
+    (row,) = await laboratory.ask(claim_outbox("t2", "t99", limit=1))
+    assert row.control_id == "b"
+    await laboratory.ask(statements.outbox_delivered(row.id, at="t", receipt=b""))
+    (row,) = await laboratory.ask(claim_outbox("t2", "t99", limit=1))
+    assert row.control_id == "urgent"
+
+
+async def test_delivered_is_what_has_arrived_everywhere(laboratory: Laboratory) -> None:
+    first = await letter(laboratory, "first", "K")
+    (row,) = await laboratory.ask(statements.results_listed(SITE))
+    second = await laboratory.entry("second", 1, specimen="T1", destination="archive")
+    await laboratory.add(schema.outbox_result, outbox=second, result=row.id, destination="archive")
+    for entry, arrived in ((first, []), (second, [row.id])):
+        await laboratory.ask(statements.outbox_delivered(entry, at="t", receipt=b""))
+        assert [one.id for one in await laboratory.ask(statements.results_arrived(entry))] == arrived
