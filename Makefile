@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := .venv/bin/python -m pip install --quiet
 
-.PHONY: help demo run test check lint types contracts bench clean
+.PHONY: help demo run test check lint types contracts bench torture clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -45,6 +45,9 @@ check: lint types contracts test  ## the whole gate, as CI runs it
 
 bench: .venv/.runtime .venv-peers/.stamp  ## ratios against peers and a reference, measured in one run
 	python -m tests.benchmarks $(ARGS)
+
+torture: .venv/.test  ## kill -9, lost power, a store and a LIS that fail: what is lost, what is twice
+	python -m tests.torture $(ARGS)
 
 .venv-peers/.stamp: tests/benchmarks/peers.sh tests/benchmarks/peers.lock
 	PYTHON=$(PYTHON) sh tests/benchmarks/peers.sh .venv-peers

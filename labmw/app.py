@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,6 +69,9 @@ log = structlog.get_logger("labmw.app")
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
+AHEAD = timedelta(
+    minutes=10
+)  # what is due later than that was written by a clock that ran ahead: no pause is so long by default
 SEAL_EVERY = 10.0  # seconds between two seals of the audit
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
@@ -107,6 +111,7 @@ class Laboratory:
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
         await self.store.start()
         await self.store.run(_release_claims(site))
+        await self.store.run(_bring_forward(site, self.clock.now()))  # it may have been set back while nothing ran
         self._outboxes = self._build_outboxes()
         verification = Verification(
             site=site,
@@ -139,6 +144,7 @@ class Laboratory:
         self._spawn(self._tasks, "health", self._write_health())
         self._spawn(self._tasks, "take-up", self._take_up(intake))
         self._spawn(self._tasks, "audit", self._seal())
+        self._spawn(self._tasks, "clock", self._watch_clock())
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
@@ -409,6 +415,18 @@ class Laboratory:
                 written = self.clock.monotonic()
             await asyncio.sleep(HEALTH_EVERY)
 
+    async def _watch_clock(self) -> None:
+        """A clock that is set back must not make anything wait for it: what would be due far ahead is due now."""
+        site, before = self.config.site.id, self.clock.now()
+        while True:
+            await asyncio.sleep(TAKE_UP_EVERY)
+            now = self.clock.now()
+            if now < before:
+                log.warning("the clock was set back; what waited for a later moment is due now", by=str(before - now))
+                with contextlib.suppress(StoreError):
+                    await self.store.run(_bring_forward(site, now))
+            before = now
+
     async def _seal(self) -> None:
         """Seal the audit now and then, behind what writes it."""
         while True:
@@ -488,6 +506,12 @@ def _release_claims(site: str) -> Transaction[None]:
     """We are the only process on this store: what a dead one had claimed is free at once, not when its lease ends."""
     yield statements.release_work(site)
     yield statements.release_outbox(site)
+
+
+def _bring_forward(site: str, now: datetime) -> Transaction[None]:
+    values = {"now": stamp(now), "latest": stamp(now + AHEAD)}
+    yield statements.bring_work_forward(site, **values)
+    yield statements.bring_outbox_forward(site, **values)
 
 
 def _health_rows(rows: list[dict[str, Any]]) -> Transaction[None]:

@@ -49,7 +49,9 @@ def _version(folder: Path) -> int:
 class PostgresqlServer:
     """One server with a data folder of its own."""
 
-    def __init__(self, folder: Path, programs: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, programs: Path, environment: dict[str, str] | None = None, arguments: Sequence[str] = ()
+    ) -> None:
         self.folder, self._programs, self._environment = folder, programs, environment or {}
         self.data, self.log = folder / "data", folder / "server.log"
         with socket.socket() as one:
@@ -61,7 +63,9 @@ class PostgresqlServer:
                 if parent.owner() == "root" and parent != Path("/") and not parent.stat().st_mode & 0o001:
                     parent.chmod(parent.stat().st_mode | 0o011)
             os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
-        self._run("initdb", "-D", str(self.data), "-U", "labmw", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "labmw", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", *arguments
+        )
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write(
                 "shared_buffers = 32MB\nmax_connections = 60\nautovacuum = off\nlogging_collector = off\n"
@@ -77,7 +81,7 @@ class PostgresqlServer:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self.data, "-p", str(self.port)],
-                stdout=log, stderr=log, **self._as_nobody(),  # type: ignore[call-overload]
+                stdout=log, stderr=log, start_new_session=True, **self._as_nobody(),  # type: ignore[call-overload]
             )  # fmt: skip
         until = time.monotonic() + 30
         while not self._answers():
@@ -91,6 +95,13 @@ class PostgresqlServer:
         if process is not None:
             process.send_signal(how)
             process.wait(30)
+
+    def cut(self) -> None:
+        """Kill it and all its processes at once, as when the power goes."""
+        process, self._process = self._process, None
+        assert process is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
 
     def make(self, template: str = "template0") -> str:
         """A new database; its name."""

@@ -29,6 +29,7 @@ from labmw.store.statements.counts import (
     results_unfinished,
 )
 from labmw.store.statements.outbox import (
+    bring_outbox_forward,
     claim_outbox,
     give_back,
     hurry,
@@ -60,7 +61,14 @@ from labmw.store.statements.wire import (
     messages_by_control_id,
     open_sessions,
 )
-from labmw.store.statements.work import claim_work, finish_work, postpone_work, release_work, work_waiting
+from labmw.store.statements.work import (
+    bring_work_forward,
+    claim_work,
+    finish_work,
+    postpone_work,
+    release_work,
+    work_waiting,
+)
 from labmw.store.statements.writing import (
     INSERT_FRAME,
     INSERT_JOURNAL,
@@ -76,6 +84,8 @@ __all__ = [
     "INSERT_JOURNAL",
     "Story",
     "alerts_open",
+    "bring_outbox_forward",
+    "bring_work_forward",
     "claim_outbox",
     "claim_work",
     "close_quarantine_of_message",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from labmw.store.schema import outbox, outbox_result, result, verdict
 from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
@@ -105,6 +105,16 @@ _RELEASE: Final = (
     update(outbox)
     .where(outbox.c.site == given("at_site"), _undelivered, is_one_of(outbox.c.state, "claimed"))
     .values(state="waiting", claimed_by=None, claimed_until=None)
+)
+_BRING_FORWARD: Final = (
+    update(outbox)
+    .where(
+        outbox.c.site == given("at_site"),
+        _unfinished,
+        or_(outbox.c.due_at > given("latest"), outbox.c.claimed_until > given("latest")),
+    )
+    .values(state="waiting", due_at=given("now"), claimed_by=None, claimed_until=None)
+    .returning(outbox.c.id)
 )
 _BY_DESTINATION: Final = (
     select(
@@ -218,6 +228,11 @@ def keep_payload(entry: int, payload: bytes) -> Step:
 def give_back(entry: int, *, who: str, due: str, error: str) -> Step:
     """Give a claimed message back unsent: the attempt does not count."""
     return Step(_GIVE_BACK, {"entry": entry, "who": who, "due": due, "error": error})
+
+
+def bring_outbox_forward(site: str, *, now: str, latest: str) -> Step:
+    """Make due what would wait beyond a moment: the clock was set back under it. Answers what was."""
+    return Step(_BRING_FORWARD, {"at_site": site, "now": now, "latest": latest})
 
 
 def release_outbox(site: str) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from labmw.store.schema import work
 from labmw.store.statements.words import given, given_number, is_free
@@ -37,6 +37,14 @@ _POSTPONE: Final = (
     .returning(work.c.id)
 )
 _RELEASE: Final = update(work).where(work.c.site == given("at_site")).values(claimed_by=None, claimed_until=None)
+_BRING_FORWARD: Final = (
+    update(work)
+    .where(
+        work.c.site == given("at_site"), or_(work.c.due_at > given("latest"), work.c.claimed_until > given("latest"))
+    )
+    .values(due_at=given("now"), claimed_by=None, claimed_until=None)
+    .returning(work.c.id)
+)
 _WAITING: Final = (
     select(work.c.kind, func.count().label("count"), func.min(work.c.created_at).label("oldest"))
     .where(work.c.site == given("site"))
@@ -61,6 +69,11 @@ def finish_work(work: int) -> Step:
 def postpone_work(work: int, *, who: str, due: str) -> Step:
     """Give it back, to be claimed from `due` on; answers no row when the claim was lost."""
     return Step(_POSTPONE, {"work": work, "who": who, "due": due})
+
+
+def bring_work_forward(site: str, *, now: str, latest: str) -> Step:
+    """Make due what would wait beyond a moment: the clock was set back under it. Answers what was."""
+    return Step(_BRING_FORWARD, {"at_site": site, "now": now, "latest": latest})
 
 
 def work_waiting(site: str) -> Step:

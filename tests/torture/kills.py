@@ -1,0 +1,58 @@
+"""kill -9 under load, at random steps of a result's life, with at least twenty messages in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+from killed import STEPS, daemon
+from stage import SITE, Analyzer, Lis, Stage, eventually, free_port, message
+
+from labmw.store.checking import check
+from labmw.store.schema import FINAL_STATES
+
+from .outcome import Outcome
+
+IN_FLIGHT = 24
+
+
+async def kills(folder: Path, url: str, count: int, seed: int) -> tuple[Outcome, Counter[str]]:
+    """Kill so often; what was acknowledged and is lost, what is twice, and how often each step was hit."""
+    chance = random.Random(seed)
+    hit: Counter[str] = Counter()
+    stage = Stage(folder, free_port(), free_port(), url=url).build([])
+    analyzer, sending = Analyzer(stage.analyzer_port), set[asyncio.Task[None]]()
+    everything: list[str] = []
+    async with Lis(stage.lis_port) as lis:
+        for round_ in range(count):
+            tubes = [f"K{round_}-{place}" for place in range(IN_FLIGHT)]
+            await asyncio.to_thread(stage.expect, tubes)
+            everything += tubes
+            step = chance.choice(STEPS)
+            async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2)) as process:
+                for tube in tubes:
+                    sending.add(asyncio.create_task(analyzer.send(tube, message(tube), until=600)))
+                try:
+                    async with asyncio.timeout(60):
+                        await process.wait()
+                    hit[step] += 1
+                except TimeoutError:
+                    hit[f"{step} (not reached)"] += 1
+        async with daemon(stage):
+            await asyncio.gather(*sending)
+            unfinished = "SELECT count(*) FROM result WHERE state IN ('verify', 'released')"
+            await eventually(lambda: stage.ask(unfinished) == [(0,)], within=300)
+            await eventually(lambda: len(lis.values) >= len(everything), within=60)
+    return outcome("kill -9", stage, analyzer.acknowledged, lis, f"{count} kills"), hit
+
+
+def outcome(name: str, stage: Stage, acknowledged: list[str], lis: Lis, detail: str) -> Outcome:
+    """Count: the analyzer's side, the store's, and the LIS's."""
+    states = {str(tube): str(state) for tube, state in stage.ask("SELECT specimen, state FROM result WHERE main = 1")}
+    lost = [tube for tube in acknowledged if states.get(tube) not in FINAL_STATES]
+    doubled = len(stage.ask("SELECT key FROM result GROUP BY site, key HAVING count(*) > 1"))
+    doubled += len(lis.values) - len(set(lis.values))
+    faults = sum(one.faults for one in check(stage.url or f"sqlite:///{stage.database}", SITE))
+    return Outcome(name, len(acknowledged), len(lost), doubled, faults, detail=detail)
