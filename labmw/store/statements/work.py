@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 
 from labmw.store.schema import work
 from labmw.store.statements.words import given, given_number, is_free
@@ -36,7 +36,21 @@ _POSTPONE: Final = (
     .values(due_at=given("due"), claimed_by=None, claimed_until=None)
     .returning(work.c.id)
 )
-_RELEASE: Final = update(work).where(work.c.site == given("at_site")).values(claimed_by=None, claimed_until=None)
+_claimed = work.alias("claimed")
+_begun = (
+    select(func.min(_claimed.c.id))
+    .where(_claimed.c.site == given("at_site"), _claimed.c.claimed_by.is_not(None))
+    .scalar_subquery()
+)
+_RELEASE: Final = (
+    update(work)
+    .where(work.c.site == given("at_site"), work.c.claimed_by.is_not(None))
+    .values(
+        claimed_by=None,
+        claimed_until=None,
+        attempts=case((work.c.id == _begun, work.c.attempts), else_=work.c.attempts - 1),
+    )
+)
 _BRING_FORWARD: Final = (
     update(work)
     .where(
@@ -82,5 +96,9 @@ def work_waiting(site: str) -> Step:
 
 
 def release_work(site: str) -> Step:
-    """Free every claim: for a process that starts as the only owner of its store, so that a dead one's work need not wait for its end."""
+    """Free every claim: for a process that starts as the only owner of its store, so that a dead one's work need not wait for its end.
+
+    Work is done in the order of its numbers: the oldest claim was under way when its process died, and its attempt counts. The others had
+    not been begun: theirs does not, or a few kills would make the rules give up on what they have never looked at.
+    """
     return Step(_RELEASE, {"at_site": site})

@@ -108,7 +108,8 @@ WHOLE = {
     "results_unfinished",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
-SMALL = {"ix_session_open", "ix_alert_open", "ix_quarantine_open", "ix_outbox_next", "work", "link_state"}
+# "claimed" is `work` once more, in `release_work`.
+SMALL = {"ix_session_open", "ix_alert_open", "ix_quarantine_open", "ix_outbox_next", "work", "claimed", "link_state"}
 
 
 def plan(file: Path, step: Step) -> str:
@@ -572,3 +573,20 @@ async def test_delivered_is_what_has_arrived_everywhere(laboratory: Laboratory) 
     for entry, arrived in ((first, []), (second, [row.id])):
         await laboratory.ask(statements.outbox_delivered(entry, at="t", receipt=b""))
         assert [one.id for one in await laboratory.ask(statements.results_arrived(entry))] == arrived
+
+
+async def test_a_kill_counts_against_the_work_that_was_under_way_alone(laboratory: Laboratory) -> None:
+    """The others were claimed with it and not begun: a few kills must not make the rules give up on them."""
+    entries = []
+    for _ in range(3):
+        message = await laboratory.message()
+        entries.append(await laboratory.add(schema.work, message=message, due_at="t1", created_at="t1"))
+    for kill in range(1, 4):
+        rows = await laboratory.ask(claim_work("t2", "t9"))
+        assert {row.id: row.attempts for row in rows} == {entries[0]: kill, entries[1]: 1, entries[2]: 1}
+        await laboratory.ask(statements.release_work(SITE))
+    await laboratory.ask(statements.finish_work(entries[0]))
+    await laboratory.ask(claim_work("t2", "t9"))
+    await laboratory.ask(statements.release_work(SITE))
+    rows = await laboratory.ask(claim_work("t2", "t9"))
+    assert {row.id: row.attempts for row in rows} == {entries[1]: 2, entries[2]: 1}
