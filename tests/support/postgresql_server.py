@@ -24,6 +24,7 @@ from labmw.store import migrate
 from labmw.store.aside import ask
 
 NAMES = itertools.count()
+GUARD = 'cat > /dev/null; kill -QUIT $0; while kill -0 $0; do sleep 0.1; done; rm -rf "$1"'
 
 
 def binaries() -> Path | None:
@@ -58,6 +59,7 @@ class PostgresqlServer:
             one.bind(("127.0.0.1", 0))
             self.port = int(one.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             for parent in (folder, *folder.parents):
                 if parent.owner() == "root" and parent != Path("/") and not parent.stat().st_mode & 0o001:
@@ -83,6 +85,9 @@ class PostgresqlServer:
                 [self._programs / "postgres", "-D", self.data, "-p", str(self.port)],
                 stdout=log, stderr=log, start_new_session=True, **self._as_nobody(),  # type: ignore[call-overload]
             )  # fmt: skip
+        # Should the tests be killed, the pipe ends, and the server with it.
+        guard = ["sh", "-c", GUARD, str(self._process.pid), str(self.folder)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         until = time.monotonic() + 30
         while not self._answers():
             if time.monotonic() > until or self._process.poll() is not None:
@@ -92,6 +97,7 @@ class PostgresqlServer:
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT at once and cleanly, SIGQUIT without a checkpoint, as after a crash."""
         process, self._process = self._process, None
+        self._unguard()
         if process is not None:
             process.send_signal(how)
             process.wait(30)
@@ -99,9 +105,16 @@ class PostgresqlServer:
     def cut(self) -> None:
         """Kill it and all its processes at once, as when the power goes."""
         process, self._process = self._process, None
+        self._unguard()
         assert process is not None
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
+
+    def _unguard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
 
     def make(self, template: str = "template0") -> str:
         """A new database; its name."""
