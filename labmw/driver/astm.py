@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from labmw.driver import places
-from labmw.driver.declaration import Driver
+from labmw.driver.declaration import PRACTICE, Driver
 from labmw.driver.plan import plan_of
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
 from labmw.driver.result import NOTHING, Above, RecordReader
@@ -31,7 +31,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         return _unreadable(message, driver, tuple(used))
     header = message.header
     sender = header.field(5) if header else ""
-    reason, facts = _doubt(driver, sender)
+    reason, facts = _doubt(driver, sender, header.field(12) if header else "")
     control = places.is_control_header(header, driver)
     reader = RecordReader(
         driver, plan_of(driver, message.delimiters), zone, (reason, facts), control, driver.name != ANY
@@ -73,12 +73,14 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     )
 
 
-def _doubt(driver: Driver, sender: str) -> tuple[str, Facts]:
+def _doubt(driver: Driver, sender: str, processing: str) -> tuple[str, Facts]:
     """Why a message cannot be trusted whole although it can be read."""
     if driver.rivals:
         return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
     if driver.name == ANY:
         return "unknown-sender", (("sender", sender or "-"),)
+    if driver.practice and processing.strip() in PRACTICE:
+        return "not-production", (("processing", processing.strip()),)
     return "", ()
 
 

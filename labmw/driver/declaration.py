@@ -107,6 +107,9 @@ class Control:
     position: str = ""  # regular expression on O.4, the instrument's own specimen field
 
 
+PRACTICE = frozenset({"T", "D"})
+"""LIS02-A2 H.12 and HL7 table 0103: training and debugging. What was measured then is no patient's, whatever tube it names."""
+
 STANDARD_FLAGS: Mapping[str, Flag] = {
     "L": Flag.LOW, "H": Flag.HIGH, "LL": Flag.CRITICAL_LOW, "HH": Flag.CRITICAL_HIGH,
     "<": Flag.BELOW_RANGE, ">": Flag.ABOVE_RANGE, "N": Flag.NORMAL, "A": Flag.ABNORMAL,
@@ -170,6 +173,9 @@ class Driver:
     encodings: tuple[str, ...] = ()  # tried first, in this order, for text beyond ASCII; `encoding` when none fits
     tolerances: Tolerances = STRICT
     control: Control = Control()
+    practice: bool = (
+        True  # H.12 or MSH-11 = T or D is training or debugging; False for a family that writes them of patients too
+    )
     split: SplitRule | None = None
     main: Callable[[TestId, str], bool] | None = None  # (test, status) -> is this the reportable result
     accepts_status: frozenset[str] = frozenset({"F", "V", "R", "C", "W", "P", ""})
