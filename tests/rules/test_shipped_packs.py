@@ -1,4 +1,4 @@
-"""The three example packs: they load, their examples hold, and they know the tests and units of the shipped drivers."""
+"""The four example packs: they load, their examples hold, and they know the tests and units of the shipped drivers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRIVERS: list[Driver] = [
 
 def test_they_load_and_judge_nothing_until_signed() -> None:
     assert BROKEN == ()
-    assert {pack.id for pack in PACKS} == {"chemistry", "haematology", "immunoassay"}
+    assert {pack.id for pack in PACKS} == {"chemistry", "coagulation", "haematology", "immunoassay"}
     unsigned = Packs.of(PACKS, ())
     assert unsigned.active == ()
     assert {one.code for one in unsigned.inactive} == {"pack-unsigned"}
