@@ -53,8 +53,10 @@ def _identity(driver: Driver) -> list[Trap]:
 
 def _numbers(form: NumberFormat) -> list[Trap]:
     found: list[Trap] = []
-    if form.decimal != "." or form.thousands:
-        found.append(("trap-decimal", (("decimal", form.decimal), ("thousands", form.thousands or "-"))))
+    if form.decimal != ".":
+        found.append(("trap-decimal", (("decimal", " ".join(form.decimal)),)))
+    if form.thousands:
+        found.append(("trap-thousands", (("thousands", form.thousands),)))
     if form.decimals is not None:
         found.append(("trap-decimals", (("decimals", str(form.decimals)),)))
     if form.exponent:

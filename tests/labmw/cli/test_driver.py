@@ -80,7 +80,7 @@ def test_traps_are_those_of_the_declaration() -> None:
 def test_one_driver_on_the_screen_in_french() -> None:
     done = labmw("show", "cepheid-genexpert", "-l", "fr")
     assert done.returncode == 0
-    for said in ("Pièges", "20447-9", "{copies}/mL", "séparateur de milliers", "astm/genexpert/qual-detected.astm"):
+    for said in ("Pièges", "20447-9", "{copies}/mL", "Séparateur décimal : . ,", "astm/genexpert/qual-detected.astm"):
         assert said in done.stdout
 
 
