@@ -42,6 +42,7 @@ class Known:
     orders: frozenset[tuple[str, str]]  # (specimen, loinc)
     materials: frozenset[str]  # registered control materials
     earlier: Mapping[str, Sequence[Earlier]]  # by identity
+    cancelled: frozenset[tuple[str, str]] = frozenset()  # ordered, and taken back since
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def _place(
         return Placement(key, DETAIL, patient=patient)
     if (read.specimen, read.loinc) not in known.orders:
         facts = (("specimen", read.specimen), ("test", read.test_name or read.code))
-        return Placement(key, QUARANTINED, "no-order", facts, patient)
+        taken_back = (read.specimen, read.loinc) in known.cancelled
+        return Placement(key, QUARANTINED, "cancelled-order" if taken_back else "no-order", facts, patient)
     return Placement(key, VERIFY, patient=patient)
 
 

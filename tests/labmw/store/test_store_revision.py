@@ -56,8 +56,8 @@ async def test_a_newer_store_is_refused_everywhere(url: str, file: Path) -> None
 async def test_an_older_store_is_not_used_before_it_is_migrated(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labmw.store.revision.REVISION", "0002")
-    with pytest.raises(StoreError, match=r"needs 0002; start `labmw serve` once"):
+    monkeypatch.setattr("labmw.store.revision.REVISION", "9998")
+    with pytest.raises(StoreError, match=r"needs 9998; start `labmw serve` once"):
         await SqliteStore(url).start()
 
 
