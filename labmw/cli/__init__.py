@@ -17,6 +17,7 @@ COMMANDS = {
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
     "decode": "Show what captures say, without a daemon or a store.",
+    "driver": "List the drivers and show what each knows.",
     "hl7": "Check HL7 messages against LAW, LTW or ILW, and show them with field names.",
     "demo": "Play a morning in the laboratory and count the results.",
 }

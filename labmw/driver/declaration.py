@@ -136,6 +136,7 @@ class Driver:
     version: str = "1"
     evidence: Evidence = Evidence.UNVERIFIED
     specimen: Field = Field("O", 3, 1)
+    specimen_or: tuple[Field, ...] = ()  # tried in turn where `specimen` is empty
     test: Field = Field("R", 3, 4)
     value: Field = Field("R", 4)
     value_or: Field | None = (
