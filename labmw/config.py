@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 
 from labmw.errors import ConfigError
+from labmw.tls import settings as tls_settings
+from labmw.tls.settings import Tls
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,6 +70,7 @@ class Link(_Strict, frozen=True):
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
+    tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
@@ -80,6 +83,7 @@ class Lis(_Strict, frozen=True):
     """The LIS that receives results over MLLP."""
 
     connect: str
+    tls: Tls | None = None
     name: str = "LIS"
     facility: str = ""
     sending_application: str = "LABMW"
@@ -158,6 +162,9 @@ def _resolved(config: Config, folder: Path) -> Config:
     def found(text: str) -> str:
         return str(folder / text) if text else ""
 
+    def secured(one: Link | Lis) -> dict[str, Tls | None]:
+        return {"tls": one.tls.resolved(found) if one.tls else None}
+
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
     scheme, slashes, place = config.store.url.partition(":///")
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
@@ -166,6 +173,8 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
+        lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
     )
 
 
@@ -207,6 +216,10 @@ def _check(file: str, config: Config) -> None:
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link)
+        if link.tls:
+            if link.serial:
+                raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
+            tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(
@@ -221,6 +234,8 @@ def _check(file: str, config: Config) -> None:
     _check_bounds(file, config)
     if config.lis:
         address(file, "lis.connect", config.lis.connect)
+        if config.lis.tls:
+            tls_settings.check(file, "lis.tls", config.lis.tls, listens=False)
         if config.lis.name in seen:
             raise ConfigError(
                 file, "lis.name", f"is used by link[{seen[config.lis.name]}] too", "give the LIS a name of its own"
