@@ -36,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0001"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0002"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
@@ -150,16 +150,71 @@ specimen = Table(
     Index(None, "site", "patient"),
 )  # fmt: skip
 
+# One test asked for on one tube. States: open, cancelled (by whoever ordered it), done (a result of it was taken in). `message` is the row of the
+# message that ordered or last changed it, `updated_at` when: how fresh the order feed is, and what a line that is told of new work looks for.
 order = Table(
     "order", metadata,
     _id(), *_must("site", "specimen", "loinc"), *_may("placer", "filler"), Column("priority", Text, nullable=False, server_default="R"),
     *_later("ordered_at"), Column("state", Text, nullable=False, server_default="open"),
+    *_may("test_name"), Column("message", _BIG), *_later("updated_at"),
     UniqueConstraint("site", "specimen", "loinc", "placer"),
+    Index(None, "site", "updated_at"),
+)  # fmt: skip
+
+# One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the
+# wire, never used again. What is still to be said to the analyzer is in `wanted` (NW new work, CA cancel); `control_id` names the message that said it
+# last, and `waits` is 1 as long as that one has no reply. States (labmw.lab.awos):
+# planned, broadcast, accepted, refused, in-process, resulted, cancelled, unable (to cancel), not-performed.
+awos = Table(
+    "awos", metadata,
+    _id(), *_must("site", "awos", "link"), *_may("specimen", "patient", "loinc", "code", "test_name"), _refers("order", "order.id", nullable=True),
+    Column("priority", Text, nullable=False, server_default="R"), *_must("state"), *_may("wanted", "control_id"), _number("waits", 0), _number("sends", 0),
+    *_may("reason", "parent"), *_must("created_at"), *_later("queried_at", "broadcast_at", "answered_at", "resulted_at", "closed_at"), *_must("updated_at"),
+    UniqueConstraint("site", "awos"),
+    Index(None, "site", "specimen"),
+    Index(None, "order"),
+    Index("ix_awos_control_id", "site", "control_id", **_where("control_id <> ''")),
+    Index("ix_awos_wanted", "site", "link", "id", **_where("wanted <> ''")),
+    Index("ix_awos_waits", "site", "link", "id", **_where("waits = 1")),
+)  # fmt: skip
+
+# Which results an AWOS has brought, with OBX-11 as sent.
+awos_result = Table(
+    "awos_result", metadata,
+    _id(), *_must("site"), _refers("awos", "awos.id"), _refers("result", "result.id"), _refers("message", "message.id"), *_may("status"),
+    UniqueConstraint("site", "awos", "result"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# With what a result was measured, as the analyzer says: the `device` (OBX-18), and by table 0384 reagents (SR, MR), calibrators (RC), consumables, with lot
+# and expiry as sent (INV). By `lot` a recalled reagent leads to its results.
+contribution = Table(
+    "contribution", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_may("name", "lot", "expiry", "status"),
+    UniqueConstraint("site", "result", "kind", "name", "lot"),
+    Index(None, "result"),
+    Index("ix_contribution_site_lot", "site", "lot", **_where("lot <> ''")),
+)  # fmt: skip
+
+# Where a tube was last seen: on a rack or a tray (`kind`), as analyzers have told. How a query by rack or tray is answered.
+tube_place = Table(
+    "tube_place", metadata,
+    _id(), *_must("site", "kind", "carrier"), *_may("position"), *_must("specimen", "link", "seen_at"),
+    UniqueConstraint("site", "kind", "carrier", "position"),
+)  # fmt: skip
+
+# Tubes that an analyzer asked about when nobody could say whether there is work: to be presented again once orders are known.
+re_present = Table(
+    "re_present", metadata,
+    _id(), *_must("site", "link", "specimen"), *_may("reason"), *_must("asked_at"), _number("times", 1), *_later("closed_at"),
+    UniqueConstraint("site", "link", "specimen"),
+    Index("ix_re_present_open", "site", "asked_at", **_where("closed_at IS NULL")),
 )  # fmt: skip
 
 # --- results --------------------------------------------------------------------------------------------------------------
 
-# One value of one test; every run is kept. `key` is `ResultKey.text()`, `identity` the same without the run; `record` and `ordinal` say where in the message it stands.
+# One value of one test; every run is kept. `key` is `ResultKey.text()`, `identity` the same without the run: with its run it says as much as the key, and
+# its index answers "which runs are there?" too. `record` and `ordinal` say where in the message it stands. Ten rows a message: an index costs.
 result = Table(
     "result", metadata,
     _id(), *_must("site", "key", "identity"), _refers("message", "message.id"), _number("record", 0), _number("ordinal", 0),
@@ -167,11 +222,10 @@ result = Table(
     *_later("number"), *_may("comparator", "unit", "unit_raw", "range_raw", "flags_raw"), *_json("flags", empty="[]"), *_may("status", "operator", "completed_raw"),
     *_later("completed_at"), *_must("received_at"), _number("main", 1), *_may("serum_index"), *_json("comments", empty="[]"),
     *_may("driver", "driver_version", "mapping_version", "analyzer_software", "software_version"), *_must("state"),
-    UniqueConstraint("site", "key"),
-    Index(None, "site", "identity"),
+    UniqueConstraint("site", "identity", "run"),
     Index(None, "message"),
     Index(None, "site", "specimen", "code"),
-    Index(None, "site", "patient", "loinc", "completed_at"),
+    Index("ix_result_history", "site", "patient", "loinc", "completed_at", **_where("state IN ('released', 'delivered')")),
     Index(None, "site", "state"),
 )  # fmt: skip
 

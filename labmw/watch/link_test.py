@@ -42,7 +42,7 @@ def names_of(config: Config) -> list[str]:
 def running(config: Config, name: str) -> Finding | None:
     """A running labmw has the line: many analyzers bear one connection, and would hang up on the one that works."""
     found = place_of(config, name)
-    if isinstance(found, Lis) or found is None or not found.connect:
+    if isinstance(found, Lis) or found is None or not (found.connect or found.orders):
         return None
     try:
         process = holder(config.store.url)
@@ -58,15 +58,17 @@ async def test(config: Config, name: str, now: datetime) -> AsyncIterator[Findin
     if isinstance(found, Link) and not found.connect:
         for finding in _listens(config, found, now):
             yield finding
-        return
-    if found.tls:
+        if not found.orders:
+            return
+    elif found.tls:
         usable = True
         for finding in of_one(name, found.tls, now, server=False):
             usable = usable and finding.code != "certificate-unusable"
             yield finding
         if not usable:
             return
-    host, port = address("the configuration", f"{name}.connect", found.connect)
+    place = found.connect or (found.orders if isinstance(found, Link) else "")  # LAW: orders on a second connection
+    host, port = address("the configuration", name, place)
     known = await _known(name, host, port)
     yield known
     if known.code == "link-name-good":

@@ -212,6 +212,7 @@ def test_paths_of_tls_start_at_the_file(tmp_path: Path) -> None:
         (GOOD.replace("[lis]", 'tls = { trusted = "ca.pem" }\n[lis]'), "link[0] (xn).tls.certificate"),
         (GOOD.replace("[lis]", 'tls = { certificate = "c.pem" }\n[lis]'), "link[0] (xn).tls.trusted"),
         (GOOD + "tls = {}\n", "lis.tls.trusted"),
+        (GOOD.replace("[lis]", 'driver = "law"\nprotocol = "law"\norders = "127.0.0.1:1"\ntls = { certificate = "c.pem", mutual = false }\n[lis]'), "link[0] (xn).tls.trusted"),
         (GOOD.replace('listen = "127.0.0.1:4001"', 'serial = { device = "/dev/x" }\ntls = { trusted = "ca.pem" }'), "link[0] (xn).tls"),
         (GOOD + 'tls = { trusted = "ca.pem", verify = false }\n', "lis.tls"),
         (GOOD + 'tls = { trusted = "ca.pem", minimum = "1.1" }\n', "lis.tls.minimum"),

@@ -205,6 +205,16 @@ def test_a_link_that_listens_is_tested_as_far_as_it_can_be(authority: Authority,
         assert found(config, "hears") == (0, ["certificate-good", "link-test-listens"])
 
 
+def test_the_second_connection_of_law_is_dialled_too(tmp_path: Path) -> None:
+    with listener() as port:
+        law = f'driver = "law"\nprotocol = "law"\nlisten = "{HOST}:{free_port()}"\norders = "{HOST}:{port}"'
+        config = configured(tmp_path, f'[[link]]\nname = "two"\n{law}')
+        assert found(config, "two") == (
+            0,
+            ["link-test-nobody", "link-name-good", "link-connect-good", "link-test-plain"],
+        )
+
+
 def test_a_serial_port_has_no_network(tmp_path: Path) -> None:
     config = configured(tmp_path, '[[link]]\nname = "cable"\nserial = { device = "/dev/ttyUSB0" }')
     assert found(config, "cable") == (0, ["link-test-serial"])
