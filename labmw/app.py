@@ -46,8 +46,12 @@ from labmw.line.received import Received
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
+from labmw.metrics import CERTIFICATE_ENDS
 from labmw.store import open_store, schema, statements
 from labmw.store.transaction import Store, Transaction
+from labmw.tls.credentials import Credentials
+from labmw.tls.settings import Tls
+from labmw.watch.certificates import ends_of
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
 from protocols.astm.datalink import Role
@@ -64,6 +68,7 @@ log = structlog.get_logger("labmw.app")
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
+CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
 
@@ -89,6 +94,7 @@ class Laboratory:
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outbox: Outbox | None = field(init=False, default=None)
+    _credentials: list[tuple[str, Credentials]] = field(init=False, default_factory=list)
 
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
@@ -141,6 +147,8 @@ class Laboratory:
         self._open_links(intake)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
+        if self._credentials:
+            self._spawn(self._tasks, "certificates", self._watch_certificates())
         log.info(
             "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
         )
@@ -181,14 +189,16 @@ class Laboratory:
                 health.trouble("driver", why=str(error))
                 log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
                 continue
-            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper)
+            tls = self._credentials_of(link.name, link.tls, server=bool(link.listen))
+            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper, tls)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
                 self._spawn(self._lines, f"orders {link.name}", self._broadcasters[link.name].run())
             if link.orders:  # a second connection, which labmw opens (LAW's other topology)
                 second = msgspec.structs.replace(link, listen="", connect=link.orders)
-                orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper)
+                tls = self._credentials_of(link.name, link.tls, server=False)
+                orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper, tls)
                 self._spawn(self._lines, f"orders of {link.name}", orders.run())
 
     def _converse(
@@ -308,7 +318,11 @@ class Laboratory:
             return None
         host, port = address("the configuration", "lis.connect", lis.connect)
         health = self._health_of(lis.name)
-        sender = MllpSender(host, port, patience=lis.ack_timeout)
+        tls = self._credentials_of(lis.name, lis.tls, server=False)
+        sender = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
+        if lis.tls:
+            warn_days = lis.tls.warn_days
+            sender.met = lambda certificate: health.met(certificate, warn_days)
         report = LisReport(
             self.config.site.id,
             lis.sending_application,
@@ -332,6 +346,38 @@ class Laboratory:
         )
 
     # --- telling ----------------------------------------------------------------------------------------------------------
+
+    def _credentials_of(self, name: str, tls: Tls | None, *, server: bool) -> Credentials | None:
+        """What a line or destination speaks TLS with; files that cannot be used are told, and looked at again and again."""
+        if tls is None:
+            return None
+        credentials = Credentials(tls, server=server)
+        credentials.refresh()
+        if credentials.problem:
+            log.error("certificate files cannot be used", link=name, why=credentials.problem)
+        self._credentials.append((name, credentials))
+        return credentials
+
+    def _look_at_certificates(self) -> None:
+        """Take renewed certificates, tell those that cannot be used, and show until when each is valid."""
+        problems: dict[str, str] = {}
+        for name, credentials in self._credentials:
+            if credentials.refresh():
+                log.info("renewed certificate files are in use; open connections keep the old ones", link=name)
+            problems[name] = problems.get(name) or credentials.problem
+            for whose, ends in ends_of(credentials.tls).items():
+                CERTIFICATE_ENDS.labels(name, whose).set(ends.timestamp())
+        for name, why in problems.items():
+            health = self._health_of(name)
+            if why:
+                health.trouble("certificate-files", why=why)
+            else:
+                health.well("certificate-files")
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            self._look_at_certificates()
+            await asyncio.sleep(CERTIFICATES_EVERY)
 
     def _health_of(self, name: str) -> LinkHealth:
         if name not in self._health:

@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 
 from labmw.errors import ConfigError
+from labmw.tls import settings as tls_settings
+from labmw.tls.settings import Tls
 from protocols.hl7.profile import PERSONALITIES
 
 
@@ -69,6 +71,7 @@ class Link(_Strict, frozen=True):
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
+    tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
@@ -91,6 +94,7 @@ class Lis(_Strict, frozen=True):
     """The LIS that receives results over MLLP."""
 
     connect: str
+    tls: Tls | None = None
     name: str = "LIS"
     facility: str = ""
     sending_application: str = "LABMW"
@@ -176,6 +180,9 @@ def _resolved(config: Config, folder: Path) -> Config:
     def found(text: str) -> str:
         return str(folder / text) if text else ""
 
+    def secured(one: Link | Lis) -> dict[str, Tls | None]:
+        return {"tls": one.tls.resolved(found) if one.tls else None}
+
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
     scheme, slashes, place = config.store.url.partition(":///")
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
@@ -184,6 +191,8 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
+        lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
     )
 
 
@@ -225,6 +234,12 @@ def _check(file: str, config: Config) -> None:
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link)
+        if link.tls:
+            if link.serial:
+                raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
+            tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
+            if link.orders:  # the second connection is dialled
+                tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
         if link.protocol == "law":
             _check_law(file, key, link)
         place = link.serial.device if link.serial else link.listen
@@ -241,6 +256,8 @@ def _check(file: str, config: Config) -> None:
     _check_bounds(file, config)
     if config.lis:
         address(file, "lis.connect", config.lis.connect)
+        if config.lis.tls:
+            tls_settings.check(file, "lis.tls", config.lis.tls, listens=False)
         if config.lis.name in seen:
             raise ConfigError(
                 file, "lis.name", f"is used by link[{seen[config.lis.name]}] too", "give the LIS a name of its own"

@@ -24,6 +24,12 @@ TOLERANCES = Counter(
     "labmw_tolerances_used", "Deviations from the standard that a named tolerance let pass", ["link", "tolerance"]
 )
 CONNECTIONS_REFUSED = Counter("labmw_connections_refused", "Connections closed on arrival, by cause", ["link", "cause"])
+CERTIFICATE_ENDS = Gauge(
+    "labmw_certificate_ends_seconds",
+    "Unix time at which a certificate ends: our own, the first to end of those trusted, the peer's",
+    ["link", "whose"],
+    multiprocess_mode="mostrecent",
+)
 RESULTS = Counter("labmw_results", "Results taken in, by state after intake", ["link", "state"])
 QUARANTINED = Counter("labmw_quarantined", "Results and messages quarantined, by reason", ["link", "reason"])
 VERDICTS = Counter("labmw_verdicts", "Verdicts of auto-validation", ["link", "verdict"])

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -125,7 +126,7 @@ class Outbox:
         try:
             acknowledgment, raw = await self.sender.deliver(row.control_id, payload)
         except Unreachable as error:
-            self._down("lis-unreachable", str(error))
+            self._down("lis-unreachable", str(error), error.reason)
             DELIVERIES.labels(self.destination, "unreachable").inc()
             await self.store.run(self._give_back([row], stamp(self.clock.now()), str(error)))
             return False
@@ -204,9 +205,9 @@ class Outbox:
                 return  # the next attempt will be acknowledged again
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _down(self, code: str, why: str) -> None:
+    def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
         self.failures += 1
-        self.trouble(code, {"destination": self.destination, "why": why})
+        self.trouble(code, {**reason, "destination": self.destination, "why": why})
         if self.failures == 1:
             log.error("destination does not take messages; they wait", destination=self.destination, why=why)
 

@@ -21,7 +21,9 @@ STUCK = timedelta(seconds=60)  # a step of a result's life takes well under a se
 SILENT = timedelta(hours=12)  # a line that has not said anything since yesterday
 ALERTS_TOLD = 5  # tubes told one by one; further ones are listed
 
-_WEIGHTS = {"frames-refused": warning, "lis-silent": warning}  # every other trouble of a line stops it
+_WEIGHTS = dict.fromkeys(
+    ("frames-refused", "lis-silent", "unsafe", "peer-certificate-ends", "certificate-files"), warning
+)  # every other trouble of a line stops it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,21 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
             if states:
                 yield warning(name, "line-unknown", link=name)
             continue
-        told = list(_told(row))
+        told = list(_told(row, telling))
         yield from told
         if not told and name in {link.name for link in config.link}:
             yield from _quiet(row, telling)
 
 
-def _told(row: Row) -> Iterator[Finding]:
+def _told(row: Row, telling: Telling) -> Iterator[Finding]:
     """Say what the line itself has noted."""
     facts: Mapping[str, Mapping[str, str]] = json.loads(row.facts)
     for code in filter(None, row.trouble.split(",")):
         weigh = _WEIGHTS.get(code, error)
-        yield weigh(row.link, code, **{"link": row.link, **facts.get(code, {})})
+        told = dict(facts.get(code, {}))
+        if "reason" in told:  # why, in the language of whoever reads
+            told["why"] = say(told["reason"], telling.language, **told)
+        yield weigh(row.link, code, **{"link": row.link, **told})
 
 
 def _quiet(row: Row, telling: Telling) -> Iterator[Finding]:

@@ -186,3 +186,37 @@ def test_the_example_is_what_it_claims(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "deploy" / "labmw.toml"
     config = load(example)
     assert config.link
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------------------
+
+
+def test_paths_of_tls_start_at_the_file(tmp_path: Path) -> None:
+    secured = GOOD.replace(
+        '[lis]', 'tls = { certificate = "tls/c.pem", key = "/etc/k.pem", trusted = "ca.pem" }\n[lis]\ntls = { trusted = "ca.pem" }'
+    )  # fmt: skip
+    config = load(write(tmp_path, secured))
+    tls = config.link[0].tls
+    assert tls is not None
+    assert (tls.certificate, tls.key, tls.trusted) == (f"{tmp_path}/tls/c.pem", "/etc/k.pem", f"{tmp_path}/ca.pem")
+    assert config.lis is not None
+    assert config.lis.tls is not None
+    assert (config.lis.tls.trusted, config.lis.tls.certificate) == (f"{tmp_path}/ca.pem", "")
+    plain = load(write(tmp_path, GOOD))
+    assert (plain.link[0].tls, plain.lis.tls if plain.lis else 1) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (GOOD.replace("[lis]", 'tls = { trusted = "ca.pem" }\n[lis]'), "link[0] (xn).tls.certificate"),
+        (GOOD.replace("[lis]", 'tls = { certificate = "c.pem" }\n[lis]'), "link[0] (xn).tls.trusted"),
+        (GOOD + "tls = {}\n", "lis.tls.trusted"),
+        (GOOD.replace("[lis]", 'driver = "law"\nprotocol = "law"\norders = "127.0.0.1:1"\ntls = { certificate = "c.pem", mutual = false }\n[lis]'), "link[0] (xn).tls.trusted"),
+        (GOOD.replace('listen = "127.0.0.1:4001"', 'serial = { device = "/dev/x" }\ntls = { trusted = "ca.pem" }'), "link[0] (xn).tls"),
+        (GOOD + 'tls = { trusted = "ca.pem", verify = false }\n', "lis.tls"),
+        (GOOD + 'tls = { trusted = "ca.pem", minimum = "1.1" }\n', "lis.tls.minimum"),
+    ],
+)  # fmt: skip
+def test_tls_that_cannot_work_is_refused(text: str, key: str, tmp_path: Path) -> None:
+    assert refused(tmp_path, text).key == key
