@@ -193,6 +193,7 @@ class HilIndices:
     haemolysis: Decimal | None = None
     icterus: Decimal | None = None
     lipaemia: Decimal | None = None
+    beyond: frozenset[str] = frozenset()  # the names of those that were sent as `>500`: more than the number
 
 
 @dataclass(frozen=True, slots=True)
