@@ -173,3 +173,16 @@ def test_x800_says_by_a_status_that_there_is_no_result_and_names_its_controls_be
     assert (control.kind, control.results[0].specimen) == ("qc-result", "HxV H (+) C")
     assert told(control.results[0]) == ("70241-5", "1310000", "{copies}/mL", "")
     assert composed("roche-cobas-x800", "composed-query.hl7").specimens == ("LAB0000307",)
+
+
+def test_bf6900_knows_a_parameter_by_number_and_name_together() -> None:
+    found = {one.analyte or one.code: one for one in composed("dirui-bf6900", "composed-cbc.hl7").results}
+    assert told(found["2018"]) == ("789-8", "4.61", "10*12/L", "")
+    assert (told(found["2019"]), found["2019"].flags) == (("718-7", "128", "g/L", ""), frozenset({Flag.LOW}))
+    assert found["2028"].problem == "unit-mismatch"  # a PDW in per cent is not the one in femtolitres
+    assert [found[code].main for code in ("2001", "2004", "2005", "2101")] == [False] * 4
+    others = composed("dirui-bf6900", "composed-other-numbers.hl7").results
+    assert [one.problem for one in others] == ["unknown-code"] * 3
+    assert not any(one.main for one in composed("dirui-bf6900", "composed-control.hl7").results)
+    (anonymous,) = composed("dirui-bf6900", "composed-no-barcode.hl7").results
+    assert anonymous.problem == "no-specimen"  # OBR-2 is the analyzer's own count
