@@ -161,6 +161,7 @@ class Driver:
     materials: frozenset[str] = frozenset()
     tests: Mapping[str, Test] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    powers: bool = False  # a unit 10*n.u multiplies: 130 in 10*2.{copies}/mL are 13000 {copies}/mL
     details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unreported: frozenset[str] = frozenset()  # codes that are kept and shown, and never reported on their own
     flags: Mapping[str, Flag] = field(default_factory=lambda: STANDARD_FLAGS)
@@ -224,7 +225,7 @@ class Hl7Driver(Driver):
     unreported_orders: frozenset[str] = (
         frozenset()
     )  # OBR-4 of what was computed or typed in: kept and shown, never reported
-    utc: bool = False  # date-times are UTC, and their offset is still to be added (Roche x800, protocol notes C.5)
+    utc: bool = False  # date-times are UTC, also those without an offset, which is still to be added (Roche x800, protocol notes C.5)
     accepts_status: frozenset[str] = frozenset({"F", "C"})  # OBX-11, table 0085
     preliminary: frozenset[str] = frozenset({"P"})
     traced: frozenset[str] = frozenset()  # OBX-11 of runs that are no candidates, sent for traceability (R in IHE LAW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from labmw.driver.declaration import PRACTICE, Driver, Field, Hl7Driver
@@ -62,7 +63,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         driver=driver,
         menu=menu_of(driver, message),
         header=header,
-        zone=zone if driver.utc else zone_of_message(header.component(7), zone),
+        zone=UTC if driver.utc else zone_of_message(header.component(7), zone),
         doubt=doubt,
         controls=controls,
         ordering=kind == "order",

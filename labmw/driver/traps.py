@@ -83,6 +83,8 @@ def _values(driver: Driver) -> list[Trap]:
     if driver.units:
         units = ", ".join(f"{sent or '-'} → {meant}" for sent, meant in driver.units.items())
         found.append(("trap-units", (("units", units),)))
+    if driver.powers:
+        found.append(("trap-powers", ()))
     if driver.loinc_sent is not None:
         found.append(("trap-loinc-sent", (("place", shown(driver.loinc_sent)),)))
     if driver.alarm is not None:

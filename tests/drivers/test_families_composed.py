@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -148,3 +149,40 @@ def test_dca_takes_the_identifier_that_was_scanned() -> None:
     ]
     assert (reading.specimens, reading.results[0].time) == (("LAB0000191",), "20260310151030")
     assert composed("siemens-dca-vantage", "composed-below-range.astm").results[0].flags == {Flag.BELOW_RANGE}
+
+
+def test_x800_multiplies_by_the_power_of_ten_in_the_unit_and_knows_a_target_by_its_assay() -> None:
+    load, cycles, controls = composed("roche-cobas-x800", "composed-viral-load.hl7").results
+    assert told(load) == ("70241-5", "53200", "{copies}/mL", "")
+    assert load.completed == datetime(2026, 3, 9, 17, 29, 20, tzinfo=UTC)  # sent without an offset, and still UTC
+    assert (cycles.main, controls.main) == (False, False)
+    hbv, hcv, cmv = composed("roche-cobas-x800", "composed-hepatitis.hl7").results
+    assert told(hbv) == ("42595-9", "12.5", "[IU]/mL", "")
+    assert (hcv.value, hcv.problem) == ("Target Not Detected", "")
+    assert (cmv.problem, cmv.flags) == ("value-missing", frozenset({Flag.BELOW_RANGE}))
+    screening = composed("roche-cobas-x800", "composed-screening.hl7").results
+    assert [one.problem for one in screening] == ["unknown-code"] * 3
+    assert [one.flags for one in screening] == [frozenset(), frozenset({Flag.ABNORMAL}), frozenset()]
+    assert composed("roche-cobas-x800", "composed-card.hl7").results[0].problem == "other-material"
+
+
+def test_x800_says_by_a_status_that_there_is_no_result_and_names_its_controls_beside_an_empty_tube() -> None:
+    for file in ("composed-invalid.hl7", "composed-cancelled.hl7"):
+        assert composed("roche-cobas-x800", file).results[0].problem == "not-performed"
+    control = composed("roche-cobas-x800", "composed-control.hl7")
+    assert (control.kind, control.results[0].specimen) == ("qc-result", "HxV H (+) C")
+    assert told(control.results[0]) == ("70241-5", "1310000", "{copies}/mL", "")
+    assert composed("roche-cobas-x800", "composed-query.hl7").specimens == ("LAB0000307",)
+
+
+def test_bf6900_knows_a_parameter_by_number_and_name_together() -> None:
+    found = {one.analyte or one.code: one for one in composed("dirui-bf6900", "composed-cbc.hl7").results}
+    assert told(found["2018"]) == ("789-8", "4.61", "10*12/L", "")
+    assert (told(found["2019"]), found["2019"].flags) == (("718-7", "128", "g/L", ""), frozenset({Flag.LOW}))
+    assert found["2028"].problem == "unit-mismatch"  # a PDW in per cent is not the one in femtolitres
+    assert [found[code].main for code in ("2001", "2004", "2005", "2101")] == [False] * 4
+    others = composed("dirui-bf6900", "composed-other-numbers.hl7").results
+    assert [one.problem for one in others] == ["unknown-code"] * 3
+    assert not any(one.main for one in composed("dirui-bf6900", "composed-control.hl7").results)
+    (anonymous,) = composed("dirui-bf6900", "composed-no-barcode.hl7").results
+    assert anonymous.problem == "no-specimen"  # OBR-2 is the analyzer's own count
