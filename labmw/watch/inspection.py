@@ -128,7 +128,11 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
 def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Finding]:
     if link.driver != "auto":
         try:
-            registry.named(link.driver)
+            driver = registry.named(link.driver)
+            if driver.protocol != ("hl7" if link.protocol == "law" else link.protocol):
+                raise DriverError(
+                    f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
+                )
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     try:

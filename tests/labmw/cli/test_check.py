@@ -113,6 +113,15 @@ def test_a_broken_driver_file_is_named_and_the_others_are_counted_on(house: Hous
     assert "acme.py:1" in broken["sentence"] and "ZeroDivisionError" in broken["sentence"]
 
 
+def test_a_driver_of_another_protocol_than_the_links_is_an_error(house: House) -> None:
+    line = '[[link]]\nname = "other"\nlisten = "127.0.0.1:0"\ndriver = "law"\n'
+    house.config.write_text(house.config.read_text() + line)
+    code, found = findings(house)
+    assert code == 1
+    (wrong,) = [one for one in found["findings"] if one["weight"] == "error"]
+    assert "'law' reads hl7 and the link speaks astm" in wrong["sentence"]
+
+
 def test_a_broken_rule_pack_and_unreadable_signatures_are_errors(house: House) -> None:
     (house.folder / "pack").mkdir()
     (house.folder / "pack" / "pack.toml").write_text("[pack\n")
