@@ -186,3 +186,11 @@ def test_bf6900_knows_a_parameter_by_number_and_name_together() -> None:
     assert not any(one.main for one in composed("dirui-bf6900", "composed-control.hl7").results)
     (anonymous,) = composed("dirui-bf6900", "composed-no-barcode.hl7").results
     assert anonymous.problem == "no-specimen"  # OBR-2 is the analyzer's own count
+
+
+def test_pentra_believes_neither_its_sets_of_units_nor_its_loinc_codes() -> None:
+    reading = composed("horiba-pentra", "composed-cbc.astm")
+    assert reading.specimens == ("LAB0000411",)
+    assert {(one.loinc, one.ucum, one.problem) for one in reading.results} == {("", "", "unknown-code")}
+    assert [one.flags for one in reading.results][:2] == [frozenset(), frozenset({Flag.CRITICAL_HIGH})]
+    assert composed("horiba-pentra", "composed-control.astm").kind == "qc-result"
