@@ -36,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0001"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0003"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
@@ -150,11 +150,55 @@ specimen = Table(
     Index(None, "site", "patient"),
 )  # fmt: skip
 
+# One test asked for on one tube. States: open, cancelled (by whoever ordered it), done (a result of it was taken in). `message` is the row of the
+# message that ordered or last changed it, `updated_at` when: how fresh the order feed is, and what a line that is told of new work looks for.
 order = Table(
     "order", metadata,
     _id(), *_must("site", "specimen", "loinc"), *_may("placer", "filler"), Column("priority", Text, nullable=False, server_default="R"),
     *_later("ordered_at"), Column("state", Text, nullable=False, server_default="open"),
+    *_may("test_name"), Column("message", _BIG), *_later("updated_at"),
     UniqueConstraint("site", "specimen", "loinc", "placer"),
+    Index(None, "site", "updated_at"),
+)  # fmt: skip
+
+# One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the
+# wire, never used again. What is still to be said to the analyzer is in `wanted` (NW new work, CA cancel); `control_id` names the message that said it
+# last, and `waits` is 1 as long as that one has no reply. States (labmw.lab.awos):
+# planned, broadcast, accepted, refused, in-process, resulted, cancelled, unable (to cancel), not-performed.
+awos = Table(
+    "awos", metadata,
+    _id(), *_must("site", "awos", "link"), *_may("specimen", "patient", "loinc", "code", "test_name"), _refers("order", "order.id", nullable=True),
+    Column("priority", Text, nullable=False, server_default="R"), *_must("state"), *_may("wanted", "control_id"), _number("waits", 0), _number("sends", 0),
+    *_may("reason", "parent"), *_must("created_at"), *_later("queried_at", "broadcast_at", "answered_at", "resulted_at", "closed_at"), *_must("updated_at"),
+    UniqueConstraint("site", "awos"),
+    Index(None, "site", "specimen"),
+    Index(None, "order"),
+    Index("ix_awos_control_id", "site", "control_id", **_where("control_id <> ''")),
+    Index("ix_awos_wanted", "site", "link", "id", **_where("wanted <> ''")),
+    Index("ix_awos_waits", "site", "link", "id", **_where("waits = 1")),
+)  # fmt: skip
+
+# Which results an AWOS has brought, with OBX-11 as sent.
+awos_result = Table(
+    "awos_result", metadata,
+    _id(), *_must("site"), _refers("awos", "awos.id"), _refers("result", "result.id"), _refers("message", "message.id"), *_may("status"),
+    UniqueConstraint("site", "awos", "result"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# Where a tube was last seen: on a rack or a tray (`kind`), as analyzers have told. How a query by rack or tray is answered.
+tube_place = Table(
+    "tube_place", metadata,
+    _id(), *_must("site", "kind", "carrier"), *_may("position"), *_must("specimen", "link", "seen_at"),
+    UniqueConstraint("site", "kind", "carrier", "position"),
+)  # fmt: skip
+
+# Tubes that an analyzer asked about when nobody could say whether there is work: to be presented again once orders are known.
+re_present = Table(
+    "re_present", metadata,
+    _id(), *_must("site", "link", "specimen"), *_may("reason"), *_must("asked_at"), _number("times", 1), *_later("closed_at"),
+    UniqueConstraint("site", "link", "specimen"),
+    Index("ix_re_present_open", "site", "asked_at", **_where("closed_at IS NULL")),
 )  # fmt: skip
 
 # --- results --------------------------------------------------------------------------------------------------------------
@@ -223,6 +267,7 @@ previous = Table(
     "previous", metadata,
     _id(), *_must("site", "patient", "loinc", "completed_at", "number"), *_may("comparator", "unit", "analyzer", "method", "laboratory", "source"),
     Index(None, "site", "patient", "loinc", "completed_at"),
+    Index("ix_previous_once", "site", "patient", "loinc", "completed_at", "comparator", "number", "unit", "laboratory", unique=True),
 )  # fmt: skip
 
 # Registered control materials: a specimen identifier that is not a patient's tube.
@@ -271,4 +316,78 @@ link_state = Table(
     _id(), *_must("site", "link"), _number("connected", 0), *_may("peer"), *_later("since", "heard_at", "message_at"), _number("refused_in_row", 0),
     *_may("trouble"), *_json("facts"), *_must("updated_at"),
     UniqueConstraint("site", "link"),
+)  # fmt: skip
+
+# --- the LIS ----------------------------------------------------------------------------------------------------------------
+
+# What an order was sent with: the numbers' authorities and the segments whole. `order` rows typed by hand have none.
+order_origin = Table(
+    "order_origin", metadata,
+    _id(), *_must("site"), _refers("order", "order.id"), _refers("message", "message.id"),
+    *_may("placer_authority", "filler_authority", "orc", "obr", "spm"),
+    UniqueConstraint("order"),
+)  # fmt: skip
+
+# The national identity number of a patient, nowhere else in the store than here and in messages named by `message_patient`
+# (`patient.pid` is kept without it), so that it can be removed. Qualified identities only (PID-32 = VALI).
+ins = Table(
+    "ins", metadata,
+    _id(), *_must("site", "patient", "number", "oid"), _refers("message", "message.id"), *_must("since"),
+    UniqueConstraint("site", "patient"),
+    Index(None, "site", "number"),
+)  # fmt: skip
+
+# Which messages hold the identity of a patient: where an INS that is withdrawn has to be looked for.
+message_patient = Table(
+    "message_patient", metadata,
+    _id(), *_must("site"), _refers("message", "message.id"), *_must("patient"),
+    UniqueConstraint("site", "message", "patient"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# What happened to an identity, in words without any trait or number of it. What: created, changed, merged, ins-set, ins-removed, ins-ignored.
+patient_history = Table(
+    "patient_history", metadata,
+    _id(), *_must("site", "patient", "at", "what"), _refers("message", "message.id", nullable=True), *_json("detail"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# A patient number that was merged into another (A40) or replaced by it (A47): whoever still uses the old one means the new one.
+patient_alias = Table(
+    "patient_alias", metadata,
+    _id(), *_must("site", "identifier", "patient", "at"), _refers("message", "message.id"),
+    UniqueConstraint("site", "identifier"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# A tube whose orders were typed by hand while the LIS was away, as the label and two identifiers say. States: open, reconciled, mismatch.
+provisional = Table(
+    "provisional", metadata,
+    _id(), *_must("site", "specimen", "patient", "birth"), *_may("family"), *_must("typed_by", "typed_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("settled_at"), Column("message", _BIG),
+    Index("ix_provisional_open", "site", "specimen", **_where("state = 'open'")),
+)  # fmt: skip
+
+# What a person has to do by hand. States: open, done. `subject` names what it is about, such as result/17; once per kind and subject.
+task = Table(
+    "task", metadata,
+    _id(), *_must("site", "kind", "subject"), *_may("specimen"), *_json("facts"), *_must("raised_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    UniqueConstraint("site", "kind", "subject"),
+    Index("ix_task_open", "site", "raised_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# A result that was delivered and is taken back: `outbox` is the message that says so.
+withdrawal = Table(
+    "withdrawal", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), _refers("outbox", "outbox.id"), *_must("at", "by", "why"),
+    UniqueConstraint("site", "result", "outbox"),
+    Index(None, "outbox"),
+)  # fmt: skip
+
+# What the LIS says it holds, from the feed of all that it releases: one row per tube, test and the LIS's order, overwritten.
+lis_holds = Table(
+    "lis_holds", metadata,
+    _id(), *_must("site", "specimen", "loinc"), *_may("placer", "value", "comparator", "unit", "status"), _refers("message", "message.id"), *_must("at"),
+    UniqueConstraint("site", "specimen", "loinc", "placer"),
 )  # fmt: skip
