@@ -325,7 +325,7 @@ order_origin = Table(
     "order_origin", metadata,
     _id(), *_must("site"), _refers("order", "order.id"), _refers("message", "message.id"),
     *_may("placer_authority", "filler_authority", "orc", "obr", "spm"),
-    UniqueConstraint("order"),
+    UniqueConstraint("site", "order"),
 )  # fmt: skip
 
 # The national identity number of a patient, nowhere else in the store than here and in messages named by `message_patient`

@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message"], ["message.id"], name="fk_order_origin_message"),
         sa.ForeignKeyConstraint(["order"], ["order.id"], name="fk_order_origin_order"),
         sa.PrimaryKeyConstraint("id", name="pk_order_origin"),
-        sa.UniqueConstraint("order", name="uq_order_origin_order"),
+        sa.UniqueConstraint("site", "order", name="uq_order_origin_site_order"),
     )
 
     op.create_table(
