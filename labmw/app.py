@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock
@@ -27,13 +28,19 @@ from labmw.delivery.patience import Patience
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
+from labmw.driver import law as law_reading
+from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.law_orders import LawLink
 from labmw.lab.verification import Verification
+from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
+from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
+from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.received import Received
 from labmw.line.recovery import recover
@@ -47,7 +54,9 @@ from protocols.astm.datalink import Role
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
 from protocols.errors import SettingError
+from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message as Hl7Message
+from protocols.hl7.profile import PERSONALITIES
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.app")
@@ -73,6 +82,9 @@ class Laboratory:
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
+    worklist: LaboratoryWorklist = field(init=False)
+    law: type[LawConversation] = LawConversation
+    _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -122,7 +134,13 @@ class Laboratory:
             self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
         self._spawn(self._tasks, "health", self._write_health())
         self._spawn(self._tasks, "take-up", self._take_up(intake))
+        self.worklist = LaboratoryWorklist(
+            site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
+        )
+        self.worklist.wake = self._wake_orders
         self._open_links(intake)
+        if self.worklist.links:
+            self._spawn(self._tasks, "worklist", self.worklist.run())
         log.info(
             "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
         )
@@ -166,16 +184,64 @@ class Laboratory:
             runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
+            if link.protocol == "law":
+                self._spawn(self._lines, f"orders {link.name}", self._broadcasters[link.name].run())
+            if link.orders:  # a second connection, which labmw opens (LAW's other topology)
+                second = msgspec.structs.replace(link, listen="", connect=link.orders)
+                orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper)
+                self._spawn(self._lines, f"orders of {link.name}", orders.run())
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
     ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        if link.protocol == "law":
+            return self._converse_law(link, terms, intake, health)
         kind = Hl7Conversation if link.protocol == "hl7" else self.astm
 
         async def converse(wire: Wire) -> str:
             return await kind(wire, terms, self.store, intake, health, self.clock).run()
 
         return converse
+
+    def _converse_law(
+        self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
+    ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        profile = PERSONALITIES[link.profile]
+        broadcaster = self._broadcasters.setdefault(
+            link.name,
+            Broadcaster(
+                link.name,
+                self.worklist,
+                health,
+                self.clock,
+                link.ack_timeout or profile.reply_seconds,
+                profile.resends,
+                profile.in_flight,
+            ),
+        )
+        # With a connection of their own, orders leave by it alone; who is dialled, or let in by name, may be told before it has spoken.
+        outlet = link.connect or not link.orders
+        law = LawLine(
+            profile, self.worklist, broadcaster, trusted=bool(link.connect or link.allow), outlet=bool(outlet)
+        )
+
+        async def converse(wire: Wire) -> str:
+            return await self.law(wire, terms, self.store, intake, health, self.clock, law).run()
+
+        return converse
+
+    def _law_links(self) -> dict[str, LawLink]:
+        """What the worklist needs to know of the LAW links whose driver can be used."""
+        found: dict[str, LawLink] = {}
+        for link in self.config.link:
+            with contextlib.suppress(DriverError):
+                if link.protocol == "law" and (driver := self._driver_of(link)):
+                    found[link.name] = law_link(link, driver, self.config)
+        return found
+
+    def _wake_orders(self, link: str) -> None:
+        if link in self._broadcasters:
+            self._broadcasters[link].wake()
 
     def _terms(self, link: Link) -> Terms:
         driver = self._driver_of(link)
@@ -201,7 +267,7 @@ class Laboratory:
         if link.driver == "auto":
             return None
         driver = self.registry.named(link.driver)
-        if driver.protocol != link.protocol:
+        if driver.protocol != ("hl7" if link.protocol == "law" else link.protocol):
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
@@ -228,6 +294,9 @@ class Laboratory:
         message = received.message
         if isinstance(message, Hl7Message):
             found = driver or self.registry.recognise_hl7(message)
+            if link is not None and link.protocol == "law":
+                reader = self.registry.reader(found, "hl7")
+                return law_reading.read(message, received.change, reader, PERSONALITIES[link.profile], zone)
             return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
         assert isinstance(message, AstmMessage)
         found = driver or self.registry.recognise_message(message)
@@ -316,6 +385,27 @@ class Laboratory:
     @staticmethod
     def _spawn(tasks: list[asyncio.Task[None]], name: str, work: Coroutine[Any, Any, None]) -> None:
         tasks.append(asyncio.create_task(work, name=name))
+
+
+def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
+    """What the worklist needs to know of a LAW link: what its analyzer measures, in its own codes; of two codes of one test, the first."""
+    codes: dict[str, Code] = {}
+    for code, test in driver.tests.items():
+        if test.loinc and not test.index:
+            system = "LN" if code == test.loinc else link.code_system
+            codes.setdefault(test.loinc, Code(code, test.name or code, system))
+    zone = ZoneInfo(link.timezone or config.site.timezone)
+    return LawLink(
+        link.name,
+        codes,
+        PERSONALITIES[link.profile],
+        zone,
+        facility=config.site.name or config.site.id,
+        push=link.push,
+        patients=link.patients,
+        anything=isinstance(driver, Hl7Driver) and driver.coded,
+        only=frozenset(link.tests),
+    )
 
 
 def _release_claims(site: str) -> Transaction[None]:

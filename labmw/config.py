@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from labmw.errors import ConfigError
+from protocols.hl7.profile import PERSONALITIES
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,7 +65,7 @@ class Link(_Strict, frozen=True):
     listen: str = ""  # "host:port": the analyzer connects to labmw
     connect: str = ""  # "host:port": labmw connects to the analyzer
     serial: Serial | None = None
-    protocol: Literal["astm", "hl7"] = "astm"
+    protocol: Literal["astm", "hl7", "law"] = "astm"  # law: IHE LAW, with orders and queries
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
@@ -74,6 +75,16 @@ class Link(_Strict, frozen=True):
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
+    # --- protocol = "law" ---
+    profile: str = "generic"  # how the family speaks LAW: protocols/hl7/profile.py
+    orders: str = ""  # "host:port" where the analyzer takes orders, when not on the connection that it opens
+    push: bool = False  # it keeps a worklist, and is told of new orders without being asked
+    patients: bool = True  # patients' names go along with orders
+    code_system: str = (
+        "L"  # coding system of the analyzer's test codes (OBR-4.3), such as 99ROC; LN where the code is a LOINC code
+    )
+    tests: list[str] = []  # LOINC codes ordered from this analyzer; empty: all that its driver knows
+    ack_timeout: float = 0.0  # seconds until an order is sent again; 0 = the profile's
 
 
 class Lis(_Strict, frozen=True):
@@ -92,6 +103,12 @@ class Lis(_Strict, frozen=True):
     retry_cap: float = 300.0
     retry_jitter: float = 0.2
     attempts: int = 50  # then the message goes to the dead letters, to a person
+
+
+class Orders(_Strict, frozen=True):
+    """How far the orders that labmw knows can be relied on."""
+
+    max_age: float = 3600.0  # seconds since the last message of the order feed until "no work" is no longer said
 
 
 class Rules(_Strict, frozen=True):
@@ -122,6 +139,7 @@ class Config(_Strict, frozen=True):
     web: Web = Web()
     link: list[Link] = []
     lis: Lis | None = None
+    orders: Orders = Orders()
     rules: Rules = Rules()
     drivers: Drivers = Drivers()
     limits: Limits = Limits()
@@ -207,6 +225,8 @@ def _check(file: str, config: Config) -> None:
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link)
+        if link.protocol == "law":
+            _check_law(file, key, link)
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(
@@ -240,6 +260,24 @@ def _check_allowed(file: str, key: str, link: Link) -> None:
             ) from None
 
 
+def _check_law(file: str, key: str, link: Link) -> None:
+    if link.profile not in PERSONALITIES:
+        raise ConfigError(
+            file, f"{key}.profile", f"there is no profile {link.profile!r}", f"use one of {', '.join(PERSONALITIES)}"
+        )
+    if link.driver == "auto":
+        raise ConfigError(
+            file,
+            f"{key}.driver",
+            "is not set",
+            "name the driver: orders are written in its codes before anybody speaks",
+        )
+    if link.serial:
+        raise ConfigError(file, f"{key}.serial", "LAW is spoken over TCP", "set listen or connect")
+    if link.orders:
+        address(file, f"{key}.orders", link.orders)
+
+
 def _check_bounds(file: str, config: Config) -> None:
     """Check numbers that would make a part spin, wait for ever, or answer after the sender has given up."""
     store, lis, limits, web = config.store, config.lis, config.limits, config.web
@@ -249,11 +287,13 @@ def _check_bounds(file: str, config: Config) -> None:
         ("store.group", store.group, 1, 10_000),
         ("web.port", web.port, 0, 65535),
         ("limits.connections", limits.connections, 1, 100_000),
+        ("orders.max_age", config.orders.max_age, 0, 10_000_000),
         ("limits.message_bytes", limits.message_bytes, 1024, 2**30 - 1),
     ]
     for index, link in enumerate(config.link):
         key = f"link[{index}] ({link.name})"
         bounds.append((f"{key}.connections", link.connections, 1, limits.connections))
+        bounds.append((f"{key}.ack_timeout", link.ack_timeout, 0, 3600))
         bounds.append((f"{key}.idle_timeout", link.idle_timeout, 0, 10_000_000))
         if link.serial:
             bounds.append((f"{key}.serial.baud", link.serial.baud, 50, 4_000_000))

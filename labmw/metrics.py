@@ -31,6 +31,10 @@ HELD = Counter("labmw_held", "Results held, by the reason that weighed most", ["
 ACK_SECONDS = Histogram(
     "labmw_ack_seconds", "From the last byte of a frame or block to its acknowledgment", ["link"], buckets=ACK_BUCKETS
 )
+QUERIES = Counter("labmw_queries", "Queries for work, by what was said", ["link", "answer"])
+ORDERS_SENT = Counter("labmw_orders_sent", "Messages with orders sent to an analyzer, each time", ["link"])
+ORDERS_UNANSWERED = Counter("labmw_orders_unanswered", "Messages with orders that an analyzer never answered", ["link"])
+AWOS = Counter("labmw_awos", "AWOS by the state they came to", ["link", "state"])
 DELIVERIES = Counter("labmw_deliveries", "Attempts to deliver, by outcome", ["destination", "outcome"])
 STRAY_ACKS = Counter("labmw_stray_acknowledgments", "Acknowledgments that answer nothing outstanding", ["destination"])
 

@@ -16,8 +16,8 @@ import msgspec
 
 from simulators.clock import WallClock
 from simulators.errors import ScenarioError
+from simulators.law_samples import all_samples
 from simulators.play import Play, write_json
-from simulators.samples import morning
 from simulators.scenario import LisTable, Scenario, address, load
 from simulators.worklist import worklist
 
@@ -50,7 +50,7 @@ def scenario(arguments: Sequence[str]) -> int:
     placed = _placed(load(given.scenario), given.connect, given.lis, str(given.scenario))
     if given.worklist:
         now = given.now or WallClock().now()
-        write_json(given.worklist, worklist(placed, morning(placed, now)))
+        write_json(given.worklist, worklist(placed, all_samples(placed, now)))
         return DONE
     return play_scenario(placed, str(given.scenario), given)
 
@@ -88,7 +88,7 @@ def _moment(text: str) -> datetime:
 def _placed(scenario: Scenario, connects: Sequence[str], lis: str, file: str) -> Scenario:
     """Put analyzers and LIS where the command line says."""
     wanted = dict(one.partition("=")[::2] for one in connects)
-    names = [one.name for one in scenario.analyzer]
+    names = [*(one.name for one in scenario.analyzer), *(one.name for one in scenario.law)]
     for name, place in wanted.items():
         if name not in names:
             raise ScenarioError(file, f"--connect {name}", "is no analyzer of it", f"use one of {', '.join(names)}")
@@ -97,7 +97,8 @@ def _placed(scenario: Scenario, connects: Sequence[str], lis: str, file: str) ->
         msgspec.structs.replace(one, connect=wanted[one.name], listen="", pty="") if one.name in wanted else one
         for one in scenario.analyzer
     ]
-    scenario = msgspec.structs.replace(scenario, analyzer=tables)
+    law = [msgspec.structs.replace(one, connect=wanted.get(one.name, one.connect)) for one in scenario.law]
+    scenario = msgspec.structs.replace(scenario, analyzer=tables, law=law)
     if lis:
         address(HERE, "--lis", lis)
         scenario = msgspec.structs.replace(

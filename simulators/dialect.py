@@ -43,6 +43,14 @@ class Assay:
         return f"{rounded(number * self.factor, self.decimals):f}"
 
 
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """What an analyzer measures, and in which tubes: all that the work list asks of a family."""
+
+    kind: str  # tube type: SER, EDTA ...
+    assays: Mapping[str, Assay]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One family of analyzers."""
@@ -183,7 +191,7 @@ def sent(dialect: Dialect, tube: Tube) -> tuple[SentResult, ...]:
     )
 
 
-def orders(dialect: Dialect, codes: Sequence[str]) -> list[str]:
+def orders(menu: Menu | Dialect, codes: Sequence[str]) -> list[str]:
     """Return the LOINC codes to order so that these test codes are expected; unknown codes, details and indices cannot be ordered."""
-    wanted = (dialect.assays[code] for code in codes if code in dialect.assays)
+    wanted = (menu.assays[code] for code in codes if code in menu.assays)
     return list(dict.fromkeys(assay.loinc for assay in wanted if assay.main and assay.loinc))

@@ -92,6 +92,10 @@ ANALYTES: Mapping[str, Spread] = {
     "monocytes-share": _both(7.5, 1.2, 4.0, 10.5, 1),  # %
     "eosinophils-share": _both(2.4, 0.9, 0.4, 5.5, 1),  # %
     "basophils-share": _both(0.6, 0.2, 0.1, 1.2, 1),  # %
+    "tsh": _both(1.9, 0.7, 0.5, 4.0, 2),  # m[IU]/L
+    "free-t4": _both(15, 2, 10.5, 20.5, 1),  # pmol/L
+    "ferritin": Spread((60, 25), (140, 50), 16, 290, 0),  # ng/mL
+    "vitamin-b12": _both(340, 80, 160, 640, 0),  # pmol/L
     "viral-load": _both(4200, 2600, 60, 12000, 0),  # {copies}/mL
 }
 

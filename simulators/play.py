@@ -14,9 +14,11 @@ from typing import Any
 from simulators.analyzer import AS_INSTRUMENT, Analyzer, LineSettings
 from simulators.analyzers import DIALECTS
 from simulators.clock import Clock, stamp
+from simulators.law_morning import LawMorning
+from simulators.law_samples import LawWork, law_morning
 from simulators.lis import Lis
 from simulators.nullmodem import BadLine, BadPlug
-from simulators.samples import PlantedCase, morning
+from simulators.samples import PlantedCase, Work, morning
 from simulators.scenario import AnalyzerTable, Scenario, address, faults
 from simulators.wire import Plug, PtyPort, TcpConnect, TcpListen
 from simulators.worklist import worklist
@@ -36,19 +38,29 @@ class Play:
         now: datetime | None = None,
     ) -> None:
         self.scenario, self.file, self.folder = scenario, file, folder
-        self.works = morning(scenario, now or clock.now())
+        moment = now or clock.now()
+        self.works, self.law_works = morning(scenario, moment), law_morning(scenario, moment)
         self.phase = "ready"
         self._clock, self._told = clock, told
         self._began = stamp(clock.now())
         self._plugs: dict[str, Plug] = {}
         self._lines: dict[str, BadLine] = {}
         self._analyzers: list[Analyzer] = []
+        self._law: list[LawMorning] = []
         self._lis: Lis | None = None
+
+    @property
+    def _playing(self) -> list[Analyzer | LawMorning]:
+        return [*self._analyzers, *self._law]
+
+    @property
+    def _all_works(self) -> list[Work | LawWork]:
+        return [*self.works, *self.law_works]
 
     @property
     def complete(self) -> bool:
         """True when every message of every analyzer was acknowledged."""
-        return self.phase != "ready" and all(one.done for one in self._analyzers)
+        return self.phase != "ready" and all(one.done for one in self._playing)
 
     async def open(self) -> dict[str, Any]:
         """Open ports and devices; returns where they are, and what the laboratory is to know before. Raises SimulatorError."""
@@ -78,10 +90,15 @@ class Play:
                     self._told,
                 )
             )
+        for law_work in self.law_works:
+            host, port = address(self.file, law_work.table.name, law_work.table.connect)
+            plug = self._plugs[law_work.table.name] = TcpConnect(host, port)
+            places[law_work.table.name] = plug.name
+            self._law.append(LawMorning(law_work, plug, self._clock, self._told))
         return {
             "lis": f"{self._lis.host}:{self._lis.port}" if self._lis else "",
             "analyzers": places,
-            "worklist": worklist(self.scenario, self.works),
+            "worklist": worklist(self.scenario, [one for work in self._all_works for one in work.samples]),
         }
 
     async def _plug(self, table: AnalyzerTable) -> Plug:
@@ -98,7 +115,7 @@ class Play:
         """Let all analyzers send what they have."""
         self.phase = "sending"
         async with asyncio.TaskGroup() as group:
-            for one in self._analyzers:
+            for one in self._playing:
                 group.create_task(one.run())
         self.phase = "sent"
         self._told(f"all analyzers are done, {'everything' if self.complete else 'not everything'} was acknowledged")
@@ -129,6 +146,8 @@ class Play:
             told["dialect"] = work.table.dialect
             told["faults"] = line.report() if line else {}
             analyzers.append(told)
+        for law_work, morning_ in zip(self.law_works, self._law, strict=True):
+            analyzers.append({**morning_.report(), "dialect": law_work.table.menu, "faults": {}})
         results = [row for one in analyzers for row in one["results"]]
         return {
             "schema": "labmw-simulators/1",
@@ -145,7 +164,7 @@ class Play:
                 "acknowledged": sum(row["acknowledged"] for row in results),
             },
             "analyzers": analyzers,
-            "planted": [_planted(case) for work in self.works for case in work.planted],
+            "planted": [_planted(case) for work in self._all_works for case in work.planted],
             "lis": self._lis.report() if self._lis else None,
         }
 

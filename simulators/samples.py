@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 from simulators import recorded
 from simulators.analyzers import DIALECTS
-from simulators.dialect import Dialect, Measured, Tube, measure, sent, write
+from simulators.dialect import Assay, Dialect, Measured, Tube, measure, sent, write
 from simulators.patients import Body, Person, person
 from simulators.scenario import AnalyzerTable, Expected, Planted, Scenario
 from simulators.transmission import HangUp, SentResult, Transmission
 
-_BETWEEN = timedelta(seconds=75)  # two samples of one analyzer
-_MEASURING = timedelta(minutes=9)
+BETWEEN = timedelta(seconds=75)  # two samples of one analyzer
+MEASURING = timedelta(minutes=9)
 _PRINTING = timedelta(seconds=12)
 NOTHING = Planted(case="")
 
@@ -68,13 +68,18 @@ class Work:
 
 def morning(scenario: Scenario, now: datetime) -> list[Work]:
     """Lay out the whole morning; raises SimulatorError when a capture cannot be read."""
-    zone = ZoneInfo(scenario.timezone)
-    begin = (now - timedelta(hours=scenario.hours_ago)).astimezone(zone).replace(microsecond=0)
-    people = _People(scenario.seed, begin)
+    begin = begin_of(scenario, now)
+    people = People(scenario.seed, begin)
     return [_work(scenario, index, begin, people) for index in range(len(scenario.analyzer))]
 
 
-class _People:
+def begin_of(scenario: Scenario, now: datetime) -> datetime:
+    """When the first sample of the morning was on its way, in the laboratory's own time."""
+    zone = ZoneInfo(scenario.timezone)
+    return (now - timedelta(hours=scenario.hours_ago)).astimezone(zone).replace(microsecond=0)
+
+
+class People:
     """The patients of the morning: the same tube number on two analyzers belongs to the same person, with one body."""
 
     def __init__(self, seed: int, begin: datetime) -> None:
@@ -82,15 +87,17 @@ class _People:
         self._bodies: dict[int, Body] = {}
 
     def person(self, number: int) -> Person:
+        """Patient number so-and-so."""
         return person(Random(f"{self._seed}/person/{number}"), number, self._begin.date())  # noqa: S311 - repeatable on purpose
 
     def body(self, number: int) -> Body:
+        """His or her values this morning."""
         if number not in self._bodies:
             self._bodies[number] = Body(Random(f"{self._seed}/body/{number}"), self.person(number))  # noqa: S311 - as above
         return self._bodies[number]
 
 
-def _work(scenario: Scenario, index: int, begin: datetime, people: _People) -> Work:
+def _work(scenario: Scenario, index: int, begin: datetime, people: People) -> Work:
     table = scenario.analyzer[index]
     dialect = DIALECTS[table.dialect]
     transmissions: list[Transmission] = []
@@ -107,16 +114,16 @@ def _work(scenario: Scenario, index: int, begin: datetime, people: _People) -> W
     for place, case in enumerate(_lined_up(table)):
         number = place + 1
         random = Random(f"{scenario.seed}/{table.name}/{number}")  # noqa: S311 - repeatable on purpose
-        completed = begin + _MEASURING + _BETWEEN * number
+        completed = begin + MEASURING + BETWEEN * number
         specimen = f"{begin:%y%m%d}{index + 1}{number:03d}"
         who, body = people.person(number), people.body(number)
         codes = tuple(case.tests or table.tests or dialect.assays)
         measured = _measured(dialect, codes, body, case)
-        tube = Tube(specimen, who, measured, completed - _MEASURING, completed, number)
+        tube = Tube(specimen, who, measured, completed - MEASURING, completed, number)
         think = table.think + (0 if transmissions else table.start)
         transmissions += _transmissions(dialect, tube, case, f"{table.name}/{number}", think)
-        earlier = _earlier(dialect, codes, body, case, random, table.history, completed)
-        samples.append(Sample(table.name, dialect.name, specimen, who, codes, completed, case.ordered, earlier))
+        before = earlier(dialect.assays, codes, body, case.before, random, table.history, completed)
+        samples.append(Sample(table.name, dialect.name, specimen, who, codes, completed, case.ordered, before))
         if case.case:
             planted.append(PlantedCase(case.case, table.name, specimen, sent(dialect, tube), tuple(case.expect)))
     return Work(table, tuple(transmissions), tuple(samples), tuple(planted))
@@ -158,21 +165,21 @@ def _transmissions(dialect: Dialect, tube: Tube, case: Planted, name: str, think
     return [first, *again]
 
 
-def _earlier(
-    dialect: Dialect,
+def earlier(
+    assays: Mapping[str, Assay],
     codes: Sequence[str],
     body: Body,
-    case: Planted,
+    told: Mapping[str, str],
     random: Random,
     share: float,
     completed: datetime,
 ) -> tuple[Earlier, ...]:
     """Earlier results: as told, else near today's body for some of the patients; half of them within reach of a delta check."""
     when = completed - timedelta(days=random.choice((1, 2, 30, 90)))
-    found = {code: Decimal(text) for code, text in case.before.items()}
+    found = {code: Decimal(text) for code, text in told.items()}
     if random.random() < share:
         for code in codes:
-            assay = dialect.assays[code]
+            assay = assays[code]
             if assay.main and not assay.fixed and code not in found:
                 drift = Decimal(str(round(random.uniform(0.97, 1.03), 3)))
                 found[code] = Decimal(assay.value(body.value(assay.analyte) * drift))

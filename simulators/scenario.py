@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from simulators.analyzers import DIALECTS
+from protocols.hl7.profile import PERSONALITIES
+from simulators.analyzers import DIALECTS, LAW_IMMUNOASSAY, MENUS
 from simulators.errors import ScenarioError
 from simulators.faults import Faults
 from simulators.lis import Behaviour, Outage
@@ -128,6 +129,37 @@ class AnalyzerTable(_Strict, frozen=True):
     faults: FaultTable = FaultTable()
 
 
+class LawPlanted(_Strict, frozen=True):
+    """A tube with something about it on an analyzer that speaks IHE LAW. Without `expect`, every result of it must be there once."""
+
+    case: str
+    values: dict[str, str] = {}
+    first_runs: dict[str, str] = {}  # measured twice: the first run, which is no candidate
+    failed: list[str] = []  # tests for which no result could be produced
+    added: dict[str, str] = {}  # tests that the analyzer adds by itself, under the first of the ordered ones
+    strange: list[str] = []  # tests reported under an AWOS that nobody has given
+    control: str = ""  # no patient's tube: this control material
+    ordered: bool = True
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1  # how often the report is sent
+    expect: list[Expected] = []
+
+
+class LawTable(_Strict, frozen=True):
+    """One analyzer that speaks IHE LAW: it asks for the work of each tube, does it, and reports."""
+
+    name: str
+    connect: str  # "host:port" of labmw
+    menu: str = LAW_IMMUNOASSAY
+    profile: str = "generic"
+    samples: Count = 0
+    history: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    think: Seconds = 0.3
+    start: Seconds = 0.0
+    patience: Seconds = 5.0  # real seconds until a message without reply is sent again
+    resends: Count = 8
+    planted: list[LawPlanted] = []
+
+
 class Material(_Strict, frozen=True):
     """A control material that labmw should know."""
 
@@ -146,6 +178,7 @@ class Scenario(_Strict, frozen=True):
     settle: Seconds = 3.0  # real seconds without a message after which the LIS goes home, once the analyzers are done
     lis: LisTable | None = None
     analyzer: list[AnalyzerTable] = []
+    law: list[LawTable] = []
     material: list[Material] = []
 
 
@@ -182,7 +215,7 @@ def _check(scenario: Scenario, file: str) -> None:
         ) from None
     if scenario.lis:
         address(file, "lis.listen", scenario.lis.listen)
-    names = [one.name for one in scenario.analyzer]
+    names = [*(one.name for one in scenario.analyzer), *(one.name for one in scenario.law)]
     for index, one in enumerate(scenario.analyzer):
         key = f"analyzer[{index}] ({one.name})"
         if names.count(one.name) > 1:
@@ -206,6 +239,25 @@ def _check(scenario: Scenario, file: str) -> None:
         _check_tests(one, file, key)
         for way in ("to_labmw", "from_labmw"):
             faults(getattr(one.faults, way), file, f"{key}.faults.{way}")
+    for index, table in enumerate(scenario.law):
+        key = f"law[{index}] ({table.name})"
+        if names.count(table.name) > 1:
+            raise ScenarioError(file, f"{key}.name", "is used twice", "give each analyzer its own name")
+        _check_law(table, file, key)
+
+
+def _check_law(one: LawTable, file: str, key: str) -> None:
+    address(file, f"{key}.connect", one.connect)
+    for name, known in ((one.menu, MENUS), (one.profile, PERSONALITIES)):
+        if name not in known:
+            raise ScenarioError(file, key, f"{name!r} is not known", f"use one of {', '.join(sorted(known))}")
+    tests = MENUS[one.menu].assays
+    for case in one.planted:
+        for code in (*case.values, *case.first_runs, *case.failed, *case.strange):
+            if code not in tests:
+                raise ScenarioError(
+                    file, key, f"test {code!r} is not one of {one.menu}", f"use some of {', '.join(tests)}"
+                )
 
 
 def _check_tests(one: AnalyzerTable, file: str, key: str) -> None:

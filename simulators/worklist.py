@@ -5,23 +5,22 @@ Times are UTC in ISO 8601, numbers are texts, units are UCUM: rows ready for a s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from simulators.analyzers import DIALECTS
+from simulators.analyzers import MENUS
 from simulators.clock import stamp
 from simulators.dialect import orders
-from simulators.samples import Sample, Work
+from simulators.samples import Sample
 from simulators.scenario import Scenario
 
 _COLLECTED = timedelta(minutes=50)  # before the result
 _VALID = timedelta(days=7)  # barcodes recycle
 
 
-def worklist(scenario: Scenario, works: Sequence[Work]) -> dict[str, Any]:
+def worklist(scenario: Scenario, samples: Iterable[Sample]) -> dict[str, Any]:
     """Return the work list; a sample played without order has neither tube nor order in it."""
-    samples = [sample for work in works for sample in work.samples]
     known = [sample for sample in samples if sample.ordered]
     people = {sample.person.identifier: sample.person for sample in known}
     return {
@@ -50,7 +49,7 @@ def _specimen(sample: Sample) -> dict[str, Any]:
     collected = sample.completed - _COLLECTED if sample.completed else None
     return {
         "identifier": sample.specimen,
-        "kind": DIALECTS[sample.dialect].kind,
+        "kind": MENUS[sample.dialect].kind,
         "patient": sample.person.identifier,
         "valid_from": stamp(collected) if collected else None,
         "valid_to": stamp(collected + _VALID) if collected else None,
@@ -70,12 +69,12 @@ def _orders(sample: Sample) -> list[dict[str, Any]]:
             "priority": "R",
             "ordered_at": ordered,
         }
-        for number, loinc in enumerate(orders(DIALECTS[sample.dialect], sample.codes), 1)
+        for number, loinc in enumerate(orders(MENUS[sample.dialect], sample.codes), 1)
     ]
 
 
 def _previous(sample: Sample) -> list[dict[str, Any]]:
-    assays = DIALECTS[sample.dialect].assays
+    assays = MENUS[sample.dialect].assays
     return [
         {
             "patient": sample.person.identifier,

@@ -48,7 +48,7 @@ def run(config: Config, file: Path) -> int:
 
     logging.begin("serve")
     try:
-        with hold(config.store.url):
+        with hold(config.store.url) as lock:
             migrate(config.store.url)
             store = sqlite_file(config.store.url)
             folder = metrics_folder.prepare(store)
@@ -57,7 +57,10 @@ def run(config: Config, file: Path) -> int:
                 "labmw serves", site=config.site.id, store=str(store), links=len(config.link), configuration=str(file)
             )
             supervisor = Supervisor(
-                parts(config, file), environment, died=lambda process: metrics_folder.forget(folder, process)
+                parts(config, file),
+                environment,
+                keeps=(lock,),
+                died=lambda process: metrics_folder.forget(folder, process),
             )
             return asyncio.run(supervisor.run())
     except StoreError as error:

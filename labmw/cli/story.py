@@ -140,6 +140,12 @@ def _result(row: Row, message: Row, frames: Sequence[Row], evidence: Evidence, m
         "status": row.status,
         "comments": json.loads(row.comments),
         "analyzer": row.analyzer,
+        "operator": row.operator,
+        "measured_with": [
+            {name: getattr(one, name) for name in ("kind", "name", "lot", "expiry", "status")}
+            for one in story.contributions
+            if one.result == row.id
+        ],
         "completed_raw": row.completed_raw,
         "completed_at": row.completed_at or "",
         "driver": f"{row.driver} {row.driver_version}",

@@ -91,6 +91,8 @@ class Drawing:
         record = Text(self._say("story-record", number=result["record"]["number"]) + " ")
         branch.add(record.append_text(self._bytes(result["record"]["bytes"])))
         branch.add(Text(self._reading(result)))
+        if result["measured_with"]:
+            branch.add(Text(self._say("story-measured-with", what=self._measured_with(result)), "dim"))
         for alert in result["alerts"]:
             facts = {"sentence": alert["sentence"], "at": self._at(alert["raised_at"])}
             branch.add(Text(self._say(f"story-alert-{alert['state']}", **facts), "bold red"))
@@ -110,6 +112,15 @@ class Drawing:
         facts = {"seq": frame["seq"], "number": frame["number"], "answer": frame["answer"]}
         times = {name: self._clock(frame[name]) for name in ("came_at", "stored_at", "answered_at")}
         return self._say(code, **facts, **times)
+
+    def _measured_with(self, result: Value) -> str:
+        """The device, then reagents, calibrators and consumables with their lots."""
+        told = []
+        for one in result["measured_with"]:
+            kind = f" ({one['kind']})" if one["kind"] != "device" else ""
+            lot = f" {self._say('story-lot', lot=one['lot'])}" if one["lot"] else ""
+            told.append(f"{one['name']}{kind}{lot}")
+        return ", ".join(told)
 
     def _reading(self, result: Value) -> str:
         read = result["read_as"]

@@ -23,9 +23,10 @@ from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
 from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
+from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
-from labmw.metrics import MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
@@ -105,6 +106,8 @@ class LaboratoryIntake:
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
+        for state in stored.moved:
+            AWOS.labels(link, state).inc()
         for name in stored.tolerances:
             TOLERANCES.labels(link, name).inc()
         for (state, reason), count in tally.items():
@@ -143,32 +146,37 @@ def _script(
             tolerances = (*tolerances, "control_id_reused")
     reply = received.answer(reading) if received.answer is not None else None
     row_of_message = _message_row(site, received, reading, at, digest, reply)
-    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(list(tolerances)))
+    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(tolerances))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
         yield statements.insert(
             schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
         )
-    known = yield from _known(site, received, reading)
-    placements = _placements(site, received, reading, known)
-    yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    keys = [result_key(site, received, reading, read) for read in reading.results]
+    known = yield from _known(site, received, reading, keys)
+    steps = yield from Steps.of(site, received)
+    reading, known = yield from steps.with_controls(reading, known)
+    placements = steps.objecting(reading, _placements(received, reading, keys, known))
+    numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
         yield statements.insert(
             schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
         )
     disposition = reading.disposition.value
-    return Stored(message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances)
+    return Stored(
+        message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances, moved=moved
+    )
 
 
-def _placements(site: str, received: Received, reading: Reading, known: Known) -> list[Placement]:
+def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
     """Place every result, each seeing those before it in the same message (two runs may share a key)."""
     placed: list[Placement] = []
     earlier: dict[str, list[Earlier]] = {key: list(found) for key, found in known.earlier.items()}
+    here = replace(known, earlier=earlier)
     whole = reading.disposition is not Disposition.ACCEPTED
-    for ordinal, read in enumerate(reading.results):
-        key = result_key(site, received, reading, read)
+    for ordinal, (read, key) in enumerate(zip(reading.results, keys, strict=True)):
         sender = sender_of(read, reading.orders, reading.patients)
-        here = Known(known.specimens, known.patients, known.orders, known.materials, earlier)
         one = place(read, key, kind=reading.kind, sender=sender, known=here, at=received.received_at)
         if whole and one.repeat_of is None:
             one = Placement(one.key, QUARANTINED, reading.reason, reading.reason_facts, one.patient)
@@ -198,8 +206,10 @@ def result_key(site: str, received: Received, reading: Reading, read: ResultRead
     """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
     analyzer = reading.serial or received.link
     parts = (analyzer, read.specimen, read.code, read.part, read.run, read.time)
-    # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
-    return ResultKey(site, *(part.replace("\x1f", "\\x1f") for part in parts))
+    if any("\x1f" in part for part in parts):
+        # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
+        return ResultKey(site, *[part.replace("\x1f", "\\x1f") for part in parts])
+    return ResultKey(site, *parts)
 
 
 def _keep_results(
@@ -212,17 +222,20 @@ def _keep_results(
     packs: Packs,
     at: str,
     tally: Counter[tuple[str, str]],
-) -> Transaction[None]:
-    """Write results, repeats, quarantine entries and alerts."""
+) -> Transaction[list[int]]:
+    """Write results, repeats, quarantine entries and alerts; return the row of each result, the earlier one's for a repeat."""
+    numbers: list[int] = []
     new: dict[int, Mapping[str, Any]] = {}
     repeats: list[Mapping[str, Any]] = []
     quarantined: dict[int, Mapping[str, Any]] = {}
     alerts: list[Mapping[str, Any]] = []
+    mended: set[int] = set()  # messages of which results were sent again
     whole = reading.disposition is not Disposition.ACCEPTED
     for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
         result = message * STRIDE + ordinal
         if one.repeat_of is not None:
             result = one.repeat_of if one.repeat_of >= 0 else message * STRIDE + (-1 - one.repeat_of)
+        numbers.append(result)
         if one.repeat_of is not None and not one.supersedes:
             repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
@@ -233,6 +246,7 @@ def _keep_results(
             yield statements.close_quarantine_of_result(
                 result, at=at, by="labmw", why=f"sent again in message {message}"
             )
+            mended.add(result // STRIDE)
         else:  # new, or in the place of an earlier line of this very message
             new[result] = {**row, "id": result}
             quarantined.pop(result, None)
@@ -253,6 +267,9 @@ def _keep_results(
             yield statements.insert_rows_once(table, rows)
         elif rows:
             yield statements.insert_rows(table, rows)
+    for one_of in sorted(mended - {message}):
+        yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
+    return numbers
 
 
 def _alert(
@@ -381,7 +398,7 @@ def _result_row(
         "unit_raw": read.unit_raw,
         "range_raw": read.range_raw,
         "flags_raw": read.flags_raw,
-        "flags": json.dumps(sorted(read.flags)),
+        "flags": json.dumps(sorted(read.flags)) if read.flags else "[]",
         "status": read.status,
         "operator": read.operator,
         "completed_raw": read.time,
@@ -389,7 +406,7 @@ def _result_row(
         "received_at": at,
         "main": int(read.main),
         "serum_index": read.index,
-        "comments": json.dumps(list(read.comments), ensure_ascii=False),
+        "comments": json.dumps(list(read.comments), ensure_ascii=False) if read.comments else "[]",
         "driver": reading.driver,
         "driver_version": reading.driver_version,
         "mapping_version": reading.mapping_version,
@@ -413,7 +430,7 @@ def _quarantine(
     }
 
 
-def _known(site: str, received: Received, reading: Reading) -> Transaction[Known]:
+def _known(site: str, received: Received, reading: Reading, keys: Sequence[ResultKey]) -> Transaction[Known]:
     """Ask the store what bears on this message."""
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
     if not tubes:
@@ -424,17 +441,19 @@ def _known(site: str, received: Received, reading: Reading) -> Transaction[Known
     owners = sorted({tube.patient for found in specimens.values() for tube in found})
     found = (yield statements.patients_among(site, owners)) if owners else []
     patients = {row.identifier: patient_of(row) for row in found}
-    orders = frozenset((row.specimen, row.loinc) for row in (yield statements.orders_among(site, tubes)))
+    ordered = yield statements.orders_among(site, tubes)
+    orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
+    cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
     at = stamp(received.received_at)
     materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
-    identities = sorted({identity(result_key(site, received, reading, read)) for read in reading.results})
+    identities = sorted({identity(key) for key in keys})
     earlier: dict[str, list[Earlier]] = {}
     for row in (yield statements.results_of_identities(site, identities)):
         acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
         earlier.setdefault(row.identity, []).append(
             Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
         )
-    return Known(specimens, patients, orders, materials, earlier)
+    return Known(specimens, patients, orders, materials, earlier, cancelled)
 
 
 def specimen_of(row: Any) -> Specimen:

@@ -42,6 +42,7 @@ class Known:
     orders: frozenset[tuple[str, str]]  # (specimen, loinc)
     materials: frozenset[str]  # registered control materials
     earlier: Mapping[str, Sequence[Earlier]]  # by identity
+    cancelled: frozenset[tuple[str, str]] = frozenset()  # ordered, and taken back since
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def _place(
         return Placement(key, DETAIL, patient=patient)
     if (read.specimen, read.loinc) not in known.orders:
         facts = (("specimen", read.specimen), ("test", read.test_name or read.code))
-        return Placement(key, QUARANTINED, "no-order", facts, patient)
+        taken_back = (read.specimen, read.loinc) in known.cancelled
+        return Placement(key, QUARANTINED, "cancelled-order" if taken_back else "no-order", facts, patient)
     return Placement(key, VERIFY, patient=patient)
 
 
@@ -144,6 +146,8 @@ def next_run(sent: str, taken: set[str]) -> str:
 def _control(read: ResultRead, kind: str, known: Known) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
     """Quality control only if the identifier is a registered material; a conflict with the analyzer's mark is for a person."""
     material, marked = read.specimen in known.materials, read.control or kind == "qc-result"
+    if material and read.obx is not None and read.obx.specimen_role == "Q":
+        marked = True  # Q alone makes no control (one family sends it for patients), but with a registered material it agrees
     facts = (("specimen", read.specimen),)
     if material and marked:
         return CONTROL, "", ()

@@ -18,7 +18,7 @@ from labmw.errors import StoreError
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
 from labmw.line.journal import BEHIND, SessionJournal
-from labmw.line.received import Intake, Received
+from labmw.line.received import Intake, Received, Stored
 from labmw.line.transport import Wire
 from labmw.metrics import FRAMES_REFUSED, of_link
 from labmw.model import Disposition
@@ -142,10 +142,27 @@ class Hl7Conversation:
 
     async def _take(self, message: Message, data: bytes) -> bytes:
         """Store a message and return its reply; AE when it cannot be stored, so that the sender keeps it."""
+        try:
+            stored = await self._deliver(self._received(message, data))
+        except StoreError as error:
+            self._health.trouble("store", why=str(error))
+            self._log.error("nothing can be stored: the sender is answered AE and keeps its message", why=str(error))
+            return self._reply(message, "AE", ErrorDetail("207", "not stored; send again", None))
+        self._uncertain = None
+        self._journal.committed()
+        self._health.message()
+        self._owing = bool(stored.reply)
+        return stored.reply
+
+    async def _deliver(self, received: Received) -> Stored:
+        """Hand a message to the laboratory."""
+        return await self._intake.take(received)
+
+    def _received(self, message: Message, data: bytes) -> Received:
         again = self._uncertain == data
         self._uncertain = data
         number = self._journal.frames + 1
-        received = Received(
+        return Received(
             link=self._terms.link,
             session=self._journal.session,
             peer=self._wire.peer,
@@ -160,22 +177,13 @@ class Hl7Conversation:
             control_id=message.control_id,
             answer=lambda reading: self._answer(message, reading),
         )
-        try:
-            stored = await self._intake.take(received)
-        except StoreError as error:
-            self._health.trouble("store", why=str(error))
-            self._log.error("nothing can be stored: the sender is answered AE and keeps its message", why=str(error))
-            return self._reply(message, "AE", ErrorDetail("207", "not stored; send again", None))
-        self._uncertain = None
-        self._journal.committed()
-        self._health.message()
-        self._owing = bool(stored.reply)
-        return stored.reply
 
     def _answer(self, message: Message, reading: Reading) -> bytes:
         """Say what became of a message; b"" where the sender wants no reply."""
         if reading.disposition is not Disposition.REFUSED:
             return self._reply(message, "AA", None)
+        if reading.reason == "unsupported-version":
+            return self._reply(message, "AR", ErrorDetail("203", f"HL7 version {message.version} is not served", None))
         served = f"{message.code}^{message.trigger} is not served on this link"
         return self._reply(message, "AR", ErrorDetail("200", served, None))
 

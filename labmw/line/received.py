@@ -9,6 +9,7 @@ from typing import Protocol
 
 from labmw.driver.reading import Reading
 from labmw.store.transaction import Step
+from protocols.hl7.law_values import StatusChange
 
 UNTERMINATED = -1
 """The place of what a session left without L: it shares its last frame with no complete message."""
@@ -40,6 +41,7 @@ class Received:
     before: Sequence[Step] = field(default=())
     control_id: str = ""  # MSH-10: the same bytes under the same number get the reply that was stored
     answer: Callable[[Reading], bytes] | None = None  # makes the HL7 acknowledgment, to be stored with the message
+    change: StatusChange | None = None  # of a LAW line: what the message says of which AWOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Stored:
     repeat: bool = False
     reply: bytes = b""  # the HL7 acknowledgment to send, stored with the message
     tolerances: tuple[str, ...] = ()  # what the sender got wrong and was borne with
+    moved: tuple[str, ...] = ()  # the states that AWOS have come to
 
 
 class Intake(Protocol):

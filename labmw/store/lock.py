@@ -13,6 +13,12 @@ from pathlib import Path
 from labmw.errors import StoreError
 from labmw.store.address import sqlite_file
 
+LOOK = 0.2
+"""Seconds that somebody who only looks may have the lock, at most."""
+
+ORPHANS = 40.0
+"""Seconds to wait for the children of a labmw that was killed: they stop by themselves within 30 (labmw.watch.lifeline)."""
+
 
 def lock_file(url: str) -> Path:
     """The file that carries the lock of a store."""
@@ -21,9 +27,11 @@ def lock_file(url: str) -> Path:
 
 
 @contextmanager
-def hold(url: str) -> Iterator[None]:
+def hold(url: str, patience: float = ORPHANS) -> Iterator[int]:
     """Serve this store for as long as the block lasts; raises StoreError when another process already does.
 
+    Gives the descriptor of the lock. A child that inherits it holds the store with its parent, and after it: where the one that took the
+    lock was killed, this waits up to `patience` seconds for what it left to finish.
     The file stays: removing it would let a third process lock a new file of the same name while the second holds the old one.
     """
     path = lock_file(url)
@@ -35,14 +43,14 @@ def hold(url: str) -> Iterator[None]:
             f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder"
         ) from error
     try:
-        if not _wait(descriptor, path):
+        if not _wait(descriptor, path, patience):
             raise StoreError(
                 f"another labmw{_named(descriptor)} already serves the store {sqlite_file(url)}; "
                 "stop it first, or give this one a store.url of its own"
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield descriptor
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
@@ -65,12 +73,25 @@ def holder(url: str) -> int | None:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, path: Path) -> bool:
-    """Try for a fifth of a second: somebody who only looks has the lock for an instant."""
-    for _ in range(20):
-        if _take(descriptor, path):
-            return True
-        time.sleep(0.01)
+def _wait(descriptor: int, path: Path, patience: float) -> bool:
+    """Try for a fifth of a second: somebody who only looks has the lock for an instant. Longer where only orphans have it."""
+    began = time.monotonic()
+    while not _take(descriptor, path):
+        waited = time.monotonic() - began
+        if waited > (patience if _is_gone(_process(descriptor)) else LOOK):
+            return False
+        time.sleep(0.01 if waited < LOOK else 0.1)
+    return True
+
+
+def _is_gone(process: int) -> bool:
+    """Whether the process that took the lock has ended, so that only its children can still hold it."""
+    try:
+        os.kill(process or os.getpid(), 0)  # 0: not told, so nothing is known of it
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
     return False
 
 

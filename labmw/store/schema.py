@@ -186,6 +186,16 @@ awos_result = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# With what a result was measured, as the analyzer says: the `device` (OBX-18), and by table 0384 reagents (SR, MR), calibrators (RC), consumables, with lot
+# and expiry as sent (INV). By `lot` a recalled reagent leads to its results.
+contribution = Table(
+    "contribution", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_may("name", "lot", "expiry", "status"),
+    UniqueConstraint("site", "result", "kind", "name", "lot"),
+    Index(None, "result"),
+    Index("ix_contribution_site_lot", "site", "lot", **_where("lot <> ''")),
+)  # fmt: skip
+
 # Where a tube was last seen: on a rack or a tray (`kind`), as analyzers have told. How a query by rack or tray is answered.
 tube_place = Table(
     "tube_place", metadata,
@@ -203,7 +213,8 @@ re_present = Table(
 
 # --- results --------------------------------------------------------------------------------------------------------------
 
-# One value of one test; every run is kept. `key` is `ResultKey.text()`, `identity` the same without the run; `record` and `ordinal` say where in the message it stands.
+# One value of one test; every run is kept. `key` is `ResultKey.text()`, `identity` the same without the run: with its run it says as much as the key, and
+# its index answers "which runs are there?" too. `record` and `ordinal` say where in the message it stands. Ten rows a message: an index costs.
 result = Table(
     "result", metadata,
     _id(), *_must("site", "key", "identity"), _refers("message", "message.id"), _number("record", 0), _number("ordinal", 0),
@@ -211,11 +222,10 @@ result = Table(
     *_later("number"), *_may("comparator", "unit", "unit_raw", "range_raw", "flags_raw"), *_json("flags", empty="[]"), *_may("status", "operator", "completed_raw"),
     *_later("completed_at"), *_must("received_at"), _number("main", 1), *_may("serum_index"), *_json("comments", empty="[]"),
     *_may("driver", "driver_version", "mapping_version", "analyzer_software", "software_version"), *_must("state"),
-    UniqueConstraint("site", "key"),
-    Index(None, "site", "identity"),
+    UniqueConstraint("site", "identity", "run"),
     Index(None, "message"),
     Index(None, "site", "specimen", "code"),
-    Index(None, "site", "patient", "loinc", "completed_at"),
+    Index("ix_result_history", "site", "patient", "loinc", "completed_at", **_where("state IN ('released', 'delivered')")),
     Index(None, "site", "state"),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Reader, Row, Step, Transaction, schema, statements
 from labmw.store.lock import holder
+from labmw.store.statements import worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -37,6 +38,7 @@ class Snapshot:
     quarantine: tuple[Row, ...]
     tubes: Mapping[int, tuple[str, ...]]  # of messages that are in quarantine as a whole
     alerts: tuple[Row, ...]
+    to_present: tuple[Row, ...] = ()  # tubes that an analyzer asked about in vain
 
 
 def take(config: Config) -> Snapshot:
@@ -59,4 +61,5 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         held=tuple((yield statements.results_held(site))),
         quarantine=tuple((yield statements.quarantine_open(site))),
         alerts=tuple((yield statements.alerts_open(site))),
+        to_present=tuple((yield worklist.to_present(site))),
     )

@@ -45,6 +45,9 @@ class Supervisor:
     pauses: Sequence[float] = PAUSES
     steady: float = STEADY
     drain: float = DRAIN
+    keeps: tuple[
+        int, ...
+    ] = ()  # descriptors that the parts inherit: the lock of the store lives as long as any of them
     died: Callable[[int], None] = lambda process: None  # told the number of each process that has ended
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _outcome: int = STOPPED
@@ -105,7 +108,7 @@ class Supervisor:
             child = await asyncio.create_subprocess_exec(
                 *part.command,
                 env={**self.environment, lifeline.VARIABLE: str(line)},
-                pass_fds=(line,),
+                pass_fds=(line, *self.keeps),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, and it asks in order
             )

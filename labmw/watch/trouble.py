@@ -127,8 +127,22 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
     if more := tubes[ALERTS_TOLD:]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)
+
+
+def _to_present(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
+    """Tubes that an analyzer asked about when nobody could say whether there is work."""
+    for reason in dict.fromkeys(row.reason for row in rows):
+        here = [row for row in rows if row.reason == reason]
+        yield warning(
+            "tubes",
+            "tubes-to-present",
+            count=len(here),
+            specimens=some(row.specimen for row in here),
+            why=reason_in_words(reason, [{"specimen": row.specimen} for row in here], telling.language),
+        )
 
 
 def _value(row: Row) -> str:

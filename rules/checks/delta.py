@@ -84,7 +84,12 @@ class DeltaCheck:
         )
         detail = f"{self.mode} change > limit [{show(change)} vs {limit} {unit}] -> {word(truth)}; {used}"
         code = "censored" if truth is None else "delta"
-        facts = (*facts, ("change", f"{show(change)} {unit}"), ("limit", f"{limit} {unit}"), ("check", self.name))
+        facts = (
+            *facts,
+            ("change", f"{_told(change, limit)} {unit}"),
+            ("limit", f"{limit} {unit}"),
+            ("check", self.name),
+        )
         return Finding(truth, code, facts if truth is not False else (), detail)
 
     def _measure(self, value: Interval, before: Interval, hours: float) -> Interval | None:
@@ -100,6 +105,13 @@ class DeltaCheck:
                 return negative(change)
             case _:
                 return size(change)
+
+
+def _told(change: Interval, limit: Decimal) -> str:
+    """Write a change in a sentence: four digits, or as many as tell it from the limit."""
+    if change.point and float(short := f"{change.low:.4g}") != float(limit):
+        return short
+    return show(change)
 
 
 def _comparable(previous: Previous, case: Case) -> bool:

@@ -153,10 +153,19 @@ class Hl7Sender(Sender):
             self.next_message()
 
 
+class LawSender(Hl7Sender):
+    """The same over a LAW line."""
+
+    template = oul_r22(law=True)
+
+
+KINDS: dict[str, type[Sender]] = {"astm": AstmSender, "hl7": Hl7Sender, "law": LawSender}
+
+
 async def run(job: Job) -> Outcome:
     """Do one job."""
     loop = asyncio.get_running_loop()
-    kind: type[Sender] = AstmSender if job.protocol == "astm" else Hl7Sender
+    kind = KINDS[job.protocol]
     senders: list[Sender] = []
     try:
         for number in range(job.connections):

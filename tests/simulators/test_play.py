@@ -28,7 +28,7 @@ async def test_the_demo_against_plain_hosts(tmp_path: Path) -> None:
         for one in scenario.analyzer:
             port = 0 if one.pty else await stack.enter_async_context(hosts[one.name].listening())
             tables.append(one if one.pty else msgspec.structs.replace(one, connect=f"127.0.0.1:{port}"))
-        scenario = msgspec.structs.replace(scenario, analyzer=tables, settle=0.0)
+        scenario = msgspec.structs.replace(scenario, analyzer=tables, law=[], settle=0.0)
         play = Play(scenario, WallClock(200), folder=tmp_path, told=told.append, now=NOW)
         assert not play.complete
         places = await play.open()

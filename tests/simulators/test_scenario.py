@@ -60,7 +60,7 @@ def test_the_seed_and_the_moment_decide_everything() -> None:
 def test_the_work_list_knows_every_sample_but_the_one_without_order() -> None:
     scenario = load(DEMO)
     works = morning(scenario, NOW)
-    told = worklist(scenario, works)
+    told = worklist(scenario, [sample for work in works for sample in work.samples])
     patients = {one["identifier"] for one in told["patients"]}
     tubes = {one["identifier"]: one for one in told["specimens"]}
     ordered = {(one["specimen"], one["loinc"]) for one in told["orders"]}

@@ -27,6 +27,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on this port."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass(slots=True)
 class Stage:
     """Where a journey is played: its folder, the configuration file and the ports."""

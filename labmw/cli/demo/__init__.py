@@ -47,7 +47,7 @@ def demo(
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """Play a morning: four simulated analyzers, a LIS that is away for a while, about 300 results, some of them planted.
+    """Play a morning: five simulated analyzers, a LIS that is away for a while, about 350 results, some of them planted.
 
     The daemon is the real one, on a fresh store. At the end three independent sides are counted: what the simulators sent, SQL on the
     store, and what the LIS has received. The folder stays: look around with labmw status and labmw result show.
@@ -101,6 +101,10 @@ def _look_around(paper: Console, stage: Stage, sides: Sides, language: Language)
     paper.print()
     paper.print(say("demo-look", language))
     commands = ["labmw status"]
-    commands += [f"labmw result show {case.specimen}    # {case.case}" for case in sides.planted]
+    stored = {row.specimen for row in sides.stored}
+    commands += [
+        f"labmw result show {case.specimen}    # {case.case}" for case in sides.planted if case.specimen in stored
+    ]
+    commands += [f"labmw order show {one.specimen}" for one in sides.given[:1]]
     for command in commands:
         paper.print(f"  LABMW_CONFIG={stage.config} .venv/bin/{command}", soft_wrap=True)

@@ -13,6 +13,10 @@ from dataclasses import dataclass, replace
 from labmw.cli.demo.sides import Planted, Sides, Stored
 
 FINAL = frozenset({"held", "blocked", "quarantined", "control", "detail", "delivered", "dead"})
+WITH_ANALYZER = frozenset(
+    {"accepted", "in-process", "resulted", "not-performed", "unable"}
+)  # says the store of an order
+NO_WORK = "no-work"  # what a planted case may expect: the analyzer asked and was told that there is nothing to do
 LEFT = frozenset({"released", "delivered", "dead"})  # the rules have let them go
 
 
@@ -55,6 +59,7 @@ class Count:
     lost: tuple[tuple[str, ...], ...]  # analyzer, specimen, code, value, why
     twice: tuple[tuple[str, ...], ...]
     strangers: tuple[tuple[str, ...], ...]  # in the store and sent by nobody, or with the LIS and not in the store
+    misgiven: tuple[tuple[str, ...], ...]  # orders of which store and analyzer do not say the same
     unsent: int  # never acknowledged: still with the analyzer, which keeps it
     outcomes: tuple[Outcome, ...]
 
@@ -70,7 +75,7 @@ class Count:
     def well(self) -> bool:
         """True when nothing is lost, twice or strange, and every planted case ended where it must."""
         planted = all(outcome.well for outcome in self.outcomes)
-        return planted and not (self.lost or self.twice or self.strangers or self.unsent)
+        return planted and not (self.lost or self.twice or self.strangers or self.misgiven or self.unsent)
 
 
 def count(sides: Sides) -> Count:
@@ -84,6 +89,7 @@ def count(sides: Sides) -> Count:
         tuple(lost),
         tuple(twice),
         tuple(strangers),
+        tuple(_misgiven(sides)),
         sum(not one.acknowledged for one in sides.sent),
         outcomes,
     )
@@ -143,6 +149,21 @@ def _strangers(sides: Sides) -> Iterable[tuple[str, ...]]:
             yield "", one.specimen, one.code, one.value, "received-not-stored"
 
 
+def _misgiven(sides: Sides) -> Iterable[tuple[str, ...]]:
+    """Orders that an analyzer has and the store does not know to be there, or the other way round."""
+    held = {(one.analyzer, one.awos): one for one in sides.held}
+    given = {(one.analyzer, one.awos): one for one in sides.given}
+    for key, one in held.items():
+        known = given.get(key)
+        if known is None or known.state not in WITH_ANALYZER:
+            yield one.analyzer, one.specimen, one.code, one.awos, "held-not-given"
+        elif one.state == "CM" and known.state not in ("resulted", "not-performed"):
+            yield one.analyzer, one.specimen, one.code, one.awos, "done-not-noted"
+    for key, one in given.items():
+        if one.state in WITH_ANALYZER and key not in held:
+            yield one.analyzer, one.specimen, one.code, one.awos, "given-not-held"
+
+
 def _tally(name: str, sides: Sides, lost: list[tuple[str, ...]], twice: list[tuple[str, ...]]) -> Tally:
     rows = [row for row in sides.stored if row.analyzer == name]
     states = Counter(row.state for row in rows)
@@ -172,6 +193,9 @@ def _outcome(case: Planted, sides: Sides) -> Outcome:
             and all(row.state in FINAL for row in rows)
         )
         return Outcome(case, well, _found(rows))
+    if [one["state"] for one in case.expect] == [NO_WORK]:
+        given = any(one.analyzer == case.analyzer and one.specimen == case.specimen for one in sides.given)
+        return Outcome(case, not rows and not given, _found(rows) or ((NO_WORK, "", 1),) * (not given))
     well = True
     seen: list[Stored] = []
     for expected in case.expect:

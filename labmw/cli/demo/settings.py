@@ -11,12 +11,13 @@ LIS = "LIS"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the demo: over RS-232 or over TCP."""
+    """One line of the demo: over RS-232 or over TCP, ASTM or IHE LAW."""
 
     name: str
     driver: str
     listen: str = ""
     device: str = ""
+    law: bool = False
 
 
 def text(lines: Sequence[Line], lis: str, web: str, language: str) -> str:
@@ -54,4 +55,5 @@ signatures = "signatures.toml"
 
 def _line(line: Line) -> str:
     wire = f'serial = {{ device = "{line.device}" }}' if line.device else f'listen = "{line.listen}"'
-    return f'\n[[link]]\nname = "{line.name}"\ndriver = "{line.driver}"\n{wire}\n'
+    law = 'protocol = "law"\nallow = ["127.0.0.1"]\n' if line.law else ""
+    return f'\n[[link]]\nname = "{line.name}"\ndriver = "{line.driver}"\n{law}{wire}\n'

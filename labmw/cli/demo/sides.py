@@ -88,6 +88,17 @@ class Planted:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """One order as an analyzer has it, or as the store believes it to be with the analyzer (AWOS)."""
+
+    analyzer: str
+    awos: str
+    specimen: str
+    code: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sides:
     """Everything that is counted."""
 
@@ -97,6 +108,8 @@ class Sides:
     reported: tuple[Reported, ...]
     planted: tuple[Planted, ...] = ()
     repeats: int = 0  # retransmissions that the store has recognised
+    held: tuple[Given, ...] = ()  # by the analyzers that are given work
+    given: tuple[Given, ...] = ()  # says the store
     receptions: Mapping[str, int] = field(default_factory=dict)  # of the LIS: received, distinct
 
 
@@ -107,6 +120,7 @@ def read(report: Path, store: Path) -> Sides:
     with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as database:
         stored = _stored(database)
         (repeats,) = database.execute("SELECT count(*) FROM repeat").fetchone()
+        given = tuple(Given(*row) for row in database.execute(_GIVEN))
     return Sides(
         analyzers=tuple(one["name"] for one in told["analyzers"]),
         sent=tuple(_sent(one["name"], row) for one in told["analyzers"] for row in one["results"]),
@@ -114,6 +128,8 @@ def read(report: Path, store: Path) -> Sides:
         reported=tuple(Reported(row["specimen"], row["local"], row["value"]) for row in lis["observations"]),
         planted=tuple(_planted(row) for row in told["planted"]),
         repeats=repeats,
+        held=tuple(Given(one["name"], **row) for one in told["analyzers"] for row in one.get("orders", [])),
+        given=given,
         receptions={"received": lis["received"], "distinct": lis["distinct"]},
     )
 
@@ -135,6 +151,7 @@ def _planted(row: Mapping[str, Any]) -> Planted:
     return Planted(row["case"], row["analyzer"], row["specimen"], len(row["results"]), tuple(row["expect"]))
 
 
+_GIVEN = "SELECT link, awos, specimen, code, state FROM awos WHERE parent = '' ORDER BY id"
 _RESULTS = """
 SELECT result.id, result.link, result.specimen, result.code, result.value, result.comparator, result.number,
        result.completed_raw, result.main, result.state,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from labmw.cli.demo.settings import SITE, Line, text
+from labmw.clock import stamp
 from labmw.errors import LabmwError
 from labmw.store import SqliteStore, Transaction, migrate, schema, statements
 from rules.pack import SHIPPED, load_all
@@ -25,6 +26,7 @@ from rules.signature import Signature, as_toml
 
 SCENARIO = Path("scenarios") / "demo.toml"
 HOST = "127.0.0.1"
+LAW = "law"  # the driver of analyzers that follow IHE LAW to the letter
 MARK = "labmw-demo"  # a file by which a folder is known to be a demo's, and may be emptied
 
 
@@ -44,23 +46,29 @@ def set_up(folder: Path, seed: int | None, language: str) -> Stage:
     """Make the folder anew and fill it; raises LabmwError."""
     clear(folder)
     scenario = _scenario(folder, seed)
-    analyzers = tomllib.loads(scenario.read_text(encoding="utf-8"))["analyzer"]
-    ports = _free_ports(len(analyzers) + 2)
+    played = tomllib.loads(scenario.read_text(encoding="utf-8"))
+    analyzers, law = played["analyzer"], played["law"]
+    ports = _free_ports(len(analyzers) + len(law) + 2)
     lis, web = f"{HOST}:{ports.pop()}", f"{HOST}:{ports.pop()}"
     lines = [
         Line(one["name"], one["dialect"], device=str((folder / one["pty"]).absolute()))
         if one.get("pty")
         else Line(one["name"], one["dialect"], listen=f"{HOST}:{port}")
-        for one, port in zip(analyzers, ports, strict=True)
+        for one, port in zip(analyzers, ports, strict=False)
+    ]
+    lines += [
+        Line(one["name"], LAW, listen=f"{HOST}:{port}", law=True)
+        for one, port in zip(law, ports[len(analyzers) :], strict=True)
     ]
     config, store = folder / "labmw.toml", folder / "labmw.db"
     config.write_text(text(lines, lis, web, language), encoding="utf-8")
     (folder / "signatures.toml").write_text(_signatures(), encoding="utf-8")
     url = f"sqlite:///{store.absolute()}"
     migrate(url)
-    now = datetime.now(UTC).isoformat()
+    moment = datetime.now(UTC)
+    now = moment.isoformat()
     worklist = _worklist(scenario, folder / "worklist.json", now)
-    asyncio.run(_preload(url, worklist))
+    asyncio.run(_preload(url, worklist, stamp(moment)))
     report = folder / "simulators.json"
     connects = [f"--connect={line.name}={line.listen}" for line in lines if line.listen]
     play = (
@@ -129,17 +137,17 @@ def _signatures() -> str:
     )
 
 
-async def _preload(url: str, worklist: Mapping[str, Any]) -> None:
+async def _preload(url: str, worklist: Mapping[str, Any], now: str) -> None:
     store = SqliteStore(url)
     await store.start()
     try:
-        await store.run(_rows(worklist))
+        await store.run(_rows(worklist, now))
     finally:
         await store.stop()
 
 
-def _rows(worklist: Mapping[str, Any]) -> Transaction[None]:
-    """Write what the LIS would have sent: an order feed of its own comes in a later version."""
+def _rows(worklist: Mapping[str, Any], now: str) -> Transaction[None]:
+    """Write what the LIS would have sent, its orders a moment ago: an order feed of its own comes in a later version."""
     tables = {
         "patients": schema.patient, "specimens": schema.specimen, "orders": schema.order,
         "previous": schema.previous, "materials": schema.material,
@@ -147,6 +155,8 @@ def _rows(worklist: Mapping[str, Any]) -> Transaction[None]:
     for name, table in tables.items():
         for row in worklist[name]:
             kept = {key: value for key, value in row.items() if value is not None}
+            if table is schema.order:
+                kept["updated_at"] = now
             yield statements.insert_once(table, site=SITE, **kept)
 
 

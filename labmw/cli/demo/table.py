@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
@@ -32,8 +33,13 @@ def show(console: Console, sides: Sides, count: Count, language: Language) -> No
     _list(console, say("demo-lost", language, count=len(count.lost)), count.lost, language)
     _list(console, say("demo-twice", language, count=len(count.twice)), count.twice, language)
     _list(console, say("demo-strangers", language, count=len(count.strangers)), count.strangers, language)
+    _list(console, say("demo-misgiven", language, count=len(count.misgiven)), count.misgiven, language)
     if count.unsent:
         console.print(Text(say("demo-unsent", language, count=count.unsent), "bold red"))
+    if sides.held:
+        states = Counter(one.state for one in sides.given)
+        orders = ", ".join(f"{n} {say(f'awos-state-{state}', language)}" for state, n in sorted(states.items()))
+        console.print(Text(say("demo-given", language, held=len(sides.held), given=orders), "dim"))
     facts = {"repeats": sides.repeats, **sides.receptions}
     console.print(Text(say("demo-repeats", language, **facts), "dim"))
 
@@ -136,7 +142,7 @@ def _list(console: Console, title: str, rows: Sequence[tuple[str, ...]], languag
 
 def row(count: Count) -> dict[str, object]:
     """The count as JSON."""
-    listed = {"lost": count.lost, "twice": count.twice, "strangers": count.strangers}
+    listed = {"lost": count.lost, "twice": count.twice, "strangers": count.strangers, "misgiven": count.misgiven}
     names = ("analyzer", "specimen", "code", "value", "why")
     return {
         "schema": "labmw-demo/1",

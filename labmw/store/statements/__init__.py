@@ -4,6 +4,7 @@ Each function returns a `Step`: yield it in a transaction, or ask it beside the 
 """
 
 from labmw.store.statements.among import (
+    close_quarantine_of_message,
     close_quarantine_of_result,
     frame_at,
     last_message_of_session,
@@ -75,6 +76,7 @@ __all__ = [
     "alerts_open",
     "claim_outbox",
     "claim_work",
+    "close_quarantine_of_message",
     "close_quarantine_of_result",
     "close_session",
     "deliveries_twice",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, or_, select, update
 
 from labmw.store.schema import frame, material, message, order, patient, quarantine, result, session, specimen
 from labmw.store.statements.words import given, given_number, given_texts
@@ -104,6 +104,17 @@ _CLOSE_QUARANTINE: Final = (
     .values(state="replayed", closed_at=given("at"), closed_by=given("by"), note=given("why"))
     .returning(quarantine.c.id)
 )
+_CLOSE_MESSAGE: Final = (
+    update(quarantine)
+    .where(
+        quarantine.c.message == given_number("message_id"),
+        quarantine.c.result.is_(None),
+        quarantine.c.state == "open",
+        ~exists().where(result.c.message == given_number("message_id"), result.c.state == "quarantined"),
+    )
+    .values(state="replayed", closed_at=given("at"), closed_by=given("by"), note=given("why"))
+    .returning(quarantine.c.id)
+)
 
 
 def frame_at(site: str, session: str, seq: int) -> Step:
@@ -156,3 +167,8 @@ def supersede_result(result_id: int, row: dict[str, Any]) -> Step:
 def close_quarantine_of_result(result_id: int, *, at: str, by: str, why: str) -> Step:
     """Close what a person should have looked at: the matter has settled itself."""
     return Step(_CLOSE_QUARANTINE, {"result_id": result_id, "at": at, "by": by, "why": why})
+
+
+def close_quarantine_of_message(message_id: int, *, at: str, by: str, why: str) -> Step:
+    """Close what a message was held for, once none of its results lies in quarantine any more."""
+    return Step(_CLOSE_MESSAGE, {"message_id": message_id, "at": at, "by": by, "why": why})

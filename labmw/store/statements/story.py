@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 
 from labmw.store.schema import (
     alert,
+    contribution,
     message,
     order,
     outbox,
@@ -43,6 +44,7 @@ class Story(NamedTuple):
     alerts: list[Row]
     quarantine: list[Row]
     outbox: list[Row]
+    contributions: list[Row]
 
 
 _ours = select(result.c.id).where(result.c.site == given("site"), result.c.specimen == given("specimen"))
@@ -95,6 +97,7 @@ _QUARANTINE: Final = (
     )
     .order_by(quarantine.c.id)
 )
+_CONTRIBUTIONS: Final = select(contribution).where(contribution.c.result.in_(_ours)).order_by(contribution.c.id)
 _OUTBOX: Final = (
     select(outbox, outbox_result.c.result)
     .join(outbox_result, outbox_result.c.outbox == outbox.c.id)
@@ -124,4 +127,5 @@ def story(site: str, identifier: str) -> Transaction[Story]:
         alerts=(yield Step(_ALERTS, about)),
         quarantine=(yield Step(_QUARANTINE, about)),
         outbox=(yield Step(_OUTBOX, about)),
+        contributions=(yield Step(_CONTRIBUTIONS, about)),
     )

@@ -53,6 +53,7 @@ def test_every_key_stands_in_the_configuration_that_is_shipped() -> None:
         config.Serial,
         config.Link,
         config.Lis,
+        config.Orders,
         config.Rules,
         config.Drivers,
         config.Limits,

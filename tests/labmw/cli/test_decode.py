@@ -7,11 +7,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import no_hang
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,15 +61,10 @@ def labmw(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comp
 # --- the command ---------------------------------------------------------------------------------------------------------
 
 
-def test_help_answers_at_once_and_imports_no_command() -> None:
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        done = labmw("--help")
-        fastest = min(fastest, time.perf_counter() - start)
+def test_help_imports_no_command() -> None:
+    done = labmw("--help")
     assert done.returncode == 0
     assert "decode" in done.stdout
-    assert fastest < 0.3
     check = "import sys; from labmw.cli import main\ntry: main()\nexcept SystemExit: pass\nprint(sorted(m for m in sys.modules if m.startswith('labmw.')))"
     loaded = subprocess.run([sys.executable, "-c", check, "--help"], capture_output=True, text=True, check=True).stdout
     assert "labmw.cli.decode" not in loaded
@@ -313,10 +308,9 @@ def shown(decoded: Decoded) -> None:
         b"H" + b"|" * 1_000_000,
     ],
 )
-def test_large_nonsense_is_refused_quickly(data: bytes) -> None:
-    start = time.perf_counter()
-    shown(DECODER.read("x", data))
-    assert time.perf_counter() - start < 5
+def test_large_nonsense_is_refused_and_has_an_end(data: bytes) -> None:
+    with no_hang():
+        shown(DECODER.read("x", data))
 
 
 def test_random_bytes_never_raise() -> None:

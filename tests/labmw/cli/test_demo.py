@@ -26,7 +26,7 @@ def test_nothing_is_lost_and_every_planted_case_ends_where_it_must(tmp_path: Pat
     folder = tmp_path / "demo"
     done = demo(folder, "--language", "en")
     assert done.returncode == 0, done.stdout + done.stderr + logs(folder)
-    assert "✗" not in done.stdout and done.stdout.count("✓") == 8
+    assert "✗" not in done.stdout and done.stdout.count("✓") == 16
     shown = subprocess.run(
         [sys.executable, "-c", "from labmw.cli import main; main()", "status", "--config", str(folder / "labmw.toml")],
         capture_output=True, text=True, timeout=60, check=False,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from labmw.cli.demo.count import count
-from labmw.cli.demo.sides import Planted, Reported, Sent, Sides, Stored, plain
+from labmw.cli.demo.sides import Given, Planted, Reported, Sent, Sides, Stored, plain
 
 SENT = (
     Sent("xn", "S1", "WBC", "", "6.80", "t1", main=True, acknowledged=True),
@@ -135,3 +135,38 @@ def test_a_planted_case_without_expectation_must_be_there_once() -> None:
 )
 def test_numbers_are_compared_as_numbers(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+HELD = (Given("law", "A1", "S1", "TSH", "CM"), Given("law", "A2", "S1", "FT4", "SC"))
+GIVEN = (Given("law", "A1", "S1", "TSH", "resulted"), Given("law", "A2", "S1", "FT4", "accepted"))
+
+
+def test_store_and_analyzer_say_the_same_of_every_order() -> None:
+    assert count(replace(WELL, held=HELD, given=GIVEN)).well
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "why"),
+    [
+        (HELD, GIVEN[:1], "held-not-given"),
+        (HELD, (GIVEN[0], replace(GIVEN[1], state="broadcast")), "held-not-given"),
+        (HELD[:1], GIVEN, "given-not-held"),
+        (HELD, (replace(GIVEN[0], state="accepted"), GIVEN[1]), "done-not-noted"),
+    ],
+)
+def test_an_order_that_one_side_does_not_know_is_found(
+    held: tuple[Given, ...], given: tuple[Given, ...], why: str
+) -> None:
+    counted = count(replace(WELL, held=held, given=given))
+    assert [row[-1] for row in counted.misgiven] == [why] and not counted.well
+
+
+def test_an_order_that_was_refused_need_not_be_there() -> None:
+    assert count(replace(WELL, held=HELD[:1], given=(GIVEN[0], replace(GIVEN[1], state="refused")))).well
+
+
+@pytest.mark.parametrize(("given", "well"), [((), True), ((Given("xn", "A", "S9", "WBC", "planned"),), False)])
+def test_no_work_means_that_nothing_was_given(given: tuple[Given, ...], well: bool) -> None:
+    case = Planted("none", "xn", "S9", 0, ({"test": "", "state": "no-work", "reason": ""},))
+    (outcome,) = count(replace(WELL, planted=(case,), given=given)).outcomes
+    assert outcome.well is well

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -239,13 +240,25 @@ async def test_a_quarantined_result_sent_again_whole_takes_its_row_and_raises_it
     cut = reading(POTASSIUM_CRITICAL, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated")
     first = await take(line, cut)
     assert line.ask("SELECT kind, state FROM alert") == [("critical", "open")]
+    assert line.ask("SELECT reason, state FROM quarantine") == [("unterminated", "open")]
     second = await take(line, reading(POTASSIUM_CRITICAL))
     assert line.ask("SELECT message, state FROM result") == [(second.message, "verify")]
+    assert line.ask("SELECT state, closed_by, note FROM quarantine") == [
+        ("replayed", "labmw", f"sent again in message {second.message}")
+    ]
     assert line.ask("SELECT message FROM work") == [(second.message,)]
     await take(line, reading(POTASSIUM_CRITICAL))
     assert line.ask("SELECT count(*) FROM alert") == [(1,)]
     assert line.ask("SELECT count(*) FROM repeat") == [(1,)]
     assert first.message != second.message
+
+
+async def test_a_message_of_which_only_a_part_was_sent_again_stays_in_quarantine(line: Lineside) -> None:
+    other = replace(result(), specimen="S2")
+    cut = reading(result(), other, terminated=False, disposition=Disposition.QUARANTINED, reason="unterminated")
+    await take(line, cut)
+    await take(line, reading(result()))
+    assert line.ask("SELECT reason, state FROM quarantine") == [("unterminated", "open")]
 
 
 @pytest.mark.parametrize("stored_before", [True, False])
@@ -334,17 +347,16 @@ async def test_an_answer_that_cannot_be_made_is_a_refusal_and_not_the_end_of_the
 
 
 async def test_reading_a_large_message_does_not_stop_the_other_lines(tmp_path: Path) -> None:
-    import time
+    meanwhile = threading.Event()
 
     def slow(one: Received) -> Reading:
-        time.sleep(0.3)
+        assert meanwhile.wait(30), "the event loop stood still while a message was read"
         return reading()
 
     async with lineside(tmp_path, read=slow) as line:
         taking = asyncio.create_task(line.intake.take(received(raw=b"x" * 2**20)))
-        began = asyncio.get_running_loop().time()
-        await asyncio.sleep(0.01)
-        assert asyncio.get_running_loop().time() - began < 0.2
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(meanwhile.set)
         await taking
 
 

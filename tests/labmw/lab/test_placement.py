@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from readings import key, order, patient, result
 from stage import ALT, SITE
 
-from labmw.driver.reading import PatientRead, ResultRead
+from labmw.driver.reading import ObxRead, PatientRead, ResultRead
 from labmw.lab.placement import (
     CONTROL,
     DETAIL,
@@ -159,6 +159,13 @@ def test_a_control_is_one_only_when_both_sides_say_so(
     known_ = known(*([tube()] if tube_known else []), materials=frozenset({"S1"} if material else ()))
     one = placed(read, known_, kind=kind)
     assert (one.state, one.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(("material", "state"), [(True, CONTROL), (False, VERIFY)])
+def test_the_role_q_of_a_specimen_agrees_with_a_registered_material_and_makes_none(material: bool, state: str) -> None:
+    said = ObxRead("result", "", (), False, "", (), None, "Q", "", "NM", "", "", "")
+    known_ = known(tube(), materials=frozenset({"S1"} if material else ()))
+    assert placed(result(obx=said), known_).state == state
 
 
 # --- repeats and runs -------------------------------------------------------------------------------------------------------

@@ -89,8 +89,8 @@ async def test_the_variant_that_acknowledges_first_loses_what_it_acknowledged(
 
 @pytest.mark.parametrize("which", [0, 3, 4])  # H, R, and L, whose commit is intake's transaction
 async def test_a_commit_that_takes_too_long_is_refused_and_the_resend_is_kept_once(which: int, tmp_path: Path) -> None:
-    async with lineside(tmp_path, ["S1"], commit_timeout=0.1) as line:
-        wire = line.converse(commit_timeout=0.1)
+    async with lineside(tmp_path, ["S1"], commit_timeout=1.0) as line:
+        wire = line.converse(commit_timeout=1.0)
         assert await wire.ask(ENQ_) == ACK_
         sent = frames(message("S1"))
         for place, frame in enumerate(sent):
@@ -155,8 +155,8 @@ async def test_an_answer_after_the_senders_patience_is_not_sent(tmp_path: Path) 
 async def test_a_resend_after_a_session_that_ended_in_doubt_is_a_repeat_also_without_a_time(tmp_path: Path) -> None:
     """The last frame was refused for time and committed late: the analyzer sends all of it again, and nothing tells a second measurement."""
     records = message("S1", completed="")
-    async with lineside(tmp_path, ["S1"], commit_timeout=0.1) as line:
-        wire = line.converse(commit_timeout=0.1)
+    async with lineside(tmp_path, ["S1"], commit_timeout=1.0) as line:
+        wire = line.converse(commit_timeout=1.0)
         sent = frames(records)
         assert await wire.ask(ENQ_) == ACK_
         for frame in sent[:-1]:

@@ -165,10 +165,8 @@ async def test_thousands_of_silent_peers_are_bounded_and_the_working_one_is_answ
         assert await reader.readexactly(1) == b"x"
         for _ in range(10):
             await asyncio.gather(*(connect(runner) for _ in range(150)), return_exceptions=True)
-            began = asyncio.get_running_loop().time()
             writer.write(b"y")
             assert await asyncio.wait_for(reader.readexactly(1), 5) == b"y"
-            assert asyncio.get_running_loop().time() - began < 2.0
             assert runner.doorkeeper.open <= 60
             assert len(runner._guests) <= 50
         assert len(OPENED) >= 1000

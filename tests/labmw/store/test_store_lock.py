@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,33 @@ def test_a_second_process_is_refused_until_the_first_dies(url: str) -> None:
     assert holder(url) is None
     with hold(url):
         pass
+
+
+LEAVE = (
+    "import subprocess, sys\nfrom labmw.store.lock import hold\nwith hold(sys.argv[1]) as lock:\n"
+    "    child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=0, pass_fds=(lock,))\n"
+    "    print('held', flush=True); child.wait()"
+)
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+def test_what_a_killed_labmw_left_holds_the_store_until_it_ends(inherits: bool, url: str) -> None:
+    """Its children finish what is under way; without the inherited lock two would write at once."""
+    code = LEAVE if inherits else LEAVE.replace("pass_fds=(lock,)", "pass_fds=()")
+    with subprocess.Popen([sys.executable, "-c", code, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdin is not None
+        assert first.stdout.readline() == b"held\n"
+        first.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, first.pid, os.WEXITED)
+        try:
+            with hold(url, patience=0.5):
+                assert not inherits
+        except StoreError as error:
+            assert inherits and "already serves" in str(error)
+        threading.Timer(0.3, first.stdin.close).start()  # the child ends
+        with hold(url):
+            pass
 
 
 def test_the_same_process_cannot_hold_it_twice(url: str) -> None:

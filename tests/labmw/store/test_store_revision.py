@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -31,14 +30,11 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     assert revision_of(f"sqlite:///{tmp_path / 'labmw.db'}") == REVISION
 
 
-def test_an_up_to_date_store_is_left_alone_and_quickly(url: str, file: Path) -> None:
+def test_an_up_to_date_store_is_left_alone_and_alembic_not_even_loaded(url: str, file: Path) -> None:
     before = file.read_bytes()
     code = f"import sys; from labmw.store import migrate; migrate({url!r}); print('alembic' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
-    began = time.perf_counter()
-    migrate(url)
-    assert time.perf_counter() - began < 0.1
     assert file.read_bytes() == before
 
 
@@ -60,8 +56,8 @@ async def test_a_newer_store_is_refused_everywhere(url: str, file: Path) -> None
 async def test_an_older_store_is_not_used_before_it_is_migrated(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labmw.store.revision.REVISION", "0002")
-    with pytest.raises(StoreError, match=r"needs 0002; start `labmw serve` once"):
+    monkeypatch.setattr("labmw.store.revision.REVISION", "9998")
+    with pytest.raises(StoreError, match=r"needs 9998; start `labmw serve` once"):
         await SqliteStore(url).start()
 
 

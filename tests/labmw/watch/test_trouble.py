@@ -190,3 +190,11 @@ def test_lists_stay_short() -> None:
 
 def test_every_sentence_of_the_catalogue_that_status_uses_is_there() -> None:
     assert {"not-running", "never-run", "frozen", "status-good", "status-bad", "store-unreadable"} <= codes()
+
+
+@pytest.mark.parametrize("reason", ["order-feed-stale", "two-patients"])
+def test_tubes_that_an_analyzer_asked_about_in_vain(reason: str) -> None:
+    rows = tuple(row(specimen=f"S{n}", link="counter", reason=reason, asked_at=ago(hours=1)) for n in range(2))
+    (finding,) = told(snapshot(to_present=rows))
+    assert finding.code == "tubes-to-present" and "S0, S1" in finding.sentence("en")
+    assert finding.sentence("fr").startswith("2 tubes")

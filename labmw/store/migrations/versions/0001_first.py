@@ -270,11 +270,13 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name="fk_result_message"),
         sa.PrimaryKeyConstraint("id", name="pk_result"),
-        sa.UniqueConstraint("site", "key", name="uq_result_site_key"),
+        sa.UniqueConstraint("site", "identity", "run", name="uq_result_site_identity_run"),
     )
     op.create_index("ix_result_message", "result", ["message"])
-    op.create_index("ix_result_site_identity", "result", ["site", "identity"])
-    op.create_index("ix_result_site_patient_loinc_completed_at", "result", ["site", "patient", "loinc", "completed_at"])
+    op.create_index(
+        "ix_result_history", "result", ["site", "patient", "loinc", "completed_at"],
+        sqlite_where=sa.text("state IN ('released', 'delivered')"), postgresql_where=sa.text("state IN ('released', 'delivered')"),
+    )
     op.create_index("ix_result_site_specimen_code", "result", ["site", "specimen", "code"])
     op.create_index("ix_result_site_state", "result", ["site", "state"])
 

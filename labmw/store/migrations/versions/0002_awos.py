@@ -1,4 +1,4 @@
-"""The worklist: what an order needs for it, AWOS and what they brought, tubes on racks, tubes to be presented again."""
+"""The worklist: what an order needs for it, AWOS and what they brought, with what it was measured; tubes on racks, tubes to be presented again."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -92,6 +92,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("site", "awos", "result", name="uq_awos_result_site_awos_result"),
     )
     op.create_index("ix_awos_result_result", "awos_result", ["result"])
+
+    op.create_table(
+        "contribution",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("result", BIG, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("lot", sa.Text(), server_default="", nullable=False),
+        sa.Column("expiry", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["result"], ["result.id"], name="fk_contribution_result"),
+        sa.PrimaryKeyConstraint("id", name="pk_contribution"),
+        sa.UniqueConstraint("site", "result", "kind", "name", "lot", name="uq_contribution_site_result_kind_name_lot"),
+    )
+    op.create_index("ix_contribution_result", "contribution", ["result"])
+    op.create_index("ix_contribution_site_lot", "contribution", ["site", "lot"], sqlite_where=sa.text("lot <> ''"), postgresql_where=sa.text("lot <> ''"))
 
     op.create_table(
         "tube_place",

@@ -1,0 +1,218 @@
+"""labmw order: what was ordered of which analyzer, and what became of it?"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.phrases import Language, say
+
+if TYPE_CHECKING:
+    from labmw.config import Config
+    from labmw.store import Row, Transaction
+
+UNKNOWN = 1
+UNUSABLE = 2
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+Awos = Annotated[str, typer.Argument(help="The order's identity on the analyzer (AWOS).", show_default=False)]
+
+
+class Which(StrEnum):
+    """Which orders are listed."""
+
+    OPEN = "open"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    ALL = "all"
+
+
+@app.callback()
+def order() -> None:
+    """Show what was ordered of which analyzer, and take it back or ask again."""
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="A specimen's identifier, or an AWOS.", show_default=False)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+) -> None:
+    """Show every test ordered on a specimen: its AWOS on each analyzer, state, times and what it has brought.
+
+    Works whether or not labmw runs. Exit codes: 0 something is known, 1 nothing is known, 2 wrong usage, or the store cannot be read.
+    """
+    from zoneinfo import ZoneInfo
+
+    from labmw.cli.order_view import draw
+    from labmw.watch.orders import of_specimen
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    found = _read(settings, of_specimen(settings.site.id, what.strip()), tongue)
+    if found is None:
+        fail(say("order-unknown", tongue, what=what.strip()), UNKNOWN)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+    else:
+        draw(console(), found, tongue, ZoneInfo(settings.site.timezone))
+
+
+@app.command("list")
+def list_(
+    which: Annotated[Which, typer.Option("--state", help="Which orders.")] = Which.OPEN,
+    late: Annotated[
+        int | None,
+        typer.Option("--late", min=1, metavar="MINUTES", help="Only what was ordered longer ago.", show_default=False),
+    ] = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=100_000, help="How many at most, newest first.")] = 50,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+) -> None:
+    """List orders, newest first, each with its AWOS on every analyzer: open ones, unless told otherwise.
+
+    Exit codes: 0, also when there is none; 2 wrong usage, or the configuration or the store cannot be read.
+    """
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from labmw.cli.order_view import draw_list
+    from labmw.clock import SYSTEM, stamp
+    from labmw.watch.orders import listed
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    states = [one.value for one in Which if one is not Which.ALL] if which is Which.ALL else [which.value]
+    before = stamp(SYSTEM.now() - timedelta(minutes=late)) if late else ""
+    rows = _read(settings, listed(settings.site.id, states, most, before=before), tongue)
+    if as_json:
+        found = [row.mapping() for row in rows]
+        typer.echo(json.dumps({"schema": "labmw-order-list/1", "orders": found}, ensure_ascii=False, indent=2))
+    else:
+        draw_list(console(), rows, tongue, ZoneInfo(settings.site.timezone))
+
+
+@app.command()
+def cancel(awos: Awos, config: ConfigOption = None, language: LanguageOption = None) -> None:
+    """Take one AWOS back: the analyzer is asked to cancel it, and answers whether it could.
+
+    Exit codes: 0 asked for, 1 unknown, or nothing to cancel, 2 wrong usage, or the store cannot be written.
+    """
+    from labmw.lab import awos as states
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    row = _named(settings, awos, tongue)
+    if row.state not in states.LIVE:
+        fail(say("order-not-live", tongue, awos=row.awos, state=say(f"awos-state-{row.state}", tongue)), UNKNOWN)
+    _write(settings, _cancel(settings.site.id, row), tongue)
+    typer.echo(say("order-taken-back", tongue, awos=row.awos, test=row.test_name or row.code, specimen=row.specimen))
+
+
+@app.command()
+def again(awos: Awos, config: ConfigOption = None, language: LanguageOption = None) -> None:
+    """Ask the same analyzer for the same test once more, under a new AWOS.
+
+    An analyzer that keeps a worklist is told at once; another gets it when it asks for the tube.
+
+    Exit codes: 0 asked for, 1 unknown, 2 wrong usage, or the store cannot be written.
+    """
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    row = _named(settings, awos, tongue)
+    if row.order is None:
+        fail(say("order-by-analyzer", tongue), UNKNOWN)
+    name = _write(settings, _again(settings, row, tongue), tongue)
+    facts = {"awos": row.awos, "test": row.test_name or row.code, "specimen": row.specimen, "again": name}
+    typer.echo(say("order-again", tongue, **facts))
+
+
+def _named(settings: Config, awos: str, tongue: Language) -> Row:
+    from labmw.store.statements import worklist as stored
+    from labmw.store.transaction import ask
+
+    rows = _read(settings, ask(stored.awos_named(settings.site.id, [awos.strip()])), tongue)
+    if not rows:
+        fail(say("order-unknown", tongue, what=awos.strip()), UNKNOWN)
+    row: Row = rows[0]
+    return row
+
+
+def _cancel(site: str, row: Row) -> Transaction[None]:
+    from labmw.lab import awos as states
+    from labmw.lab.steps import cancel_step
+
+    at = _now()
+    yield from cancel_step(row, states.ASKED, at)
+    yield from _audit(site, "order-cancelled", row, at)
+
+
+def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
+    from pathlib import Path
+
+    from labmw.app import law_link
+    from labmw.lab.planning import rerun
+    from labmw.line.registry import Registry
+
+    at = _now()
+    link = next((one for one in settings.link if one.name == row.link), None)
+    if link is None:
+        fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
+    registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
+    name = yield from rerun(settings.site.id, law_link(link, registry.named(link.driver), settings), row, at)
+    yield from _audit(settings.site.id, "order-again", row, at)
+    return name
+
+
+def _audit(site: str, what: str, row: Row, at: str) -> Transaction[None]:
+    import getpass
+
+    from labmw.store import schema, statements
+
+    yield statements.insert(
+        schema.audit, site=site, at=at, who=getpass.getuser(), what=what, subject=f"awos/{row.awos}"
+    )
+
+
+def _now() -> str:
+    from labmw.clock import SYSTEM, stamp
+
+    return stamp(SYSTEM.now())
+
+
+def _read(settings: Config, question: Transaction[Any], tongue: Language) -> Any:
+    from labmw.errors import StoreError
+    from labmw.store import Reader
+
+    try:
+        with Reader(settings.store.url) as reader:
+            return reader.view(question)
+    except StoreError as problem:
+        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+
+
+def _write(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
+    """Write one step beside the daemon: the store lets one writer in at a time, and the line sees it within a second."""
+    import asyncio
+
+    from labmw.errors import StoreError
+    from labmw.store import SqliteStore
+
+    async def run() -> Any:
+        store = SqliteStore(settings.store.url)
+        await store.start()
+        try:
+            return await store.run(script)
+        finally:
+            await store.stop()
+
+    try:
+        return asyncio.run(run())
+    except StoreError as problem:
+        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)

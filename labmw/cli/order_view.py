@@ -1,0 +1,128 @@
+"""How are orders drawn? One table per specimen, one line per AWOS; and the list, one line per order and AWOS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from labmw.phrases import Language, codes, say
+from labmw.store import Row
+from labmw.watch.orders import TIMES, Given, Ordered, SpecimenOrders
+from labmw.watch.spoken import moment
+
+STATES = {
+    "resulted": "bold green", "accepted": "green", "in-process": "green", "planned": "dim", "broadcast": "yellow",
+    "refused": "bold red", "cancelled": "dim", "unable": "yellow", "not-performed": "bold red", "open": "yellow", "done": "green",
+}  # fmt: skip
+
+
+def draw(console: Console, found: SpecimenOrders, language: Language, zone: ZoneInfo) -> None:
+    """Print the orders of one specimen."""
+    table = _table(say("order-title", language, specimen=found.specimen))
+    for name in ("test", "order", "awos", "analyzer", "state", "times", "results"):
+        table.add_column(say(f"order-column-{name}", language), overflow="fold", no_wrap=name == "awos")
+    for one in found.tests:
+        for line in _lines(one, language, zone):
+            table.add_row(*line)
+    console.print(table)
+    for row in found.to_present:
+        console.print(
+            Text(
+                _printable(say("order-present", language, link=row.link, why=say(row.reason, language))), "bold yellow"
+            )
+        )
+
+
+def _lines(one: Ordered, language: Language, zone: ZoneInfo) -> list[list[Text]]:
+    order = one.order
+    name = Text(
+        _printable(f"{order.test_name or order.loinc}" if order is not None else say("order-by-analyzer", language))
+    )
+    if order is not None and order.test_name:
+        name.append(f"\n{_printable(order.loinc)}", "dim")
+    state = _state("order-state", order.state, language) if order is not None else Text("–", "dim")
+    if not one.given:
+        return [[name, state, Text("–"), Text(say("order-nobody", language), "dim"), Text(""), Text(""), Text("")]]
+    return [
+        [
+            name if place == 0 else Text(""),
+            state if place == 0 else Text(""),
+            Text(_printable(given.row.awos)),
+            Text(_printable(given.row.link)),
+            _of(given, language),
+            Text(_times(given.row, language, zone)),
+            Text(_results(given)),
+        ]
+        for place, given in enumerate(one.given)
+    ]
+
+
+def _of(given: Given, language: Language) -> Text:
+    row = given.row
+    text = _state("awos-state", row.state, language)
+    if row.waits and row.state != "broadcast":
+        text.append(f"\n{say('order-waits-cancel', language)}", "yellow")
+    if row.wanted:
+        text.append(f"\n{say(f'order-wanted-{row.wanted}', language)}", "yellow")
+    if row.reason:
+        code = f"awos-reason-{row.reason}"
+        text.append(f"\n{_printable(say(code, language) if code in codes() else row.reason)}", "dim")
+    return text
+
+
+def _times(row: Row, language: Language, zone: ZoneInfo) -> str:
+    values = [(name, getattr(row, f"{name}_at")) for name in TIMES]
+    return "\n".join(say(f"order-time-{name}", language, at=moment(at, zone)) for name, at in values if at)
+
+
+def _results(given: Given) -> str:
+    lines = []
+    for one in given.results:
+        run = one.run.rpartition("/")[2]
+        lines.append(
+            _printable(
+                f"{one.value} {one.unit_raw.partition('^')[0]}".strip() + f" ({run or '–'}, {one.status or '–'})"
+            )
+        )
+    return "\n".join(lines)
+
+
+def draw_list(console: Console, rows: Sequence[Row], language: Language, zone: ZoneInfo) -> None:
+    """Print a list of orders."""
+    if not rows:
+        console.print(Text(say("order-none", language), "dim"))
+        return
+    table = _table(say("order-listed", language, count=len(rows)))
+    for name in ("specimen", "test", "order", "awos", "analyzer", "state", "times"):
+        table.add_column(say(f"order-column-{name}", language), overflow="fold", no_wrap=name == "awos")
+    for row in rows:
+        given = row.awos is not None
+        table.add_row(
+            Text(_printable(row.specimen)),
+            Text(_printable(row.test_name or row.loinc)),
+            _state("order-state", row.state, language),
+            Text(_printable(row.awos)) if given else Text("–", "dim"),
+            Text(_printable(row.link) if given else say("order-nobody", language)),
+            _state("awos-state", row.awos_state, language) if given else Text(""),
+            moment(row.updated_at or row.ordered_at, zone),
+        )
+    console.print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(box=box.SIMPLE_HEAD, title=Text(_printable(title), "bold"), title_justify="left", pad_edge=False)
+
+
+def _state(kind: str, state: str, language: Language) -> Text:
+    return Text(say(f"{kind}-{state}", language), STATES.get(state, ""))
+
+
+def _printable(text: Any) -> str:
+    """What came over the wire may not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))

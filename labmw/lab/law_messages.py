@@ -1,0 +1,127 @@
+"""How are the messages of a LAW line kept, both ways, and which of ours are still owed?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from labmw import SOFTWARE_VERSION
+from labmw.clock import stamp
+from labmw.lab import awos
+from labmw.lab.law_orders import LawLink, Tube, write_steps
+from labmw.lab.planning import open_orders, said
+from labmw.line.orders import Broadcast
+from labmw.line.received import Received, Stored
+from labmw.store import schema, statements
+from labmw.store.statements import worklist as stored
+from labmw.store.transaction import Row, Transaction
+from protocols.hl7.report import Header
+
+MOST_OWED = 2000  # AWOS looked at in one step
+
+
+def keep_received(
+    site: str,
+    received: Received,
+    kind: str,
+    at: str,
+    disposition: str,
+    reason: str,
+    facts: Mapping[str, str],
+    reply: bytes | None,
+    header: Header,
+) -> Transaction[Stored]:
+    """Keep a message of the analyzer's as it came, with what was made of it and what it is answered."""
+    rows = yield statements.insert(
+        schema.message,
+        site=site,
+        link=received.link,
+        session=received.session,
+        first_frame=received.first,
+        last_frame=received.last,
+        place=received.place,
+        direction=">",
+        protocol=received.protocol,
+        peer=received.peer,
+        received_at=at,
+        raw=received.raw,
+        digest=hashlib.sha256(received.raw).hexdigest(),
+        control_id=received.control_id,
+        sender=header.sending_application,
+        software_version=SOFTWARE_VERSION,
+        kind=kind,
+        disposition=disposition,
+        reason=reason,
+        facts=json.dumps(dict(facts), sort_keys=True, ensure_ascii=False),
+        reply=reply,
+    )
+    return Stored(int(rows[0].id), disposition, reason, 0, reply=reply or b"")
+
+
+def keep_sent(
+    site: str, link: LawLink, one: Broadcast, at: str, session: str = "", peer: str = ""
+) -> Transaction[None]:
+    """Keep a message of ours as it will leave."""
+    yield statements.insert(
+        schema.message,
+        site=site,
+        link=link.name,
+        session=session,
+        direction="<",
+        protocol="hl7",
+        peer=peer,
+        received_at=at,
+        raw=one.raw,
+        digest=hashlib.sha256(one.raw).hexdigest(),
+        control_id=one.control_id,
+        software_version=SOFTWARE_VERSION,
+        kind="order",
+        disposition="accepted",
+    )
+
+
+def write_due(
+    site: str, link: LawLink, to: Header | None, now: datetime, most: int
+) -> Transaction[Sequence[Broadcast]]:
+    """Write what is owed: one message per tube and kind, oldest first."""
+    rows = yield stored.awos_wanted(site, link.name, most=MOST_OWED)
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.specimen, row.wanted), []).append(row)
+    at = stamp(now)
+    found: list[Broadcast] = []
+    for (specimen, wanted), steps in list(groups.items())[:most]:
+        tube, _, doubt = yield from open_orders(site, link, Tube(specimen), now)
+        if doubt and wanted == "NW":  # whose tube it is, is for a person: it stays planned, and status shows it
+            for row in steps:
+                yield stored.change(schema.awos, row.id, wanted="", reason=doubt, updated_at=at)
+            continue
+        broadcast = write_steps(link, tube, steps, control=wanted, to=to, at=now)
+        yield from keep_sent(site, link, broadcast, at)
+        yield from said(steps, broadcast, at, cancel=wanted == "CA")
+        found.append(broadcast)
+    return found
+
+
+def waiting(site: str, link: str) -> Transaction[Sequence[Broadcast]]:
+    """The messages that the analyzer has not answered, the bytes as they left."""
+    numbers = list(dict.fromkeys([row.control_id for row in (yield stored.awos_waiting(site, link))]))
+    found: list[Broadcast] = []
+    for number in numbers:
+        rows = yield stored.sent_message(site, link, number)
+        found += [Broadcast(number, row.raw, again=True) for row in rows[:1]]
+    return found
+
+
+def count_send(site: str, control_id: str, at: str) -> Transaction[None]:
+    """One of ours is about to be sent once more."""
+    for row in (yield stored.awos_of_message(site, control_id)):
+        yield stored.change(schema.awos, row.id, sends=row.sends + 1, updated_at=at)
+
+
+def mark_unanswered(site: str, control_id: str, at: str) -> Transaction[None]:
+    """One of ours was never answered; it is owed all the same."""
+    for row in (yield stored.awos_of_message(site, control_id)):
+        yield stored.change(schema.awos, row.id, reason=awos.UNANSWERED, updated_at=at)

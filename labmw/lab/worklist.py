@@ -1,0 +1,134 @@
+"""Which work has this analyzer? Orders become AWOS, AWOS become messages, and what the analyzer says of them is kept (house §4).
+
+Everything is on the disk before anything is said: an AWOS, and the very bytes that speak of it, are committed, then sent; "accepted" is
+written when the analyzer has said so. "No work" is said only while the order feed is fresh: otherwise the tube goes on the list of those to
+be presented again, and the analyzer is told that its query cannot be served now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from labmw.clock import Clock, stamp
+from labmw.errors import StoreError
+from labmw.lab.law_messages import count_send, mark_unanswered, waiting, write_due
+from labmw.lab.law_orders import LawLink
+from labmw.lab.law_query import QueryAnswering
+from labmw.lab.law_reply import keep_reply
+from labmw.lab.planning import plan_changes
+from labmw.line.orders import Answer, Broadcast
+from labmw.line.received import Received, Stored
+from labmw.metrics import AWOS, MESSAGES, QUERIES
+from labmw.store.statements import worklist as stored
+from labmw.store.transaction import Store, ask
+from protocols.hl7.law_values import Query, WorkReply
+from protocols.hl7.report import Header
+
+log = structlog.get_logger("labmw.lab")
+
+MOST_ORDERS = 2000  # looked at in one step
+LOOK_BACK = timedelta(hours=24)  # orders changed before that were looked at by an earlier process
+
+
+@dataclass(slots=True)
+class LaboratoryWorklist:
+    """Fills `labmw.line.orders.Worklist`. `max_age`: seconds since the last message of the order feed until "no work" is no longer said."""
+
+    site: str
+    store: Store
+    clock: Clock
+    links: Mapping[str, LawLink]
+    max_age: float
+    commit_timeout: float = 10.0
+    rest: float = 1.0  # seconds between looks for new orders when nobody wakes us
+    signal: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever has taken in orders
+    wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
+    _heard: dict[str, Header] = field(default_factory=dict)  # what each analyzer calls itself and us
+
+    # --- what the lines ask -----------------------------------------------------------------------------------------------
+
+    async def query(self, received: Received, query: Query) -> Answer:
+        """Keep a query, plan the work it asks for, and say what is to be said."""
+        link = self.links[received.link]
+        self._heard[link.name] = query.header
+        now = self.clock.now()
+        tally: Counter[str] = Counter()
+        step = QueryAnswering(self.site, link, received, query, now, self.max_age, tally)
+        answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
+        if not answer.stored.repeat:
+            MESSAGES.labels(link.name, answer.stored.disposition).inc()
+            for said, count in tally.items():
+                QUERIES.labels(link.name, said).inc(count)
+        return answer
+
+    async def reply(self, received: Received, reply: WorkReply) -> Stored:
+        """Keep the analyzer's reply to a message of ours, and what it settles."""
+        link = self.links[received.link]
+        tally: Counter[str] = Counter()
+        now = stamp(self.clock.now())
+        kept: Stored = await self.store.run(
+            keep_reply(self.site, link, received, reply, now, tally), timeout=self.commit_timeout
+        )
+        MESSAGES.labels(link.name, kept.disposition).inc()
+        for state, count in tally.items():
+            AWOS.labels(link.name, state).inc(count)
+        if kept.reason:
+            log.warning("a reply answers nothing that was sent", link=link.name, control_id=reply.control_id)
+        return kept
+
+    async def due(self, link: str, most: int) -> Sequence[Broadcast]:
+        """Write the messages for what an analyzer is still to be told: so many at most."""
+        script = write_due(self.site, self.links[link], self._heard.get(link), self.clock.now(), most)
+        return await self.store.run(script, timeout=self.commit_timeout)
+
+    async def waiting(self, link: str) -> Sequence[Broadcast]:
+        """The messages that an analyzer was sent, or was about to be, and has not answered."""
+        return await self.store.run(waiting(self.site, link), timeout=self.commit_timeout)
+
+    async def sending_again(self, link: str, control_id: str) -> None:
+        """Note that a message is about to be sent once more: a refusal may then mean that an earlier one arrived."""
+        at = stamp(self.clock.now())
+        await self.store.run(count_send(self.site, control_id, at), timeout=self.commit_timeout)
+
+    async def unanswered(self, link: str, control_id: str) -> None:
+        """Note that the analyzer has not answered, however often it was asked; it is owed all the same."""
+        at = stamp(self.clock.now())
+        await self.store.run(mark_unanswered(self.site, control_id, at), timeout=self.commit_timeout)
+
+    # --- what orders ask --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look for new, changed and cancelled orders until cancelled, and wake the lines that are owed something."""
+        since = stamp(self.clock.now() - LOOK_BACK)
+        while True:
+            self.signal.clear()
+            try:
+                since = await self.step(since)
+            except StoreError as error:
+                log.error("new orders wait for the store", why=str(error))
+            except Exception as error:  # the lines must not die of what happens here
+                log.exception("new orders could not be looked at; it is tried again", why=str(error))
+            try:
+                async with asyncio.timeout(self.rest):
+                    await self.signal.wait()
+            except TimeoutError:
+                pass
+
+    async def step(self, since: str) -> str:
+        """Plan what has changed since a moment, wake the lines that are owed something; return the moment to go on from."""
+        rows = await self.store.view(ask(stored.orders_since(self.site, since, most=MOST_ORDERS)))
+        if rows:
+            await self.store.run(plan_changes(self.site, tuple(self.links.values()), rows, stamp(self.clock.now())))
+            last = rows[-1].updated_at
+            # The last moment is looked at again: another order of the same microsecond may come to the disk later.
+            since = last if last != since or len(rows) < MOST_ORDERS else last + "\x00"
+        for name in self.links:
+            if await self.store.view(ask(stored.awos_wanted(self.site, name, most=1))):
+                self.wake(name)
+        return since

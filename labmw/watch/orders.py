@@ -1,0 +1,128 @@
+"""What was ordered, of which analyzer, and what became of it? Read beside the daemon, whether or not it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labmw.store import Row, Transaction
+from labmw.store.statements import worklist as stored
+
+TIMES = ("queried", "broadcast", "answered", "resulted", "closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One AWOS with what it has brought."""
+
+    row: Row
+    results: tuple[Row, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON; moments as the store keeps them."""
+        row = self.row
+        names = (
+            "awos",
+            "link",
+            "specimen",
+            "loinc",
+            "code",
+            "test_name",
+            "priority",
+            "state",
+            "wanted",
+            "reason",
+            "parent",
+        )
+        return {
+            **{name: getattr(row, name) for name in names},
+            "analyzer": row.link,
+            "sends": row.sends,
+            "unanswered": bool(row.waits),
+            "times": {"created": row.created_at} | {name: getattr(row, f"{name}_at") for name in TIMES},
+            "results": [
+                {
+                    "result": one.id,
+                    "test": one.code,
+                    "run": one.run,
+                    "value": one.value,
+                    "unit": one.unit_raw,
+                    "status": one.status,
+                    "state": one.state,
+                    "received_at": one.received_at,
+                }
+                for one in self.results
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """One ordered test with every AWOS made of it; `order` None for tests that an analyzer added by itself."""
+
+    order: Row | None
+    given: tuple[Given, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON."""
+        names = ("loinc", "test_name", "placer", "priority", "state", "ordered_at", "updated_at")
+        order = self.order.mapping() if self.order is not None else {}
+        return {
+            "order": {name: order[name] for name in names} if order else None,
+            "awos": [one.as_json() for one in self.given],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SpecimenOrders:
+    """Everything ordered on one specimen."""
+
+    specimen: str
+    tests: tuple[Ordered, ...]
+    to_present: tuple[Row, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "schema": "labmw-orders/1",
+            "specimen": self.specimen,
+            "tests": [one.as_json() for one in self.tests],
+            "present_again": [
+                {"link": row.link, "reason": row.reason, "asked_at": row.asked_at} for row in self.to_present
+            ],
+        }
+
+
+def of_specimen(site: str, what: str) -> Transaction[SpecimenOrders | None]:
+    """The orders of a specimen, or of the one that an AWOS was given for; None when nothing is known."""
+    specimen = what
+    named = yield stored.awos_named(site, [what])
+    if named:
+        specimen = named[0].specimen
+    orders = yield stored.ordered_tests(site, specimen)
+    steps = yield stored.awos_of_specimen(site, specimen)
+    waiting = tuple(row for row in (yield stored.to_present(site)) if row.specimen == specimen)
+    if not (orders or steps or waiting):
+        return None
+    brought = yield from _brought(site, steps)
+    tests = [Ordered(order, _given(steps, order.id, brought)) for order in orders]
+    own = _given(steps, None, brought)
+    return SpecimenOrders(specimen, (*tests, *([Ordered(None, own)] if own else [])), waiting)
+
+
+def listed(site: str, states: Sequence[str], most: int, *, before: str = "") -> Transaction[list[Row]]:
+    """Orders in these states, newest first, once for each AWOS; with `before` only those ordered by then."""
+    return (yield stored.orders_listed(site, states, before=before, most=most))
+
+
+def _brought(site: str, steps: Sequence[Row]) -> Transaction[dict[int, list[Row]]]:
+    found: dict[int, list[Row]] = {}
+    if steps:
+        for row in (yield stored.results_of_awos(site, [one.id for one in steps])):
+            found.setdefault(row.awos, []).append(row)
+    return found
+
+
+def _given(steps: Sequence[Row], order: int | None, brought: dict[int, list[Row]]) -> tuple[Given, ...]:
+    return tuple(Given(one, tuple(brought.get(one.id, ()))) for one in steps if one.order == order)
