@@ -20,11 +20,12 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock
-from labmw.config import Config, Link, address, load
+from labmw.config import Config, Link, address, lis_terms, load
 from labmw.delivery.lis import LisReport
 from labmw.delivery.mllp import MllpSender
 from labmw.delivery.outbox import Outbox
 from labmw.delivery.patience import Patience
+from labmw.delivery.settling import Settling
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
@@ -33,6 +34,7 @@ from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
+from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
@@ -42,6 +44,7 @@ from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
+from labmw.line.lis import LisConversation
 from labmw.line.received import Received
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
@@ -138,7 +141,9 @@ class Laboratory:
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
-        self._open_links(intake)
+        doorkeeper = Doorkeeper(self.config.limits.connections)
+        self._open_links(intake, doorkeeper)
+        self._open_feed(doorkeeper)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         log.info(
@@ -171,8 +176,7 @@ class Laboratory:
 
     # --- building ---------------------------------------------------------------------------------------------------------
 
-    def _open_links(self, intake: LaboratoryIntake) -> None:
-        doorkeeper = Doorkeeper(self.config.limits.connections)
+    def _open_links(self, intake: LaboratoryIntake, doorkeeper: Doorkeeper) -> None:
         for link in self.config.link:
             health = self._health_of(link.name)
             try:
@@ -190,6 +194,28 @@ class Laboratory:
                 second = msgspec.structs.replace(link, listen="", connect=link.orders)
                 orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper)
                 self._spawn(self._lines, f"orders of {link.name}", orders.run())
+
+    def _open_feed(self, doorkeeper: Doorkeeper) -> None:
+        """Listen for what the LIS sends: orders, identities, and what it releases."""
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None or not lis.listen:
+            return
+        link = Link(
+            name=lis.feed,
+            listen=lis.listen,
+            protocol="hl7",
+            allow=lis.allow,
+            encoding=lis.encoding,
+            connections=lis.connections,
+        )
+        health, terms = self._health_of(link.name), self._terms(link)
+        feed = LisFeed(agreed, self.store, self.clock, self.worklist.signal.set, self.config.store.commit_timeout)
+
+        async def converse(wire: Wire) -> str:
+            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+
+        self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper)
+        self._spawn(self._lines, f"link {link.name}", runner.run())
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
@@ -303,8 +329,8 @@ class Laboratory:
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
 
     def _build_outbox(self) -> Outbox | None:
-        lis = self.config.lis
-        if lis is None:
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None:
             return None
         host, port = address("the configuration", "lis.connect", lis.connect)
         health = self._health_of(lis.name)
@@ -316,6 +342,8 @@ class Laboratory:
             lis.facility,
             ZoneInfo(self.config.site.timezone),
             lis.auto_release_text,
+            agreed.dialect.ltw,
+            agreed.validation,
         )
         return Outbox(
             site=self.config.site.id,
@@ -327,6 +355,7 @@ class Laboratory:
             patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
             attempts=lis.attempts,
             lease=max(120.0, 2 * lis.ack_timeout),
+            after=Settling(self.config.site.id, agreed.dialect).after,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )

@@ -14,6 +14,7 @@ States of a result, and why the final ones are final (law 5: *lost* = acknowledg
     detail       FINAL: a Ct, log value or index beside a main result; kept and shown, never reported on its own.
     delivered    FINAL: the LIS has acknowledged it.
     dead         FINAL: delivery was given up and a person was told; the outbox row keeps the reason.
+    withdrawn    FINAL: it was delivered, and a person has taken it back; a `withdrawal` row names the message that says so.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from sqlalchemy import (
 
 REVISION: Final = "0003"  # the newest file in migrations/versions; a test keeps them together
 
-FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
+FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
 
 metadata = MetaData(
@@ -159,6 +160,7 @@ order = Table(
     *_may("test_name"), Column("message", _BIG), *_later("updated_at"),
     UniqueConstraint("site", "specimen", "loinc", "placer"),
     Index(None, "site", "updated_at"),
+    Index("ix_order_placer", "site", "placer", **_where("placer <> ''")),
 )  # fmt: skip
 
 # One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the

@@ -63,7 +63,10 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
-    wanted = [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+    heard = [link.name for link in config.link]
+    if config.lis is not None and config.lis.listen:
+        heard.append(config.lis.feed)
+    wanted = heard + ([config.lis.name] if config.lis else [])
     for name in wanted:
         row = states.get(name)
         if row is None:
@@ -72,7 +75,7 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
             continue
         told = list(_told(row))
         yield from told
-        if not told and name in {link.name for link in config.link}:
+        if not told and name in heard:
             yield from _quiet(row, telling)
 
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
         "GROUP BY site, patient, loinc, completed_at, comparator, number, unit, laboratory)"
     )
     op.create_index("ix_previous_once", "previous", ["site", "patient", "loinc", "completed_at", "comparator", "number", "unit", "laboratory"], unique=True)
+    op.create_index("ix_order_placer", "order", ["site", "placer"], sqlite_where=sa.text("placer <> ''"), postgresql_where=sa.text("placer <> ''"))
 
     op.create_table(
         "order_origin",
