@@ -88,7 +88,7 @@ class LisReport:
     def _told(self, outbox: Row, owner: str, rows: Sequence[Row], gone: Sequence[Row]) -> Transaction[_Known]:
         """What the store knows that decides how the results are told."""
         orders = yield statements.orders_among(self.site, [outbox.specimen])
-        origins = (yield stored.origins_of([order.id for order in orders])) if orders else []
+        origins = (yield stored.origins_of(self.site, [order.id for order in orders])) if orders else []
         before = yield stored.sent_before(self.site, outbox.specimen, owner, outbox.destination, outbox.id)
         reported = yield stored.reported_tests(self.site, outbox.specimen, owner)
         telling = Telling(

@@ -170,7 +170,7 @@ class _Step:
     def _filler(self, rows: Sequence[Row]) -> Transaction[EntityId]:
         """Our number: the one that was given before, the LIS's own where it gives both, else a new one."""
         if rows and rows[0].filler:
-            kept = yield stored.origins_of([rows[0].id])
+            kept = yield stored.origins_of(self.told.site, [rows[0].id])
             return EntityId(rows[0].filler, kept[0].filler_authority if kept else self.told.terms.application)
         if self.order.filler is not None and self.order.placer is not None:
             return self.order.filler

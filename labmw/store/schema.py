@@ -353,8 +353,7 @@ ins = Table(
 message_patient = Table(
     "message_patient", metadata,
     _id(), *_must("site"), _refers("message", "message.id"), *_must("patient"),
-    UniqueConstraint("site", "message", "patient"),
-    Index(None, "site", "patient"),
+    UniqueConstraint("site", "patient", "message"),
 )  # fmt: skip
 
 # What happened to an identity, in words without any trait or number of it. What: created, changed, merged, ins-set, ins-removed, ins-ignored.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Table, Update, and_, delete, select, update
+from sqlalchemy import Table, Update, and_, delete, or_, select, update
 from sqlalchemy.sql.dml import ReturningDelete
 
 from labmw.store.schema import (
@@ -51,20 +51,27 @@ _QUARANTINED_OF: Final = (
     .where(quarantine.c.site == given("site"), quarantine.c.result.is_(None), message.c.link == given("link"))
     .order_by(message.c.id)
 )
+# By the patient's tubes: the history of results has no index by patient that also holds what was given up or taken back.
+_tubes = select(specimen.c.identifier).where(specimen.c.site == given("site"), specimen.c.patient == given("patient"))
+_carries = (
+    select(outbox_result.c.outbox)
+    .join(result, result.c.id == outbox_result.c.result)
+    .where(outbox_result.c.outbox == outbox.c.id, result.c.patient == given("patient"))
+    .exists()
+)
+_takes_back = (
+    select(withdrawal.c.outbox)
+    .join(result, result.c.id == withdrawal.c.result)
+    .where(withdrawal.c.outbox == outbox.c.id, result.c.patient == given("patient"))
+    .exists()
+)
 _OUTBOX_OF: Final = (
     select(outbox.c.id, outbox.c.payload, outbox.c.state)
     .where(
+        outbox.c.site == given("site"),
+        outbox.c.specimen.in_(_tubes),
         outbox.c.payload.is_not(None),
-        outbox.c.id.in_(
-            select(outbox_result.c.outbox)
-            .join(result, result.c.id == outbox_result.c.result)
-            .where(result.c.site == given("site"), result.c.patient == given("patient"))
-            .union(
-                select(withdrawal.c.outbox)
-                .join(result, result.c.id == withdrawal.c.result)
-                .where(result.c.site == given("site"), result.c.patient == given("patient"))
-            )
-        ),
+        or_(_carries, _takes_back),
     )
     .order_by(outbox.c.id)
 )
@@ -121,18 +128,24 @@ def history_of_patient(site: str, patient: str) -> Step:
     return Step(_HISTORY, {"site": site, "patient": patient})
 
 
-_FOLLOW: Final = (specimen, result, awos, provisional)
-"""Tables whose rows follow a patient into another."""
+_ON_TUBES: Final = (result, awos)
+"""Tables whose rows follow a patient into another, found by his or her tubes."""
 
 
 def moves(site: str, was: str, becomes: str) -> list[Step]:
-    """Everything that belonged to one patient belongs to another."""
-    return [Step(_move(table), {"of_site": site, "was": was, "becomes": becomes}) for table in _FOLLOW]
+    """Everything that belonged to one patient belongs to another; the tubes last, by which the rest is found."""
+    values = {"of_site": site, "was": was, "becomes": becomes}
+    return [Step(_move(table), values) for table in (*_ON_TUBES, provisional, specimen)]
 
 
 @cache
 def _move(table: Table) -> Update:
     where = and_(table.c.site == given("of_site"), table.c.patient == given("was"))
+    if table in _ON_TUBES:
+        tubes = select(specimen.c.identifier).where(
+            specimen.c.site == given("of_site"), specimen.c.patient == given("was")
+        )
+        where = and_(where, table.c.specimen.in_(tubes))
     return update(table).where(where).values(patient=given("becomes")).returning(table.c.id)
 
 

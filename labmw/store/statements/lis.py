@@ -33,7 +33,9 @@ _BY_PLACER: Final = (
     .where(order.c.site == given("site"), order.c.placer.in_(given_texts("placers")), is_not(order.c.placer, ""))
     .order_by(order.c.id)
 )
-_ORIGINS: Final = select(order_origin).where(order_origin.c.order.in_(_given_numbers("orders")))
+_ORIGINS: Final = select(order_origin).where(
+    order_origin.c.site == given("site"), order_origin.c.order.in_(_given_numbers("orders"))
+)
 _OPEN_ON: Final = select(order.c.id).where(
     order.c.site == given("site"), order.c.specimen == given("specimen"), is_one_of(order.c.state, "open")
 )
@@ -67,11 +69,10 @@ _UNSENT: Final = (
         outbox.c.site == given("site"),
         outbox.c.specimen == given("specimen"),
         is_one_of(outbox.c.state, "waiting", "claimed"),
-        outbox.c.id.in_(
-            select(outbox_result.c.outbox)
-            .join(result, result.c.id == outbox_result.c.result)
-            .where(result.c.site == given("site"), result.c.patient == given("patient"))
-        ),
+        select(result.c.id)
+        .join(outbox_result, outbox_result.c.result == result.c.id)
+        .where(outbox_result.c.outbox == outbox.c.id, result.c.patient == given("patient"))
+        .exists(),
     )
     .order_by(outbox.c.id)
 )
@@ -82,9 +83,9 @@ def orders_of_placer(site: str, placers: Sequence[str]) -> Step:
     return Step(_BY_PLACER, {"site": site, "placers": list(placers)})
 
 
-def origins_of(orders: Sequence[int]) -> Step:
+def origins_of(site: str, orders: Sequence[int]) -> Step:
     """What these orders were sent with."""
-    return Step(_ORIGINS, {"orders": list(orders)})
+    return Step(_ORIGINS, {"site": site, "orders": list(orders)})
 
 
 def open_on(site: str, specimen_: str) -> Step:

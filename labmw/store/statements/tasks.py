@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from labmw.store.schema import task
 from labmw.store.statements.words import given, given_number, is_one_of
 from labmw.store.transaction import Step
 
-_TASKS: Final = (
+_ALL: Final = select(task).where(task.c.site == given("site")).order_by(task.c.raised_at, task.c.id)
+_OPEN: Final = (
     select(task)
-    .where(task.c.site == given("site"), or_(given("every") == "1", is_one_of(task.c.state, "open")))
+    .where(task.c.site == given("site"), is_one_of(task.c.state, "open"))
     .order_by(task.c.raised_at, task.c.id)
 )
 _TASK: Final = select(task).where(task.c.site == given("site"), task.c.id == given_number("number"))
@@ -29,9 +30,14 @@ _CLOSE: Final = (
 )
 
 
-def tasks(site: str, *, closed: bool = False) -> Step:
-    """What a person has to do by hand, oldest first; with `closed` what was done too."""
-    return Step(_TASKS, {"site": site, "every": "1" if closed else ""})
+def open_tasks(site: str) -> Step:
+    """What a person has to do by hand, oldest first."""
+    return Step(_OPEN, {"site": site})
+
+
+def every_task(site: str) -> Step:
+    """What a person has to do, and what was done."""
+    return Step(_ALL, {"site": site})
 
 
 def task_numbered(site: str, number: int) -> Step:

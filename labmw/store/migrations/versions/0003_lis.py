@@ -62,9 +62,8 @@ def upgrade() -> None:
         sa.Column("patient", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name="fk_message_patient_message"),
         sa.PrimaryKeyConstraint("id", name="pk_message_patient"),
-        sa.UniqueConstraint("site", "message", "patient", name="uq_message_patient_site_message_patient"),
+        sa.UniqueConstraint("site", "patient", "message", name="uq_message_patient_site_patient_message"),
     )
-    op.create_index("ix_message_patient_site_patient", "message_patient", ["site", "patient"])
 
     op.create_table(
         "patient_history",
