@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from labmw.dialect import LisDialect
 from labmw.lab.lis_told import raise_task
+from labmw.store import schema, statements
+from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message
@@ -65,3 +67,13 @@ class Settling:
             "control_id": row.control_id,
         }
         yield from raise_task(self.site, CORRECT_BY_HAND, f"outbox/{row.id}", row.specimen, facts, at)
+
+
+def corrected_by_hand(subject: str, by: str, at: str) -> Transaction[None]:
+    """A person has put into the LIS what a refused message said: the message is no dead letter any more."""
+    entry = int(subject.removeprefix("outbox/"))
+    rows = yield statements.outbox_numbered(entry)
+    if not rows or rows[0].state != "dead":
+        return
+    yield change(schema.outbox, entry, state="delivered", delivered_at=at, last_error=f"by hand: {by}")
+    yield statements.results_of_outbox(entry, was="dead", becomes="delivered")

@@ -192,7 +192,8 @@ class _Step:
             "test_name": name_of(order.service) if single else loinc,
         }
         if row is None:
-            typed = [one for one in (yield stored.typed_on(told.site, label)) if one.loinc == loinc]
+            untold = yield stored.typed_on(told.site, label)
+            typed = [one for one in untold if one.loinc == loinc and one.state != "cancelled"]
             row = typed[0] if typed else None
         if row is not None:
             state = "open" if row.state == "cancelled" else row.state

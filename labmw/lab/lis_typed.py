@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -125,16 +124,10 @@ def reconcile(told: Told, label: str, patient: str) -> Transaction[Doubt | None]
 def _void(told: Told, label: str, row: Row) -> Transaction[None]:
     """The label was read wrongly, or the form: nothing that was typed counts any more, and nothing measured for it leaves."""
     for one in (yield stored.typed_on(told.site, label)):
-        if one.state == "open":
-            yield change(schema.order, one.id, state="cancelled", updated_at=told.at)
+        yield change(schema.order, one.id, state="cancelled", updated_at=told.at)
     for tube in (yield statements.specimens_among(told.site, [label])):
         if tube.patient == row.patient and (tube.valid_to is None or tube.valid_to > told.at):
             yield change(schema.specimen, tube.id, valid_to=told.at)
+    yield stored.block_results(told.site, label, row.patient)
     for waiting in (yield stored.unsent_of_specimen(told.site, label, row.patient)):
         yield change(schema.outbox, waiting.id, state="dead", last_error="typed for another patient than the LIS says")
-        yield statements.results_of_outbox(waiting.id, becomes="dead")
-
-
-def unconfirmed(site: str, specimens: Sequence[str]) -> Transaction[bool]:
-    """Whether one of these tubes was typed by hand and waits for the LIS: what was measured on it stays here until then."""
-    return bool((yield stored.provisional_on(site, specimens)))

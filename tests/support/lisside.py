@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from stage import Stage, eventually, free_port, listens
+from typer.testing import CliRunner
 
 from labmw.app import Laboratory
 from labmw.config import load
@@ -92,3 +95,18 @@ def holds(stage: Stage, number: str, tables: Sequence[str] = ()) -> list[str]:
 def measured() -> str:
     """A time of analysis within the window of a tube that was ordered just now, as the analyzer's clock shows it."""
     return datetime.now(ZoneInfo("Europe/Paris")).strftime("%Y%m%d%H%M%S")
+
+
+def labmw(stage: Stage, *words: str, code: int = 0) -> str:
+    """Run a command beside the daemon, in English, and return what it printed."""
+    app = importlib.import_module(f"labmw.cli.{words[0]}").app
+    wanted = [*words[1:], "--config", str(stage.config), "--language", "en"]
+    with ThreadPoolExecutor(1) as beside:  # a command has an event loop of its own
+        done = beside.submit(CliRunner().invoke, app, wanted).result()
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def segments(text: str, name: str) -> list[list[str]]:
+    """The fields of every segment of this name in a message that the LIS got."""
+    return [row.split("|") for row in text.split("\r") if row.startswith(f"{name}|")]

@@ -1,11 +1,11 @@
-"""What is asked of the store about the LIS: orders by their number, identities and what uses them, tasks, what the LIS holds."""
+"""What is asked of the store about the LIS: orders by their number, what was sent to it, and what it says it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Integer, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Integer, bindparam, delete, func, select, update
 
 from labmw.store.schema import (
     lis_holds,
@@ -197,6 +197,17 @@ _REPORTED: Final = (
     )
     .distinct()
 )
+_BLOCKED: Final = (
+    update(result)
+    .where(
+        result.c.site == given("of_site"),
+        result.c.specimen == given("tube"),
+        result.c.patient == given("of_patient"),
+        is_one_of(result.c.state, "verify", "released", "held"),
+    )
+    .values(state="blocked")
+    .returning(result.c.id)
+)
 _WITHDRAWN: Final = select(withdrawal).where(withdrawal.c.outbox == given_number("entry")).order_by(withdrawal.c.id)
 _TAKEN_BACK_IN: Final = (
     select(result)
@@ -237,6 +248,11 @@ def sent_before(site: str, specimen_: str, patient: str, destination: str, entry
 def reported_tests(site: str, specimen_: str, patient: str) -> Step:
     """The tests of a tube that are released, whether or not they have left."""
     return Step(_REPORTED, {"site": site, "specimen": specimen_, "patient": patient})
+
+
+def block_results(site: str, specimen_: str, patient: str) -> Step:
+    """What was measured on a tube as a patient's and has not left does not leave any more: a person decides."""
+    return Step(_BLOCKED, {"of_site": site, "tube": specimen_, "of_patient": patient})
 
 
 def withdrawals_in(entry: int) -> Step:
