@@ -21,6 +21,7 @@ import structlog
 
 from labmw.clock import SYSTEM, Clock
 from labmw.config import Config, Link, address, lis_terms, load
+from labmw.delivery.inquiry import Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
 from labmw.delivery.mllp import MllpSender
 from labmw.delivery.outbox import Outbox
@@ -92,6 +93,7 @@ class Laboratory:
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outbox: Outbox | None = field(init=False, default=None)
+    _asker: MllpSender | None = field(init=False, default=None)
 
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
@@ -144,6 +146,7 @@ class Laboratory:
         doorkeeper = Doorkeeper(self.config.limits.connections)
         self._open_links(intake, doorkeeper)
         self._open_feed(doorkeeper)
+        self._open_inquiry()
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         log.info(
@@ -169,6 +172,8 @@ class Laboratory:
         await _end(self._tasks)
         if self._outbox:
             await self._outbox.sender.close()
+        if self._asker:
+            await self._asker.close()
         with contextlib.suppress(StoreError, AttributeError):
             await self.store.run(_health_rows([health.row() for health in self._health.values()]))
         if hasattr(self, "store"):
@@ -216,6 +221,29 @@ class Laboratory:
 
         self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper)
         self._spawn(self._lines, f"link {link.name}", runner.run())
+
+    def _open_inquiry(self) -> None:
+        """Have the LIS asked about tubes that nobody has ordered anything on."""
+        lis = self.config.lis
+        if lis is None or not lis.query_patience:
+            return
+        host, port = address("the configuration", "lis.connect", lis.connect)
+        self._asker = MllpSender(host, port, patience=lis.query_patience)
+        asking = Hl7Asking(
+            self._asker.deliver,
+            lis.sending_application,
+            self.config.site.id,
+            lis.name,
+            lis.facility,
+            ZoneInfo(self.config.site.timezone),
+            self.clock,
+        )
+        inquiry = Inquiry(self.config.site.id, self.store, asking, lis.query_patience)
+
+        async def said_nothing(tube: str) -> bool:
+            return await inquiry.about(tube) is Said.NOTHING
+
+        self.worklist.inquire = said_nothing
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth

@@ -111,6 +111,7 @@ class Lis(_Strict, frozen=True):
     allow: list[str] = []  # peer addresses or networks that may send; empty = any
     encoding: str = ""  # of what it sends; "" = as MSH-18 says
     connections: int = 4
+    query_patience: float = 0.0  # seconds that it is given to tell of a tube nobody ordered on; 0 = it is not asked
     window_days: int = 30  # how long a tube's number means this tube
     tests: dict[
         str, str | list[str]
@@ -366,6 +367,7 @@ def _check_bounds(file: str, config: Config) -> None:
             ("lis.retry_jitter", lis.retry_jitter, 0, 0.99),
             ("lis.attempts", lis.attempts, 1, 1_000_000),
             ("lis.connections", lis.connections, 1, limits.connections),
+            ("lis.query_patience", lis.query_patience, 0, 25),
             ("lis.window_days", lis.window_days, 1, 3660),
         ]
     for key, value, least, most in bounds:

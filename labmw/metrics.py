@@ -39,6 +39,7 @@ LIS_ORDERS = Counter("labmw_lis_orders", "Orders of the LIS, by what became of t
 LIS_RELEASED = Counter(
     "labmw_lis_released", "Results in the feed of what the LIS releases, by what became of them", ["fate"]
 )
+LIS_QUERIES = Counter("labmw_lis_queries", "Tubes that the LIS was asked about, by what it said", ["answer"])
 DELIVERIES = Counter("labmw_deliveries", "Attempts to deliver, by outcome", ["destination", "outcome"])
 STRAY_ACKS = Counter("labmw_stray_acknowledgments", "Acknowledgments that answer nothing outstanding", ["destination"])
 

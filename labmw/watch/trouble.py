@@ -132,8 +132,8 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
     if snapshot.tasks:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
-        tubes = some(row.specimen for row in snapshot.tasks)
-        yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=tubes)
+        about = some(row.specimen for row in snapshot.tasks)
+        yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=about)
     yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)
