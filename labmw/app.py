@@ -20,11 +20,13 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock
-from labmw.config import Config, Link, address, load
+from labmw.config import Config, Link, address, lis_terms, load
+from labmw.delivery.inquiry import Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
 from labmw.delivery.mllp import MllpSender
 from labmw.delivery.outbox import Outbox
 from labmw.delivery.patience import Patience
+from labmw.delivery.settling import Settling
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
@@ -33,6 +35,7 @@ from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
+from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
@@ -42,6 +45,7 @@ from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
+from labmw.line.lis import LisConversation
 from labmw.line.received import Received
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
@@ -95,6 +99,7 @@ class Laboratory:
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outbox: Outbox | None = field(init=False, default=None)
     _credentials: list[tuple[str, Credentials]] = field(init=False, default_factory=list)
+    _asker: MllpSender | None = field(init=False, default=None)
 
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
@@ -144,7 +149,10 @@ class Laboratory:
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
-        self._open_links(intake)
+        doorkeeper = Doorkeeper(self.config.limits.connections)
+        self._open_links(intake, doorkeeper)
+        self._open_feed(doorkeeper)
+        self._open_inquiry()
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         if self._credentials:
@@ -172,6 +180,8 @@ class Laboratory:
         await _end(self._tasks)
         if self._outbox:
             await self._outbox.sender.close()
+        if self._asker:
+            await self._asker.close()
         with contextlib.suppress(StoreError, AttributeError):
             await self.store.run(_health_rows([health.row() for health in self._health.values()]))
         if hasattr(self, "store"):
@@ -179,8 +189,7 @@ class Laboratory:
 
     # --- building ---------------------------------------------------------------------------------------------------------
 
-    def _open_links(self, intake: LaboratoryIntake) -> None:
-        doorkeeper = Doorkeeper(self.config.limits.connections)
+    def _open_links(self, intake: LaboratoryIntake, doorkeeper: Doorkeeper) -> None:
         for link in self.config.link:
             health = self._health_of(link.name)
             try:
@@ -200,6 +209,53 @@ class Laboratory:
                 tls = self._credentials_of(link.name, link.tls, server=False)
                 orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper, tls)
                 self._spawn(self._lines, f"orders of {link.name}", orders.run())
+
+    def _open_feed(self, doorkeeper: Doorkeeper) -> None:
+        """Listen for what the LIS sends: orders, identities, and what it releases."""
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None or not lis.listen:
+            return
+        link = Link(
+            name=lis.feed,
+            listen=lis.listen,
+            protocol="hl7",
+            allow=lis.allow,
+            encoding=lis.encoding,
+            connections=lis.connections,
+        )
+        health, terms = self._health_of(link.name), self._terms(link)
+        feed = LisFeed(agreed, self.store, self.clock, self.worklist.signal.set, self.config.store.commit_timeout)
+
+        async def converse(wire: Wire) -> str:
+            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+
+        tls = self._credentials_of(lis.feed, lis.tls, server=True)
+        self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper, tls)
+        self._spawn(self._lines, f"link {link.name}", runner.run())
+
+    def _open_inquiry(self) -> None:
+        """Have the LIS asked about tubes that nobody has ordered anything on."""
+        lis = self.config.lis
+        if lis is None or not lis.query_patience:
+            return
+        host, port = address("the configuration", "lis.connect", lis.connect)
+        tls = self._credentials_of(lis.name, lis.tls, server=False)
+        self._asker = MllpSender(host, port, patience=lis.query_patience, tls=tls)
+        asking = Hl7Asking(
+            self._asker.deliver,
+            lis.sending_application,
+            self.config.site.id,
+            lis.name,
+            lis.facility,
+            ZoneInfo(self.config.site.timezone),
+            self.clock,
+        )
+        inquiry = Inquiry(self.config.site.id, self.store, asking, lis.query_patience)
+
+        async def said_nothing(tube: str) -> bool:
+            return await inquiry.about(tube) is Said.NOTHING
+
+        self.worklist.inquire = said_nothing
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
@@ -313,8 +369,8 @@ class Laboratory:
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
 
     def _build_outbox(self) -> Outbox | None:
-        lis = self.config.lis
-        if lis is None:
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None:
             return None
         host, port = address("the configuration", "lis.connect", lis.connect)
         health = self._health_of(lis.name)
@@ -330,6 +386,8 @@ class Laboratory:
             lis.facility,
             ZoneInfo(self.config.site.timezone),
             lis.auto_release_text,
+            agreed.dialect.ltw,
+            agreed.validation,
         )
         return Outbox(
             site=self.config.site.id,
@@ -341,6 +399,7 @@ class Laboratory:
             patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
             attempts=lis.attempts,
             lease=max(120.0, 2 * lis.ack_timeout),
+            after=Settling(self.config.site.id, agreed.dialect).after,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )

@@ -6,11 +6,13 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from labmw.dialect import DIALECTS, LisTerms
 from labmw.errors import ConfigError
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
@@ -107,6 +109,24 @@ class Lis(_Strict, frozen=True):
     retry_cap: float = 300.0
     retry_jitter: float = 0.2
     attempts: int = 50  # then the message goes to the dead letters, to a person
+    dialect: str = "ltw"  # how this LIS differs from IHE LTW: labmw/dialect.py
+    biological_validation: Literal["labmw", "lis"] = "labmw"  # lis: results leave as technically validated (OBX-11 P)
+    listen: str = ""  # "host:port" where the LIS sends orders, identities and what it releases; "" = it sends nothing
+    allow: list[str] = []  # peer addresses or networks that may send; empty = any
+    encoding: str = ""  # of what it sends; "" = as MSH-18 says
+    connections: int = 4
+    query_patience: float = 0.0  # seconds that it is given to tell of a tube nobody ordered on; 0 = it is not asked
+    window_days: int = 30  # how long a tube's number means this tube
+    tests: dict[
+        str, str | list[str]
+    ] = {}  # the LIS's own codes, each with the LOINC code it stands for, or those of its battery
+    patient_authority: str = ""  # whose patient numbers count (PID-3.4); "" = the first PI of each message
+    ins_fictitious: bool = False  # use INS of the test and demonstration authorities too: never in production
+
+    @property
+    def feed(self) -> str:
+        """The name of the line on which it sends, in the store and in `labmw status`."""
+        return f"{self.name} orders"
 
 
 class Orders(_Strict, frozen=True):
@@ -174,6 +194,27 @@ def load(path: Path) -> Config:
     return _resolved(config, path.absolute().parent)
 
 
+def lis_terms(config: Config) -> LisTerms | None:
+    """What is agreed with the LIS, as the laboratory and delivery need it; None without `[lis]`."""
+    lis = config.lis
+    if lis is None:
+        return None
+    return LisTerms(
+        site=config.site.id,
+        name=lis.name,
+        application=lis.sending_application,
+        zone=zoneinfo.ZoneInfo(config.site.timezone),
+        feed=lis.feed,
+        dialect=DIALECTS[lis.dialect],
+        validation=lis.biological_validation,
+        window_days=lis.window_days,
+        tests={code: (loinc,) if isinstance(loinc, str) else tuple(loinc) for code, loinc in lis.tests.items()},
+        authority=lis.patient_authority,
+        ins_fictitious=lis.ins_fictitious,
+        language=config.site.language,
+    )
+
+
 def _resolved(config: Config, folder: Path) -> Config:
     """Make relative paths start at the configuration file; a pack's bare name that is no file there stays a name."""
 
@@ -233,7 +274,7 @@ def _check(file: str, config: Config) -> None:
             _zone(file, f"{key}.timezone", link.timezone)
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
-        _check_allowed(file, key, link)
+        _check_allowed(file, key, link.allow)
         if link.tls:
             if link.serial:
                 raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
@@ -255,17 +296,39 @@ def _check(file: str, config: Config) -> None:
         )
     _check_bounds(file, config)
     if config.lis:
-        address(file, "lis.connect", config.lis.connect)
-        if config.lis.tls:
-            tls_settings.check(file, "lis.tls", config.lis.tls, listens=False)
-        if config.lis.name in seen:
-            raise ConfigError(
-                file, "lis.name", f"is used by link[{seen[config.lis.name]}] too", "give the LIS a name of its own"
-            )
+        _check_lis(file, config.lis, config.link)
 
 
-def _check_allowed(file: str, key: str, link: Link) -> None:
-    for text in link.allow:
+def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
+    address(file, "lis.connect", lis.connect)
+    for name in (lis.name, lis.feed):
+        if name in {link.name for link in links}:
+            raise ConfigError(file, "lis.name", f"{name!r} is the name of a link", "give the LIS a name of its own")
+    if lis.dialect not in DIALECTS:
+        raise ConfigError(
+            file, "lis.dialect", f"there is no dialect {lis.dialect!r}", f"use one of {', '.join(DIALECTS)}"
+        )
+    if lis.listen:
+        address(file, "lis.listen", lis.listen)
+        if not lis.listen.endswith(":0") and lis.listen in {link.listen for link in links}:
+            raise ConfigError(file, "lis.listen", f"{lis.listen} is used by a link", "give the LIS a port of its own")
+    if lis.encoding:
+        _encoding(file, "lis.encoding", lis.encoding)
+    if lis.tls:
+        tls_settings.check(file, "lis.tls", lis.tls, listens=False)
+        if lis.listen:
+            tls_settings.check(file, "lis.tls", lis.tls, listens=True)
+    _check_allowed(file, "lis", lis.allow)
+    for code, meant in lis.tests.items():
+        for loinc in [meant] if isinstance(meant, str) else meant or [""]:
+            if not re.fullmatch(r"\d{1,7}-\d", loinc):
+                raise ConfigError(
+                    file, f"lis.tests.{code}", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"'
+                )
+
+
+def _check_allowed(file: str, key: str, allow: Iterable[str]) -> None:
+    for text in allow:
         try:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
@@ -322,6 +385,9 @@ def _check_bounds(file: str, config: Config) -> None:
             ("lis.retry_cap", lis.retry_cap, lis.retry_base, 86_400),
             ("lis.retry_jitter", lis.retry_jitter, 0, 0.99),
             ("lis.attempts", lis.attempts, 1, 1_000_000),
+            ("lis.connections", lis.connections, 1, limits.connections),
+            ("lis.query_patience", lis.query_patience, 0, 25),
+            ("lis.window_days", lis.window_days, 1, 3660),
         ]
     for key, value, least, most in bounds:
         if not least <= value <= most:  # also NaN

@@ -55,5 +55,9 @@ class DeliveryError(LabmwError):
     """A receiver refused, failed or stayed silent: the message waits in the outbox."""
 
 
+class DeliveryWaits(DeliveryError):
+    """A message cannot be sent yet, through nobody's fault: it is tried again, and the attempt does not count."""
+
+
 class QuantityError(LabmwError):
     """A text is not a number, or a unit is not UCUM."""

@@ -41,6 +41,11 @@ QUERIES = Counter("labmw_queries", "Queries for work, by what was said", ["link"
 ORDERS_SENT = Counter("labmw_orders_sent", "Messages with orders sent to an analyzer, each time", ["link"])
 ORDERS_UNANSWERED = Counter("labmw_orders_unanswered", "Messages with orders that an analyzer never answered", ["link"])
 AWOS = Counter("labmw_awos", "AWOS by the state they came to", ["link", "state"])
+LIS_ORDERS = Counter("labmw_lis_orders", "Orders of the LIS, by what became of them", ["answer"])
+LIS_RELEASED = Counter(
+    "labmw_lis_released", "Results in the feed of what the LIS releases, by what became of them", ["fate"]
+)
+LIS_QUERIES = Counter("labmw_lis_queries", "Tubes that the LIS was asked about, by what it said", ["answer"])
 DELIVERIES = Counter("labmw_deliveries", "Attempts to deliver, by outcome", ["destination", "outcome"])
 STRAY_ACKS = Counter("labmw_stray_acknowledgments", "Acknowledgments that answer nothing outstanding", ["destination"])
 

@@ -8,8 +8,9 @@ be presented again, and the analyzer is told that its query cannot be served now
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -52,6 +53,8 @@ class LaboratoryWorklist:
     signal: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever has taken in orders
     wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
     _behind: bool = False  # more orders have changed than one step looks at
+    # Asks the LIS about a tube; answers whether it has said that there is nothing.
+    inquire: Callable[[str], Awaitable[bool]] | None = None
     _heard: dict[str, Header] = field(default_factory=dict)  # what each analyzer calls itself and us
 
     # --- what the lines ask -----------------------------------------------------------------------------------------------
@@ -62,7 +65,15 @@ class LaboratoryWorklist:
         self._heard[link.name] = query.header
         now = self.clock.now()
         tally: Counter[str] = Counter()
-        step = QueryAnswering(self.site, link, received, query, now, self.max_age, tally)
+        max_age = self.max_age
+        if (
+            self.inquire is not None
+            and query.container
+            and query.problem is None
+            and await self.inquire(query.container)
+        ):
+            max_age = math.inf  # the LIS itself has just said that there is no work
+        step = QueryAnswering(self.site, link, received, query, now, max_age, tally)
         answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
         if not answer.stored.repeat:
             MESSAGES.labels(link.name, answer.stored.disposition).inc()

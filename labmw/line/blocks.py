@@ -176,6 +176,7 @@ class Hl7Conversation:
             before=tuple(self._journal.block_steps(again=again)),
             control_id=message.control_id,
             answer=lambda reading: self._answer(message, reading),
+            reply=lambda code, error: self._reply(message, code, error),
         )
 
     def _answer(self, message: Message, reading: Reading) -> bytes:

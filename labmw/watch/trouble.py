@@ -65,7 +65,10 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
-    wanted = [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+    heard = [link.name for link in config.link]
+    if config.lis is not None and config.lis.listen:
+        heard.append(config.lis.feed)
+    wanted = heard + ([config.lis.name] if config.lis else [])
     for name in wanted:
         row = states.get(name)
         if row is None:
@@ -74,7 +77,7 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
             continue
         told = list(_told(row, telling))
         yield from told
-        if not told and name in {link.name for link in config.link}:
+        if not told and name in heard:
             yield from _quiet(row, telling)
 
 
@@ -132,6 +135,10 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
     if more := tubes[ALERTS_TOLD:]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    if snapshot.tasks:
+        oldest = telling.ago(snapshot.tasks[0].raised_at)
+        about = some(row.specimen for row in snapshot.tasks)
+        yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=about)
     yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)

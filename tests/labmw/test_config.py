@@ -83,7 +83,7 @@ def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
         ('[[link]]\nname = "xn"\nlisten = "127.0.0.1:4002"', "link[1] (xn).name", "link[0]"),
         ('[[link]]\nname = " "\nlisten = "127.0.0.1:4002"', "link[1] ( ).name", "empty"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4001"', "link[1] (two)", "used by link[0]"),
-        ('[[link]]\nname = "LIS"\nlisten = "127.0.0.1:4002"', "lis.name", "used by link[1]"),
+        ('[[link]]\nname = "LIS"\nlisten = "127.0.0.1:4002"', "lis.name", "is the name of a link"),
         ('[[link]]\nname = "two"\nlisten = "4002"', "link[1] (two).listen", "is not host:port"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:99999"', "link[1] (two).listen", "is not host:port"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\ntimezone = "Paris"', "link[1] (two).timezone", "time zone"),
