@@ -175,6 +175,7 @@ class Hl7Conversation:
             message=message,
             before=tuple(self._journal.block_steps(again=again)),
             control_id=message.control_id,
+            first_attempt=not again,
             answer=lambda reading: self._answer(message, reading),
         )
 

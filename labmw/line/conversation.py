@@ -241,7 +241,7 @@ class AstmConversation:
             trial = self._assembly.copy()
             gathered = trial.feed(frame, seq)
             for number, one in enumerate(gathered):  # the first carries the frame's own steps
-                await self._intake.take(self._received(one, () if number else steps))
+                await self._intake.take(self._received(one, () if number else steps, first_attempt=not again))
             self._assembly = trial
             self._journal.committed()
         else:
@@ -255,7 +255,7 @@ class AstmConversation:
             self._log.error("message too large; it is kept in pieces, none of which is released")
         return bool(gathered)
 
-    def _received(self, one: Gathered, before: Sequence[Step]) -> Received:
+    def _received(self, one: Gathered, before: Sequence[Step], *, first_attempt: bool = False) -> Received:
         return Received(
             link=self._terms.link,
             session=self._journal.session,
@@ -269,6 +269,7 @@ class AstmConversation:
             message=one.message,
             tolerances=tuple(sorted({*self._machine.used, *self._assembly.used})),
             before=tuple(before),
+            first_attempt=first_attempt,
         )
 
     async def _session_closed(self, reason: str) -> None:
