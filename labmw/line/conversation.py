@@ -19,6 +19,7 @@ from labmw.driver import Driver
 from labmw.errors import StoreError
 from labmw.line.gathering import Gathered, Gathering
 from labmw.line.health import LinkHealth
+from labmw.line.hearing import Hearing
 from labmw.line.journal import BEHIND, SessionJournal, keep_frame
 from labmw.line.received import UNTERMINATED, Intake, Received
 from labmw.line.transport import Wire
@@ -80,6 +81,7 @@ class AstmConversation:
             health,
             clock,
         )
+        self._hearing = Hearing(wire)
         self._machine = DataLink(terms.role, terms.tolerances)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._gathering()
@@ -117,6 +119,7 @@ class AstmConversation:
                 await self._work(self._machine.hang_up())
             finally:
                 self._journal.close(ending, self._clock.now())
+                self._hearing.close()
                 await self._wire.close()
                 await self._journal.settled()
         return ending
@@ -128,11 +131,7 @@ class AstmConversation:
             return await self._wire.read()
         if until <= asyncio.get_running_loop().time():  # also while bytes never cease to come
             return None
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._wire.read()
-        except TimeoutError:
-            return None
+        return await self._hearing.read(until)
 
     def _until(self) -> float | None:
         timer = self._machine.timer
