@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from labmw.frozen import value
 from labmw.quantity import Quantity
 
 
@@ -102,7 +103,7 @@ class Order:
     ordered: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResultKey:
     """The one identity of a result (law 5). "Lost" and "twice" are defined by it.
 
@@ -123,7 +124,7 @@ class ResultKey:
         return "\x1f".join((self.site, self.analyzer, self.specimen, self.code, self.detail, self.run, self.completed))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Result:
     """One value of one test, as an analyzer sent it and as its driver read it."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from labmw.driver.reading import OrderRead, PatientRead, ResultRead
+from labmw.frozen import value
 from labmw.model import Order, Patient, ResultKey, Sex, Specimen
 
 VERIFY = "verify"  # waits for the rules
@@ -19,7 +20,7 @@ CONTROL = "control"  # belongs to quality control
 QUARANTINED = "quarantined"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Earlier:
     """A result already stored under the same identity (the key without its run)."""
 
@@ -45,7 +46,10 @@ class Known:
     cancelled: frozenset[tuple[str, str]] = frozenset()  # ordered, and taken back since
 
 
-@dataclass(frozen=True, slots=True)
+NOTHING_KNOWN = Known({}, {}, frozenset(), frozenset(), {})
+
+
+@value
 class Placement:
     """One result's place.
 
@@ -72,7 +76,8 @@ def place(
 ) -> Placement:
     """Place one result of a message that was read without objection."""
     run, repeated, doubt = _run(read, key, known.earlier.get(identity(key), ()))
-    key = replace(key, run=run)
+    if run != key.run:
+        key = replace(key, run=run)
     if doubt:
         return Placement(key, QUARANTINED, doubt, (("specimen", key.specimen), ("test", key.code)))
     placement = _place(read, key, kind, sender, known, at)

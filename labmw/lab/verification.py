@@ -36,6 +36,7 @@ from labmw.model import (
     VerdictLevel,
 )
 from labmw.store import schema, statements
+from labmw.store.json_text import json_list, json_object
 from labmw.store.transaction import Row, Store, Transaction
 from rules.checks.hil import INDICES
 from rules.engine import judge
@@ -334,12 +335,10 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
         "site": site,
         "result": row.id,
         "level": int(verdict.level),
-        "reasons": json.dumps(reasons, ensure_ascii=False),
-        "trace": json.dumps([list(line) for line in verdict.trace], ensure_ascii=False),
-        "packs": json.dumps(
-            [{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs], ensure_ascii=False
-        ),
-        "comments": json.dumps(list(verdict.comments), ensure_ascii=False),
+        "reasons": json_list(reasons),
+        "trace": json_list(verdict.trace),
+        "packs": json_list([{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs]),
+        "comments": json_list(verdict.comments),
         "decided_at": now,
         "decided_by": "rules",
     }
@@ -358,5 +357,5 @@ def _audit_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, 
         "what": "verified",
         "subject": f"result/{row.id}",
         "why": _weightiest(verdict),
-        "detail": json.dumps(detail),
+        "detail": json_object(detail),
     }

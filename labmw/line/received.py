@@ -42,6 +42,7 @@ class Received:
     before: Sequence[Step] = field(default=())
     control_id: str = ""  # MSH-10: the same bytes under the same number get the reply that was stored
     answer: Callable[[Reading], bytes] | None = None  # makes the HL7 acknowledgment, to be stored with the message
+    first_attempt: bool = False  # nothing of it can be in the store from an earlier attempt in this session
     change: StatusChange | None = None  # of a LAW line: what the message says of which AWOS
     reply: Callable[[str, ErrorDetail | None], bytes] | None = None  # the general HL7 acknowledgment with this MSA-1
 

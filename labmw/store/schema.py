@@ -131,7 +131,6 @@ message = Table(
     *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
     Index(None, "site", "session", "last_frame"),
-    Index(None, "site", "received_at"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
 
@@ -245,7 +244,6 @@ work = Table(
     _id(), *_must("site"), Column("kind", Text, nullable=False, server_default="verify"), _refers("message", "message.id"),
     *_must("due_at"), *_later("claimed_by", "claimed_until"), _number("attempts", 0), *_must("created_at"),
     Index(None, "site", "kind", "due_at"),
-    Index(None, "message"),
 )  # fmt: skip
 
 verdict = Table(
@@ -270,7 +268,7 @@ quarantine = Table(
     _id(), *_must("site"), _refers("message", "message.id"), _refers("result", "result.id", nullable=True), *_must("reason"), *_json("facts"),
     *_must("raised_at"), Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
     Index(None, "message"),
-    Index(None, "result"),
+    Index("ix_quarantine_result", "result", **_where("result IS NOT NULL")),
     Index("ix_quarantine_open", "site", "raised_at", **_where("state = 'open'")),
 )  # fmt: skip
 
