@@ -96,7 +96,7 @@ class Lis(_Strict, frozen=True):
     """The LIS that receives results over MLLP."""
 
     connect: str
-    tls: Tls | None = None
+    tls: Tls | None = None  # on the connection to it, and on `listen`
     name: str = "LIS"
     facility: str = ""
     sending_application: str = "LABMW"
