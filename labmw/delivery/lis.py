@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from labmw.clock import read_stamp
 from labmw.delivery.observed import Telling, observation, withdrawn
 from labmw.errors import DeliveryError, DeliveryWaits
+from labmw.lab.belonging import owner_of, owners
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.model import Patient, Specimen
 from labmw.store import statements
@@ -55,14 +56,14 @@ class LisReport:
             raise DeliveryError(
                 f"outbox row {outbox.id} carries no result; look at it with `labmw result show {outbox.specimen}`"
             )
-        owners = {row.patient for row in (*rows, *gone)}
-        if len(owners) > 1:
+        patients_told = {row.patient for row in (*rows, *gone)}
+        if len(patients_told) > 1:
             raise DeliveryError(f"outbox row {outbox.id} carries results of several patients; report this fault")
         if (yield stored.provisional_on(self.site, [outbox.specimen])):
             raise DeliveryWaits(
                 f"the orders of specimen {outbox.specimen} were typed by hand, and the LIS has not confirmed them yet; have it send its orders"
             )
-        (owner,) = owners
+        (owner,) = patients_told
         patients = yield statements.patients_among(self.site, [owner])
         tubes = yield statements.specimens_among(self.site, [outbox.specimen])
         if not patients:
@@ -71,7 +72,7 @@ class LisReport:
             )
         patient = patient_of(patients[0])
         tube = next((specimen_of(row) for row in tubes if row.patient == patient.identifier), None)
-        told = yield from self._told(outbox, owner, rows, gone)
+        told = yield from self._told(outbox, owner, rows, gone, [specimen_of(row) for row in tubes])
         observed = [(row, observation(told.telling, row, tube)) for row in rows]
         observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
         orders = tuple(self._orders(told, observed, tube))
@@ -85,7 +86,9 @@ class LisReport:
         except Hl7Error as error:
             raise DeliveryError(f"no truthful report can be written: {error}") from error
 
-    def _told(self, outbox: Row, owner: str, rows: Sequence[Row], gone: Sequence[Row]) -> Transaction[_Known]:
+    def _told(
+        self, outbox: Row, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
+    ) -> Transaction[_Known]:
         """What the store knows that decides how the results are told."""
         orders = yield statements.orders_among(self.site, [outbox.specimen])
         origins = (yield stored.origins_of(self.site, [order.id for order in orders])) if orders else []
@@ -99,7 +102,11 @@ class LisReport:
             frozenset(row.loinc for row in before),
         )
         return _Known(
-            telling, tuple(orders), {row.order: row for row in origins}, frozenset(row.loinc for row in reported)
+            telling,
+            tuple(orders),
+            {row.order: row for row in origins},
+            frozenset(row.loinc for row in reported),
+            tuple(tubes),
         )
 
     def _header(self, outbox: Row) -> Header:
@@ -168,13 +175,18 @@ class _Known:
     orders: tuple[Row, ...]
     origins: dict[int, Row]
     reported: frozenset[str]
+    tubes: tuple[Specimen, ...]  # all that have carried the number
 
     def order_of(self, row: Row) -> Row | None:
         """The order of a result. The newest: an older one may be of the tube that had this barcode before."""
-        alive = [one for one in self.orders if one.loinc == row.loinc]
+        alive = [one for one in self.orders if one.loinc == row.loinc and self._is_for(one, row.patient)]
         standing = [one for one in alive if one.state != "cancelled"]
         found = standing or alive
         return found[-1] if found else None
+
+    def _is_for(self, order: Row, patient: str) -> bool:
+        owner = owner_of(read_stamp(order.ordered_at) if order.ordered_at else None, self.tubes)
+        return owner == patient or (owner is None and len(owners(self.tubes)) < 2)
 
     def together(self, order: Row) -> list[Row]:
         """The tests that were ordered under one number: a battery."""

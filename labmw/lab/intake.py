@@ -20,6 +20,7 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
+from labmw.lab.belonging import owner_of, owners
 from labmw.lab.placement import (
     NOTHING_KNOWN,
     QUARANTINED,
@@ -363,8 +364,8 @@ def _known(site: str, received: Received, reading: Reading, identities: Sequence
     specimens: dict[str, list[Specimen]] = {}
     for row in (yield statements.specimens_among(site, tubes)):
         specimens.setdefault(row.identifier, []).append(specimen_of(row))
-    owners = sorted({tube.patient for found in specimens.values() for tube in found})
-    found = (yield statements.patients_among(site, owners)) if owners else []
+    known_owners = sorted({tube.patient for found in specimens.values() for tube in found})
+    found = (yield statements.patients_among(site, known_owners)) if known_owners else []
     patients = {row.identifier: patient_of(row) for row in found}
     known = replace(NOTHING_KNOWN, specimens=specimens, patients=patients)
     if reading.disposition is Disposition.ACCEPTED:
@@ -374,13 +375,41 @@ def _known(site: str, received: Received, reading: Reading, identities: Sequence
         at = stamp(received.received_at)
         materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
         known = replace(known, orders=orders, cancelled=cancelled, materials=materials)
+        if any(len(owners(found)) > 1 for found in specimens.values()):
+            known = replace(known, ordered_for=_ordered_for(ordered, specimens))
     earlier: dict[str, list[Earlier]] = {}
     for row in (yield statements.results_of_identities(site, sorted(set(identities)))):
         acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
         earlier.setdefault(row.identity, []).append(
-            Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
+            Earlier(
+                row.id,
+                row.run,
+                row.value,
+                row.number or "",
+                row.comparator,
+                row.unit_raw,
+                row.state,
+                acknowledged,
+                row.status,
+                row.flags_raw,
+            )
         )
     return replace(known, earlier=earlier)
+
+
+def _ordered_for(
+    ordered: Sequence[Any], specimens: Mapping[str, Sequence[Specimen]]
+) -> dict[tuple[str, str], frozenset[str]]:
+    """For whom each test was ordered, on numbers that tubes of several patients have carried."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for row in ordered:
+        tubes = specimens.get(row.specimen, ())
+        if row.state != "cancelled" and len(owners(tubes)) > 1:
+            owner = owner_of(_moment(row.ordered_at), tubes)
+            found[row.specimen, row.loinc] = found.get((row.specimen, row.loinc), frozenset()) | (
+                {owner} if owner else set()
+            )
+    return found
 
 
 def specimen_of(row: Any) -> Specimen:
