@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from labmw.clock import Clock, stamp
-from labmw.delivery.mllp import MllpSender, Silent, Unreachable
+from labmw.delivery.mllp import Silent, Unreachable
 from labmw.delivery.patience import Patience
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
@@ -28,6 +28,21 @@ log = structlog.get_logger("labmw.delivery")
 
 Compose = Callable[[Row], Transaction[bytes]]
 """A transaction that makes the message of one outbox row; raises DeliveryError when it cannot be written."""
+
+
+class Sender(Protocol):
+    """How messages get to a destination. `stray` is told of acknowledgments that nobody waits for."""
+
+    stray: Callable[[Acknowledgment, bytes], None]
+
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        """Send one message and return its acknowledgment, read and raw; raises Unreachable, Silent or DeliveryError."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
 
 After = Callable[[Row, bytes, str, str], Transaction[None]]
 """What follows in the transaction that keeps an answer: the outbox row, the bytes it answers, why they were refused ("" when taken), when."""
@@ -49,7 +64,7 @@ class Outbox:
     destination: str
     store: Store
     clock: Clock
-    sender: MllpSender
+    sender: Sender
     compose: Compose
     patience: Patience
     attempts: int = 50
