@@ -240,12 +240,15 @@ class Outbox:
         if acknowledgment.code in TAKEN and acknowledgment.control_id:
             self._heard_of(acknowledgment.control_id)
             try:
-                future = self.store.submit(
-                    _late(self.site, self.destination, acknowledgment.control_id, stamp(self.clock.now()), raw)
-                )
+                future = self.store.submit(self._late(acknowledgment.control_id, stamp(self.clock.now()), raw))
             except StoreError:
                 return  # the next attempt will be acknowledged again
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _late(self, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
+        found = yield statements.outbox_by_control_id(self.site, control_id)
+        if found and found[0].destination == self.destination and found[0].state != "delivered":
+            yield from self._taken(found[0], found[0].payload or b"", now, receipt)
 
     def _down(self, code: str, why: str) -> None:
         self.failures += 1
@@ -268,12 +271,6 @@ def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[No
     yield statements.results_of_outbox(entry, becomes="delivered")
     yield statements.results_of_outbox(entry, was="dead", becomes="delivered")
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
-
-
-def _late(site: str, destination: str, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
-    found = yield statements.outbox_by_control_id(site, control_id)
-    if found and found[0].destination == destination:
-        yield from delivered(site, found[0].id, now, receipt)
 
 
 def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:
