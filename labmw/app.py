@@ -20,11 +20,13 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock
-from labmw.config import Config, Link, address, lis_terms, load
-from labmw.delivery.inquiry import Hl7Asking, Inquiry, Said
+from labmw.config import Config, Link, Lis, address, load
+from labmw.delivery.astm import AstmAsking, AstmSender
+from labmw.delivery.inquiry import Asking, Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
+from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox
+from labmw.delivery.outbox import Outbox, Sender
 from labmw.delivery.patience import Patience
 from labmw.delivery.settling import Settling
 from labmw.driver import Driver, Reading
@@ -35,6 +37,7 @@ from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
+from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
@@ -46,7 +49,8 @@ from labmw.line.health import LinkHealth
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
-from labmw.line.received import Received
+from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
+from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
@@ -80,6 +84,20 @@ class PartDied(Exception):
     """A part that must always run has ended: the process must not go on without it as if nothing were."""
 
 
+@dataclass(frozen=True, slots=True)
+class _ByLine:
+    """Hands a message that comes to light after a restart to whoever takes in the messages of its line."""
+
+    analyzers: LaboratoryIntake
+    lis: LisFeed | None
+
+    async def take(self, received: Received) -> Stored:
+        """Store a message in one transaction."""
+        if self.lis is not None and received.link == self.lis.terms.feed:
+            return await self.lis.take(received)
+        return await self.analyzers.take(received)
+
+
 @dataclass(slots=True)
 class Laboratory:
     """The lines process: everything between the analyzers and the LIS."""
@@ -99,6 +117,7 @@ class Laboratory:
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outbox: Outbox | None = field(init=False, default=None)
     _credentials: list[tuple[str, Credentials]] = field(init=False, default_factory=list)
+    _astm_outlet: AstmOutlet = field(init=False, default_factory=AstmOutlet)
     _asker: MllpSender | None = field(init=False, default=None)
 
     async def start(self) -> None:
@@ -132,8 +151,10 @@ class Laboratory:
             verification.signal.set,
             settings.commit_timeout,
         )
+        feed = self._build_feed()
+        by_line = _ByLine(intake, feed)
         try:
-            found = await recover(site, self.store, intake, self.clock, self._gathering)
+            found = await recover(site, self.store, by_line, self.clock, self._gathering)
         except StoreError as error:  # the store is there and cannot be written just now: to be tried again
             raise StoreBusy(f"what the last process left cannot be taken up yet: {error}") from error
         if found:
@@ -144,15 +165,15 @@ class Laboratory:
         if self._outbox:
             self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
         self._spawn(self._tasks, "health", self._write_health())
-        self._spawn(self._tasks, "take-up", self._take_up(intake))
+        self._spawn(self._tasks, "take-up", self._take_up(by_line))
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
         doorkeeper = Doorkeeper(self.config.limits.connections)
         self._open_links(intake, doorkeeper)
-        self._open_feed(doorkeeper)
-        self._open_inquiry()
+        self._open_feed(feed, doorkeeper)
+        self._open_inquiry(feed)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         if self._credentials:
@@ -210,52 +231,73 @@ class Laboratory:
                 orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper, tls)
                 self._spawn(self._lines, f"orders of {link.name}", orders.run())
 
-    def _open_feed(self, doorkeeper: Doorkeeper) -> None:
-        """Listen for what the LIS sends: orders, identities, and what it releases."""
+    def _build_feed(self) -> LisFeed | None:
+        """What takes in what the LIS sends; None when it sends nothing."""
         lis, agreed = self.config.lis, lis_terms(self.config)
-        if lis is None or agreed is None or not lis.listen:
+        if lis is None or agreed is None or not lis.speaks:
+            return None
+        return LisFeed(agreed, self.store, self.clock, commit_timeout=self.config.store.commit_timeout)
+
+    def _open_feed(self, feed: LisFeed | None, doorkeeper: Doorkeeper) -> None:
+        """Open the line on which the LIS sends: orders, identities, and what it releases."""
+        lis = self.config.lis
+        if lis is None or feed is None:
             return
+        astm = lis.protocol == "astm"
         link = Link(
             name=lis.feed,
             listen=lis.listen,
-            protocol="hl7",
+            connect=lis.connect if astm else "",
+            protocol=lis.protocol,
+            role="instrument",
             allow=lis.allow,
             encoding=lis.encoding,
             connections=lis.connections,
         )
         health, terms = self._health_of(link.name), self._terms(link)
-        feed = LisFeed(agreed, self.store, self.clock, self.worklist.signal.set, self.config.store.commit_timeout)
 
         async def converse(wire: Wire) -> str:
+            if astm:
+                line = LisAstmConversation(wire, terms, self.store, feed, health, self.clock, self._astm_outlet)
+                return await line.run()
             return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
 
-        tls = self._credentials_of(lis.feed, lis.tls, server=True)
+        tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
+        feed.wake = self.worklist.signal.set
         self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper, tls)
         self._spawn(self._lines, f"link {link.name}", runner.run())
 
-    def _open_inquiry(self) -> None:
+    def _open_inquiry(self, feed: LisFeed | None) -> None:
         """Have the LIS asked about tubes that nobody has ordered anything on."""
         lis = self.config.lis
         if lis is None or not lis.query_patience:
             return
-        host, port = address("the configuration", "lis.connect", lis.connect)
-        tls = self._credentials_of(lis.name, lis.tls, server=False)
-        self._asker = MllpSender(host, port, patience=lis.query_patience, tls=tls)
-        asking = Hl7Asking(
-            self._asker.deliver,
-            lis.sending_application,
-            self.config.site.id,
-            lis.name,
-            lis.facility,
-            ZoneInfo(self.config.site.timezone),
-            self.clock,
-        )
+        zone = ZoneInfo(self.config.site.timezone)
+        asking: Asking
+        if lis.protocol == "astm":
+            sender = AstmSender(self._astm_outlet, lis.query_patience)
+            asking = question = AstmAsking(
+                sender, self._lis02(lis), lis.sending_application, lis.name, zone, self.clock
+            )
+            if feed is not None:
+                feed.heard = question.heard
+        else:
+            host, port = address("the configuration", "lis.connect", lis.connect)
+            tls = self._credentials_of(lis.name, lis.tls, server=False)
+            self._asker = MllpSender(host, port, patience=lis.query_patience, tls=tls)
+            site, us = self.config.site.id, lis.sending_application
+            asking = Hl7Asking(self._asker.deliver, us, site, lis.name, lis.facility, zone, self.clock)
         inquiry = Inquiry(self.config.site.id, self.store, asking, lis.query_patience)
 
         async def said_nothing(tube: str) -> bool:
             return await inquiry.about(tube) is Said.NOTHING
 
         self.worklist.inquire = said_nothing
+
+    @staticmethod
+    def _lis02(lis: Lis) -> Lis02Writer:
+        codes = {meant: code for code, meant in lis.tests.items() if isinstance(meant, str)}
+        return Lis02Writer(codes, lis.encoding or "latin-1")
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
@@ -374,11 +416,16 @@ class Laboratory:
             return None
         host, port = address("the configuration", "lis.connect", lis.connect)
         health = self._health_of(lis.name)
-        tls = self._credentials_of(lis.name, lis.tls, server=False)
-        sender = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
-        if lis.tls:
-            warn_days = lis.tls.warn_days
-            sender.met = lambda certificate: health.met(certificate, warn_days)
+        astm = lis.protocol == "astm"
+        sender: Sender
+        if astm:
+            sender = AstmSender(self._astm_outlet, lis.ack_timeout)
+        else:
+            tls = self._credentials_of(lis.name, lis.tls, server=False)
+            sender = mllp = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
+            if lis.tls:
+                warn_days = lis.tls.warn_days
+                mllp.met = lambda certificate: health.met(certificate, warn_days)
         report = LisReport(
             self.config.site.id,
             lis.sending_application,
@@ -388,6 +435,7 @@ class Laboratory:
             lis.auto_release_text,
             agreed.dialect.ltw,
             agreed.validation,
+            self._lis02(lis) if astm else None,
         )
         return Outbox(
             site=self.config.site.id,
@@ -457,7 +505,7 @@ class Laboratory:
         for one in self.packs.inactive:
             log.warning("rule pack does not judge", pack=one.pack, why=one.code)
 
-    async def _take_up(self, intake: LaboratoryIntake) -> None:
+    async def _take_up(self, intake: Intake) -> None:
         """Hand over what ended while the store was down, as soon as it is back: it was acknowledged frame by frame."""
         while True:
             await asyncio.sleep(TAKE_UP_EVERY)

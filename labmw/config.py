@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from labmw.dialect import DIALECTS, LisTerms
+from labmw.dialect import DIALECTS
 from labmw.errors import ConfigError
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
@@ -97,6 +97,9 @@ class Lis(_Strict, frozen=True):
 
     connect: str
     tls: Tls | None = None  # on the connection to it, and on `listen`
+    protocol: Literal["hl7", "astm"] = (
+        "hl7"  # astm: the LIS takes labmw for an instrument, and sends orders on the same line
+    )
     name: str = "LIS"
     facility: str = ""
     sending_application: str = "LABMW"
@@ -122,6 +125,11 @@ class Lis(_Strict, frozen=True):
     ] = {}  # the LIS's own codes, each with the LOINC code it stands for, or those of its battery
     patient_authority: str = ""  # whose patient numbers count (PID-3.4); "" = the first PI of each message
     ins_fictitious: bool = False  # use INS of the test and demonstration authorities too: never in production
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it sends anything."""
+        return bool(self.listen) or self.protocol == "astm"
 
     @property
     def feed(self) -> str:
@@ -192,27 +200,6 @@ def load(path: Path) -> Config:
         ) from None
     _check(name, config)
     return _resolved(config, path.absolute().parent)
-
-
-def lis_terms(config: Config) -> LisTerms | None:
-    """What is agreed with the LIS, as the laboratory and delivery need it; None without `[lis]`."""
-    lis = config.lis
-    if lis is None:
-        return None
-    return LisTerms(
-        site=config.site.id,
-        name=lis.name,
-        application=lis.sending_application,
-        zone=zoneinfo.ZoneInfo(config.site.timezone),
-        feed=lis.feed,
-        dialect=DIALECTS[lis.dialect],
-        validation=lis.biological_validation,
-        window_days=lis.window_days,
-        tests={code: (loinc,) if isinstance(loinc, str) else tuple(loinc) for code, loinc in lis.tests.items()},
-        authority=lis.patient_authority,
-        ins_fictitious=lis.ins_fictitious,
-        language=config.site.language,
-    )
 
 
 def _resolved(config: Config, folder: Path) -> Config:
@@ -307,6 +294,10 @@ def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
     if lis.dialect not in DIALECTS:
         raise ConfigError(
             file, "lis.dialect", f"there is no dialect {lis.dialect!r}", f"use one of {', '.join(DIALECTS)}"
+        )
+    if lis.listen and lis.protocol == "astm":
+        raise ConfigError(
+            file, "lis.listen", "is of no use with protocol astm", "leave it out: orders come by lis.connect"
         )
     if lis.listen:
         address(file, "lis.listen", lis.listen)

@@ -172,7 +172,7 @@ def _draw(found: Comparison, unheard: bool, tongue: Language, agreed: LisTerms) 
 
 
 def _agreed(settings: Config, tongue: Language) -> LisTerms:
-    from labmw.config import lis_terms
+    from labmw.lab.lis_agreed import lis_terms
 
     agreed = lis_terms(settings)
     if agreed is None:

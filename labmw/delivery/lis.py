@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from labmw.clock import read_stamp
+from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.observed import Telling, observation, withdrawn
 from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.belonging import owner_of, owners
@@ -46,6 +47,7 @@ class LisReport:
     auto_release_text: str
     profile: LtwProfile = LTW_GENERIC
     validation: Literal["labmw", "lis"] = "labmw"
+    lis02: Lis02Writer | None = None  # for an LIS that takes labmw for an instrument
 
     def compose(self, outbox: Row) -> Transaction[bytes]:
         """Make the message of one outbox row; raises DeliveryError when a row cannot be told truthfully, DeliveryWaits when not yet."""
@@ -78,6 +80,8 @@ class LisReport:
         orders = tuple(self._orders(told, observed, tube))
         report = Report(self._header(outbox), _patient(self.site, patient), orders)
         try:
+            if self.lis02 is not None:
+                return self.lis02.report(report)
             message = write_results(report, self.profile)
             if not patient.pid:
                 return message

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from labmw.clock import Clock, stamp
-from labmw.delivery.mllp import MllpSender, Silent, Unreachable
+from labmw.delivery.mllp import Silent, Unreachable
 from labmw.delivery.patience import Patience
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
@@ -29,6 +29,21 @@ log = structlog.get_logger("labmw.delivery")
 
 Compose = Callable[[Row], Transaction[bytes]]
 """A transaction that makes the message of one outbox row; raises DeliveryError when it cannot be written."""
+
+
+class Sender(Protocol):
+    """How messages get to a destination. `stray` is told of acknowledgments that nobody waits for."""
+
+    stray: Callable[[Acknowledgment, bytes], None]
+
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        """Send one message and return its acknowledgment, read and raw; raises Unreachable, Silent or DeliveryError."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
 
 After = Callable[[Row, bytes, str, str], Transaction[None]]
 """What follows in the transaction that keeps an answer: the outbox row, the bytes it answers, why they were refused ("" when taken), when."""
@@ -50,7 +65,7 @@ class Outbox:
     destination: str
     store: Store
     clock: Clock
-    sender: MllpSender
+    sender: Sender
     compose: Compose
     patience: Patience
     attempts: int = 50
@@ -226,12 +241,15 @@ class Outbox:
         if acknowledgment.code in TAKEN and acknowledgment.control_id:
             self._heard_of(acknowledgment.control_id)
             try:
-                future = self.store.submit(
-                    _late(self.site, self.destination, acknowledgment.control_id, stamp(self.clock.now()), raw)
-                )
+                future = self.store.submit(self._late(acknowledgment.control_id, stamp(self.clock.now()), raw))
             except StoreError:
                 return  # the next attempt will be acknowledged again
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _late(self, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
+        found = yield statements.outbox_by_control_id(self.site, control_id)
+        if found and found[0].destination == self.destination and found[0].state != "delivered":
+            yield from self._taken(found[0], found[0].payload or b"", now, receipt)
 
     def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
         self.failures += 1
@@ -254,12 +272,6 @@ def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[No
     yield statements.results_of_outbox(entry, becomes="delivered")
     yield statements.results_of_outbox(entry, was="dead", becomes="delivered")
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
-
-
-def _late(site: str, destination: str, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
-    found = yield statements.outbox_by_control_id(site, control_id)
-    if found and found[0].destination == destination:
-        yield from delivered(site, found[0].id, now, receipt)
 
 
 def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:

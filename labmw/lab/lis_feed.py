@@ -21,6 +21,7 @@ from labmw.dialect import LisTerms
 from labmw.driver.timestamp import zone_of_message
 from labmw.errors import StoreError
 from labmw.lab.law_messages import keep_received
+from labmw.lab.lis_astm import AstmSaid, read_astm_orders
 from labmw.lab.lis_orders import OrdersTaken, take_orders
 from labmw.lab.lis_patients import keep_event
 from labmw.lab.lis_released import take_released
@@ -32,7 +33,8 @@ from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.store import schema, statements
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
-from protocols.errors import Hl7Error
+from protocols.astm.message import Message as AstmMessage
+from protocols.errors import Hl7Error, RecordError
 from protocols.hl7.acknowledgment import ErrorDetail, Location, mode
 from protocols.hl7.adt import TRIGGERS, IdentityEvent, read_adt
 from protocols.hl7.envelope import read_header
@@ -41,12 +43,13 @@ from protocols.hl7.ltw_orders import KINDS, read_orders
 from protocols.hl7.ltw_reply import write_order_reply
 from protocols.hl7.ltw_results import read_results
 from protocols.hl7.ltw_values import Orders
-from protocols.hl7.report import Report
+from protocols.hl7.report import Header, Report
 
 log = structlog.get_logger("labmw.lab")
 
 _RELEASED = {("ORU", "R01"), ("OUL", "R22")}
-Content = Orders | IdentityEvent | Report
+_NO_HEADER = Header("", "", "", "", "", "")
+Content = Orders | IdentityEvent | Report | AstmSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +69,28 @@ class LisFeed:
     store: Store
     clock: Clock
     wake: Callable[[], None] = lambda: None  # there are new or other orders
+    heard: Callable[[bool], None] = lambda nothing: (
+        None
+    )  # an LIS over LIS02 has sent orders, or said that there are none
     commit_timeout: float = 10.0
 
     async def take(self, received: Received) -> Stored:
         """Keep one message and do what it says; raises StoreError, and then nothing may be acknowledged."""
         message = received.message
-        assert isinstance(message, Message)
+        assert isinstance(message, Message | AstmMessage)
         received = replace(received, control_id=storable(received.control_id))
-        content = self._read(message)
+        content = self._read(message) if isinstance(message, Message) else self._read_astm(message)
         try:
-            return await self._store(received, message, content)
+            kept = await self._store(received, message, content)
+            if isinstance(content, AstmSaid):
+                self.heard(content.nothing)
+            return kept
         except Exception as error:
             if not is_the_message(error):
                 raise
             log.exception("a message of the LIS cannot be done; it is kept whole, in quarantine", why=str(error))
         why = ErrorDetail("207", "the message could not be processed; it is kept, ask the laboratory")
-        named = storable(f"{message.code}^{message.trigger}")
+        named = _named(message)
         failed = _Unfit("AE", why, Doubt("lis-message-failed", (("type", named),)))
         try:
             return await self._store(received, message, failed)
@@ -92,7 +101,7 @@ class LisFeed:
 
     def _read(self, message: Message) -> Content | _Unfit:
         kind = (message.code, message.trigger)
-        named = storable(f"{message.code}^{message.trigger}")
+        named = _named(message)
         try:
             if kind in KINDS:
                 orders = read_orders(message, self.terms.dialect.ltw)
@@ -109,7 +118,18 @@ class LisFeed:
             return _malformed(named, ErrorDetail("100", str(error), None))
         return _Unfit("AR", ErrorDetail("200", f"{named} is not served on this line", Location("MSH", field=9)), None)
 
-    async def _store(self, received: Received, message: Message, content: Content | _Unfit) -> Stored:
+    def _read_astm(self, message: AstmMessage) -> AstmSaid | _Unfit:
+        if not message.terminated:
+            return _malformed("LIS02", ErrorDetail("100", "the message ended before its L record"))
+        try:
+            said = read_astm_orders(message, self.terms.authority)
+        except RecordError as error:
+            return _malformed("LIS02", ErrorDetail("100", str(error)))
+        if not said.orders and not said.nothing:
+            return _malformed("LIS02", ErrorDetail("101", "the message holds no order"))
+        return said
+
+    async def _store(self, received: Received, message: Message | AstmMessage, content: Content | _Unfit) -> Stored:
         tally: Counter[tuple[str, str]] = Counter()
         script = self._script(received, message, content, tally)
         kept = await self.store.run(script, timeout=self.commit_timeout)
@@ -124,12 +144,16 @@ class LisFeed:
                 QUARANTINED_COUNT.labels(received.link, label).inc(count)
         if kept.reason:
             log.warning("message of the LIS not done, or not all of it", link=received.link, reason=kept.reason)
-        if isinstance(content, Orders):
+        if isinstance(content, Orders | AstmSaid):
             self.wake()
         return kept
 
     def _script(
-        self, received: Received, message: Message, content: Content | _Unfit, tally: Counter[tuple[str, str]]
+        self,
+        received: Received,
+        message: Message | AstmMessage,
+        content: Content | _Unfit,
+        tally: Counter[tuple[str, str]],
     ) -> Transaction[Stored]:
         digest = hashlib.sha256(received.raw).hexdigest()
         same = yield statements.message_at(self.terms.site, received.session, received.last, received.place)
@@ -143,10 +167,13 @@ class LisFeed:
             if row.digest == digest:
                 return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
         now = self.clock.now()
-        header = storable(read_header(message.header))
+        if isinstance(message, Message):
+            header = storable(read_header(message.header))
+        else:
+            header = storable(content.header) if isinstance(content, AstmSaid) else _NO_HEADER
         kind = _kind(content)
         kept = yield from keep_received(self.terms.site, received, kind, stamp(now), "accepted", "", {}, None, header)
-        told = Told(self.terms, kept.message, now, zone_of_message(message.header.component(7), self.terms.zone))
+        told = Told(self.terms, kept.message, now, zone_of_message(header.when, self.terms.zone))
         disposition, reason, facts, reply = yield from self._do(told, received, message, content, tally)
         tolerances = ("control_id_reused",) if same else ()
         yield change(
@@ -164,16 +191,16 @@ class LisFeed:
         self,
         told: Told,
         received: Received,
-        message: Message,
+        message: Message | AstmMessage,
         content: Content | _Unfit,
         tally: Counter[tuple[str, str]],
     ) -> Transaction[tuple[str, str, dict[str, Any], bytes]]:
         """Do what a message says; return disposition, reason, facts and reply."""
-        assert received.reply is not None
+        answer = received.reply or (lambda code, error: b"")  # LIS02 has no reply: its frames were acknowledged
         if isinstance(content, _Unfit):
-            reply = received.reply(content.code, content.error)
+            reply = answer(content.code, content.error)
             if content.doubt is None:
-                return "refused", "unsupported-type", {"type": storable(f"{message.code}^{message.trigger}")}, reply
+                return "refused", "unsupported-type", {"type": _named(message)}, reply
             yield from quarantine(told, content.doubt)
             tally["quarantined", content.doubt.reason] += 1
             return "quarantined", content.doubt.reason, dict(content.doubt.facts), reply
@@ -181,18 +208,21 @@ class LisFeed:
         facts: dict[str, Any] = {}
         if isinstance(content, Orders):
             taken = yield from take_orders(told, content)
-            doubts = taken.doubts
-            tally["order", "done"] += taken.changed
-            tally["order", "refused"] += len(doubts)
+            doubts = _counted(taken, tally)
+            assert isinstance(message, Message)
             reply = self._order_reply(told, received, message, content, taken)
+        elif isinstance(content, AstmSaid):
+            for orders in content.orders:
+                doubts += _counted((yield from take_orders(told, orders)), tally)
+            reply = b""
         elif isinstance(content, IdentityEvent):
             doubts = yield from keep_event(told, content)
-            reply = received.reply("AA", None)
+            reply = answer("AA", None)
         else:
             counted = yield from take_released(told, content)
             facts = dict(counted)
             tally.update({("released", what): count for what, count in counted.items()})
-            reply = received.reply("AA", None)
+            reply = answer("AA", None)
         for doubt in doubts:
             tally["quarantined", doubt.reason] += 1
         if doubts:
@@ -216,6 +246,16 @@ class LisFeed:
             return received.reply("AA", None)
 
 
+def _counted(taken: OrdersTaken, tally: Counter[tuple[str, str]]) -> list[Doubt]:
+    tally["order", "done"] += taken.changed
+    tally["order", "refused"] += len(taken.doubts)
+    return taken.doubts
+
+
+def _named(message: Message | AstmMessage) -> str:
+    return storable(f"{message.code}^{message.trigger}") if isinstance(message, Message) else "LIS02"
+
+
 def _malformed(named: str, problem: ErrorDetail) -> _Unfit:
     place = problem.location
     where = (place.segment if place else "") + (f"-{place.field}" if place and place.field else "")
@@ -224,7 +264,7 @@ def _malformed(named: str, problem: ErrorDetail) -> _Unfit:
 
 
 def _kind(content: Content | _Unfit) -> str:
-    if isinstance(content, Orders):
+    if isinstance(content, Orders | AstmSaid):
         return "order"
     if isinstance(content, IdentityEvent):
         return "identity"

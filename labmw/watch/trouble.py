@@ -66,7 +66,7 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
     heard = [link.name for link in config.link]
-    if config.lis is not None and config.lis.listen:
+    if config.lis is not None and config.lis.speaks:
         heard.append(config.lis.feed)
     wanted = heard + ([config.lis.name] if config.lis else [])
     for name in wanted:

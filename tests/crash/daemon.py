@@ -20,6 +20,7 @@ from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery.mllp import MllpSender
 from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.conversation import AstmConversation
@@ -53,6 +54,8 @@ STEPS = (
     "order-sent",
     "order-reply-not-committed",
     "order-reply-committed",
+    "lis-message-not-committed",
+    "lis-message-committed",
 )
 
 
@@ -145,6 +148,28 @@ class TrappedIntake(LaboratoryIntake):
         return stored
 
 
+class TrappedFeed(LisFeed):
+    async def take(self, received: Received) -> Stored:
+        TRAP.passes("lis-message-not-committed")
+        stored = await super().take(received)
+        TRAP.passes("lis-message-committed")
+        return stored
+
+
+class FeedAckFirst(LisFeed):
+    """The variant that breaks the law: a reply, and the disk later."""
+
+    async def take(self, received: Received) -> Stored:
+        assert received.reply is not None
+        self._later = asyncio.create_task(self._store_later(received))
+        return Stored(0, "accepted", "", 0, reply=received.reply("AA", None))
+
+    async def _store_later(self, received: Received) -> None:
+        await asyncio.sleep(0.02)
+        TRAP.passes("lis-message-not-committed")
+        await super().take(received)
+
+
 class TrappedVerification(Verification):
     async def _one(self, row: Any) -> None:
         TRAP.passes("verdict-not-committed")
@@ -167,7 +192,7 @@ class TrappedSender(MllpSender):
 class TrappedStore(SqliteStore):
     async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
         value = await super().run(transaction, timeout)
-        if getattr(transaction, "__name__", "") == "delivered":
+        if getattr(transaction, "__name__", "") == "_taken":
             TRAP.passes("delivery-committed")
         return value
 
@@ -176,6 +201,7 @@ def main() -> int:
     trapped = {
         "LaboratoryIntake": TrappedIntake,
         "LaboratoryWorklist": TrappedWorklist,
+        "LisFeed": FeedAckFirst if "ack-first" in sys.argv[4:] else TrappedFeed,
         "Verification": TrappedVerification,
         "MllpSender": TrappedSender,
         "open_store": TrappedStore,
