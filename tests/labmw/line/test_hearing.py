@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from lineside import MemoryWire
 
 from labmw.line.hearing import Hearing
-from tests.support.lineside import MemoryWire
 
 LONG = 60.0
 
