@@ -124,7 +124,7 @@ class ResultKey:
         return "\x1f".join((self.site, self.analyzer, self.specimen, self.code, self.detail, self.run, self.completed))
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Result:
     """One value of one test, as an analyzer sent it and as its driver read it."""
 
