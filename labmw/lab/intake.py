@@ -219,6 +219,8 @@ def _placements(
                 read.unit_raw,
                 one.state,
                 acknowledged=True,
+                status=read.status,
+                flags_raw=read.flags_raw,
             )
             others.append(mark)
         elif one.supersedes:  # it has left quarantine: the next repeat of it is no more than a repeat

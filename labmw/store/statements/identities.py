@@ -109,7 +109,7 @@ def messages_of_patient(site: str, patient: str) -> Step:
 
 
 def messages_in_doubt(site: str, link: str) -> Step:
-    """The messages of a line that went into quarantine as a whole: whom they name is not known."""
+    """The messages of a line that went into quarantine as a whole: whom they name is not known. Reads every message of a site."""
     return Step(_QUARANTINED_OF, {"site": site, "link": link})
 
 

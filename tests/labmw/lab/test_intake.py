@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from lineside import Lineside, lineside
 from readings import patient, reading, received, result
-from stage import SITE
+from stage import ALT, SITE
 
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreBusy, StoreError
