@@ -102,7 +102,7 @@ async def test_a_transaction_that_fails_leaves_nothing(line: Lineside) -> None:
 
 
 async def test_what_is_committed_late_is_recognised_when_it_comes_again(tmp_path: Path) -> None:
-    async with lineside(tmp_path, ["S1"], read=as_given, commit_timeout=0.05) as line:
+    async with lineside(tmp_path, ["S1"], read=as_given, commit_timeout=1.0) as line:
         one = received(message=reading(result()))
         line.disk.ready.clear()
         with pytest.raises(StoreBusy):

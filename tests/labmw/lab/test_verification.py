@@ -62,6 +62,22 @@ class Work:
         with contextlib.closing(sqlite3.connect(self.line.stage.database, timeout=10)) as store, store:
             store.execute(sql, values)
 
+    def recycle(self) -> None:
+        """The number of S1 goes to the other patient's tube in the afternoon, with the same test ordered for each."""
+        self.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", stamp(START + timedelta(hours=4)))
+        self.write(
+            "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
+            SITE,
+            stamp(START + timedelta(hours=5)),
+        )
+        self.write("""UPDATE "order" SET ordered_at = ? WHERE specimen = 'S1'""", stamp(START))
+        self.write(
+            """INSERT INTO "order" (site, specimen, loinc, placer, ordered_at) VALUES (?, 'S1', ?, 'O-NEXT', ?)""",
+            SITE,
+            ALT,
+            stamp(START + timedelta(hours=5)),
+        )
+
     def previous(self, value: str, days: float, loinc: str = ALT) -> None:
         """What the LIS told us of an earlier result."""
         self.write(
@@ -175,13 +191,7 @@ async def test_one_report_for_each_specimen_and_stat_is_told(work: Work) -> None
 
 async def test_a_recycled_barcode_never_puts_two_patients_into_one_report(work: Work) -> None:
     """One message from an analyzer that sends in the evening: the tube of that number in the morning, and the one after noon."""
-    noon = stamp(START + timedelta(hours=4))
-    work.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", noon)
-    work.write(
-        "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
-        SITE,
-        stamp(START + timedelta(hours=5)),
-    )
+    work.recycle()
     await work.bring(timed("22"), timed("31", minutes=360))
     await work.verification.step()
     assert work.line.ask("SELECT patient, state FROM result ORDER BY id") == [
@@ -194,12 +204,7 @@ async def test_a_recycled_barcode_never_puts_two_patients_into_one_report(work: 
 
 
 async def test_the_other_patient_of_a_recycled_barcode_is_no_sibling(work: Work, cases: list[Case]) -> None:
-    work.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", stamp(START + timedelta(hours=4)))
-    work.write(
-        "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
-        SITE,
-        stamp(START + timedelta(hours=5)),
-    )
+    work.recycle()
     await work.bring(timed("22"), timed("31", minutes=360), timed("5", code="OTHER", minutes=1))
     await work.verification.step()
     found = {case.result.value: {other.value for other in case.siblings} for case in cases}
@@ -342,12 +347,7 @@ def haemolysis(value: str = "5", minutes: int = 0, **different: Any) -> ResultRe
 async def test_the_index_of_the_tube_that_had_this_barcode_before_is_not_believed(
     work: Work, cases: list[Case]
 ) -> None:
-    work.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", stamp(START + timedelta(hours=4)))
-    work.write(
-        "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
-        SITE,
-        stamp(START + timedelta(hours=5)),
-    )
+    work.recycle()
     await work.bring(haemolysis(), timed("22"))
     await work.bring(timed("31", minutes=360))
     await work.verification.step()
