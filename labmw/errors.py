@@ -35,6 +35,10 @@ class StoreBusy(StoreError):
     """The queue before the store is full or too slow: the sender is refused and keeps its data."""
 
 
+class StoreDisturbed(StoreError):
+    """The store came into use while it was read as it lay: what was read may be torn, and the question is asked once more."""
+
+
 class DeliveryError(LabmwError):
     """A receiver refused, failed or stayed silent: the message waits in the outbox."""
 

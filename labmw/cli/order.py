@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,7 @@ def show(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    found = _read(settings, of_specimen(settings.site.id, what.strip()), tongue)
+    found = _read(settings, lambda: of_specimen(settings.site.id, what.strip()), tongue)
     if found is None:
         fail(say("order-unknown", tongue, what=what.strip()), UNKNOWN)
     if as_json:
@@ -90,7 +91,7 @@ def list_(
     tongue = language_of(settings, language)
     states = [one.value for one in Which if one is not Which.ALL] if which is Which.ALL else [which.value]
     before = stamp(SYSTEM.now() - timedelta(minutes=late)) if late else ""
-    rows = _read(settings, listed(settings.site.id, states, most, before=before), tongue)
+    rows = _read(settings, lambda: listed(settings.site.id, states, most, before=before), tongue)
     if as_json:
         found = [row.mapping() for row in rows]
         typer.echo(json.dumps({"schema": "labmw-order-list/1", "orders": found}, ensure_ascii=False, indent=2))
@@ -137,7 +138,7 @@ def _named(settings: Config, awos: str, tongue: Language) -> Row:
     from labmw.store.statements import worklist as stored
     from labmw.store.transaction import ask
 
-    rows = _read(settings, ask(stored.awos_named(settings.site.id, [awos.strip()])), tongue)
+    rows = _read(settings, lambda: ask(stored.awos_named(settings.site.id, [awos.strip()])), tongue)
     if not rows:
         fail(say("order-unknown", tongue, what=awos.strip()), UNKNOWN)
     row: Row = rows[0]
@@ -186,13 +187,13 @@ def _now() -> str:
     return stamp(SYSTEM.now())
 
 
-def _read(settings: Config, question: Transaction[Any], tongue: Language) -> Any:
+def _read(settings: Config, question: Callable[[], Transaction[Any]], tongue: Language) -> Any:
     from labmw.errors import StoreError
     from labmw.store import Reader
 
     try:
         with Reader(settings.store.url) as reader:
-            return reader.view(question)
+            return reader.look(question)
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
 

@@ -54,9 +54,9 @@ def show(
     wanted = specimen.strip()
     try:
         with Reader(settings.store.url) as reader:
-            found = reader.view(evidence(settings.site.id, wanted))
+            found = reader.look(lambda: evidence(settings.site.id, wanted))
             if not (found.story.results or found.story.specimens or found.story.orders):
-                similar = some(reader.view(alike(settings.site.id, wanted)))
+                similar = some(reader.look(lambda: alike(settings.site.id, wanted)))
                 fail(say("story-unknown", tongue, specimen=wanted, alike=similar), UNKNOWN)
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)

@@ -74,7 +74,7 @@ class StoreCollector(Collector):
             if self.clock.monotonic() >= self._until:
                 try:
                     with Reader(self.url) as reader:
-                        self._known = reader.view(figures(self.site))
+                        self._known = reader.look(lambda: figures(self.site))
                 except StoreError as error:
                     log.error("the store cannot be read for the metrics", why=str(error))
                     self._known = None

@@ -27,7 +27,7 @@ def look(url: str, site: str, clock: Clock, *, beats: bool) -> Health:
     """Look now. `beats`: the configuration has something whose state is written down (a link or a LIS)."""
     try:
         with Reader(url) as reader:
-            states = reader.view(_states(site))
+            states = reader.look(lambda: _states(site))
     except StoreError:
         return Health(("the store cannot be read; see the log of the web process",))
     if not beats:

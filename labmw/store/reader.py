@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.base import Executable
 
-from labmw.errors import StoreError
+from labmw.errors import StoreDisturbed
 from labmw.store.address import sqlite_file
 from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_reading
@@ -55,6 +56,13 @@ class Reader:
         """Ask several questions of one and the same moment; raises StoreError."""
         return self._ask(lambda connection: self._play(connection, script), again=False)
 
+    def look(self, make: Callable[[], Transaction[T]]) -> T:
+        """Ask several questions of one moment, from the first one again where the store came into use meanwhile; raises StoreError."""
+        for _ in range(2):  # from the second time on it is read as a store in use
+            with suppress(StoreDisturbed):
+                return self.view(make())
+        return self.view(make())
+
     def _play(self, connection: sqlite3.Connection, script: Transaction[T]) -> T:
         connection.execute("BEGIN")
         try:
@@ -84,7 +92,7 @@ class Reader:
         # The file was read as it lay, and meanwhile somebody began to write: what was read may be torn.
         if again:
             return self._ask(question, again=False)
-        raise StoreError(f"{self._file} was opened for writing while it was being read; ask again")
+        raise StoreDisturbed(f"{self._file} was opened for writing while it was being read; ask again")
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._lying is not None and self._disturbed():

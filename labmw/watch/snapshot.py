@@ -46,7 +46,7 @@ def take(config: Config) -> Snapshot:
     """Look once; raises StoreError when the store cannot be read."""
     with Reader(config.store.url) as reader:
         served_by = holder(config.store.url)
-        return reader.view(_look(config.site.id, served_by))
+        return reader.look(lambda: _look(config.site.id, served_by))
 
 
 def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:

@@ -80,6 +80,26 @@ def test_a_store_written_while_it_was_read_as_it_lay_is_read_again(url: str, fil
         assert reader.view(disturbed(0)) == 1
 
 
+def test_a_question_is_asked_again_when_the_store_came_into_use(url: str, file: Path) -> None:
+    asked = 0
+
+    def disturbed() -> Transaction[int]:
+        nonlocal asked
+        asked += 1
+        rows = yield Step(COUNT)
+        if asked == 1:
+            with closing(sqlite3.connect(file)) as other, other:
+                other.execute(
+                    "INSERT INTO journal (site, link, at, direction, data) VALUES ('s', 'l', 't', '>', x'00')"
+                )
+        number: int = rows[0].n
+        return number
+
+    with Reader(url) as reader:
+        assert reader.look(disturbed) == 1
+    assert asked == 2
+
+
 def test_after_a_kill_the_log_is_read_too(url: str, file: Path, tmp_path: Path) -> None:
     """A killed process leaves its last commits in the -wal file; a reader must see them."""
     with closing(sqlite3.connect(file)) as writer:
