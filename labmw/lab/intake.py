@@ -361,16 +361,16 @@ def result_of(read: ResultRead, key: ResultKey, reading: Reading) -> Result:
 def _known(site: str, received: Received, reading: Reading, identities: Sequence[str]) -> Transaction[Known]:
     """Ask the store what bears on this message; of one that is quarantined whole, only whose it is and whether it came before."""
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
-    if not tubes:
+    if not identities:
         return NOTHING_KNOWN
     specimens: dict[str, list[Specimen]] = {}
-    for row in (yield statements.specimens_among(site, tubes)):
+    for row in (yield statements.specimens_among(site, tubes)) if tubes else ():
         specimens.setdefault(row.identifier, []).append(specimen_of(row))
     known_owners = sorted({tube.patient for found in specimens.values() for tube in found})
     found = (yield statements.patients_among(site, known_owners)) if known_owners else []
     patients = {row.identifier: patient_of(row) for row in found}
     known = replace(NOTHING_KNOWN, specimens=specimens, patients=patients)
-    if reading.disposition is Disposition.ACCEPTED:
+    if tubes and reading.disposition is Disposition.ACCEPTED:
         ordered = yield statements.orders_among(site, tubes)
         orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
         cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders

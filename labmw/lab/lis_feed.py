@@ -48,6 +48,9 @@ from protocols.hl7.report import Header, Report
 log = structlog.get_logger("labmw.lab")
 
 _RELEASED = {("ORU", "R01"), ("OUL", "R22")}
+MOST_ORDERS = 1000
+MOST_RESULTS = 5000
+"""In one message: all of it is one transaction, and the analyzers' lines wait behind it."""
 _NO_HEADER = Header("", "", "", "", "", "")
 Content = Orders | IdentityEvent | Report | AstmSaid
 
@@ -109,11 +112,15 @@ class LisFeed:
                     nothing = ErrorDetail("101", "the message holds no order", Location("ORC"))
                     problem = orders.problems[0] if orders.problems else nothing
                     return _malformed(named, problem)
-                return orders
+                return (
+                    orders if len(orders.orders) <= MOST_ORDERS else _too_many(named, len(orders.orders), MOST_ORDERS)
+                )
             if kind[0] == "ADT" and kind[1] in TRIGGERS:
                 return read_adt(message)
             if kind in _RELEASED:
-                return read_results(message)
+                report = read_results(message)
+                count = sum(len(order.observations) for order in report.orders)
+                return report if count <= MOST_RESULTS else _too_many(named, count, MOST_RESULTS)
         except Hl7Error as error:
             return _malformed(named, ErrorDetail("100", str(error), None))
         return _Unfit("AR", ErrorDetail("200", f"{named} is not served on this line", Location("MSH", field=9)), None)
@@ -261,6 +268,11 @@ def _malformed(named: str, problem: ErrorDetail) -> _Unfit:
     where = (place.segment if place else "") + (f"-{place.field}" if place and place.field else "")
     facts = (("type", named), ("problem", problem.text), ("place", where), ("code", problem.code))
     return _Unfit("AE", problem, Doubt("lis-message-malformed", facts))
+
+
+def _too_many(named: str, count: int, most: int) -> _Unfit:
+    text = f"{count} in one message, and {most} at most are done: send them in several"
+    return _malformed(named, ErrorDetail("100", text))
 
 
 def _kind(content: Content | _Unfit) -> str:

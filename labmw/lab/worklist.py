@@ -52,9 +52,9 @@ class LaboratoryWorklist:
     rest: float = 1.0  # seconds between looks for new orders when nobody wakes us
     signal: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever has taken in orders
     wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
-    _behind: bool = False  # more orders have changed than one step looks at
     # Asks the LIS about a tube; answers whether it has said that there is nothing.
     inquire: Callable[[str], Awaitable[bool]] | None = None
+    _behind: bool = False  # more orders have changed than one step looks at
     _heard: dict[str, Header] = field(default_factory=dict)  # what each analyzer calls itself and us
 
     # --- what the lines ask -----------------------------------------------------------------------------------------------

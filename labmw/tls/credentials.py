@@ -1,7 +1,7 @@
 """With which certificate, and believing whom, does a line speak TLS? One context for each side, made anew when a file changes.
 
 Settings as BCP 195 (RFC 9325, RFC 8996) and the option STX of ITI-19 want them: TLS 1.2 and 1.3, forward secrecy and authenticated
-encryption only, no compression, no renegotiation, keys and signatures of OpenSSL's security level 2. See decision 0014.
+encryption only, no compression, no renegotiation, keys and signatures of OpenSSL's security level 2. See decision 0015.
 """
 
 from __future__ import annotations

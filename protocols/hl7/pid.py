@@ -28,12 +28,12 @@ def restated(segment: Segment) -> Segment:
 def _field(segment: Segment, cell: str) -> str:
     marks = segment.separators
 
-    def decoded(text: str) -> str:
-        return unescape(text, marks, segment.encoding)
+    def written(text: str) -> str:
+        return text if text == NULL else encode_field(unescape(text, marks, segment.encoding))
 
     return STANDARD.repetition.join(
         STANDARD.component.join(
-            STANDARD.subcomponent.join(encode_field(decoded(part)) for part in component.split(marks.subcomponent))
+            STANDARD.subcomponent.join(written(part) for part in component.split(marks.subcomponent))
             for component in repetition.split(marks.component)
         )
         for repetition in cell.split(marks.repetition)

@@ -227,3 +227,15 @@ async def test_the_mark_of_bytes_stays_out_of_the_journal(tmp_path: Path) -> Non
         await lis.tell(new("M1", "T1", ALT))
     assert stage.ask("SELECT count(*) FROM journal") == [(0,)]
     assert stage.ask("SELECT count(*), min(length(raw)) > 100 FROM message") == [(1, 1)]
+
+
+async def test_a_message_beyond_all_measure_is_refused_and_a_large_one_is_done_in_time(tmp_path: Path) -> None:
+    stage, port = set_up(tmp_path)
+    async with lab(stage, port) as (_, lis):
+        many = [Order(f"N-{number}", ALT if number else CREA) for number in range(1001)]
+        said = await lis.tell(order_message("M1", "O33", ADA, "T1", many))
+        assert (code(said), said.all("ERR")[0].component(3)) == ("AE", "100")
+        assert orders(stage) == {}
+        said = await lis.tell(order_message("M2", "O33", ADA, "T1", many[:500]))  # within the patience of a commit
+        assert code(said) == "AA"
+    assert len(orders(stage)) == 500

@@ -416,3 +416,11 @@ async def test_the_same_value_with_another_status_is_not_swallowed(
     assert line.ask("SELECT state, status FROM result ORDER BY id") == ends
     reasons = line.ask("SELECT reason FROM quarantine")
     assert reasons == ([("changed-repeat",)] if len(ends) == 2 else [])
+
+
+async def test_results_without_any_specimen_are_each_kept_however_often_they_come(line: Lineside) -> None:
+    message = reading(result(specimen="", problem="no-specimen"))
+    for _ in range(3):
+        await take(line, message)
+    assert line.ask("SELECT count(*), count(DISTINCT run), max(state) FROM result") == [(3, 3, "quarantined")]
+    assert line.ask("SELECT DISTINCT reason FROM quarantine") == [("no-specimen",)]
