@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from labmw.cli.asking import author, now, read, reason_given, write
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -19,6 +18,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.writing import look, now, reason_given, who, write
 from labmw.phrases import say
 
 OPEN = 1
@@ -46,7 +46,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False, language: La
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    rows = read(settings, lambda: ask(alerts_open(settings.site.id)), tongue)
+    rows = look(settings, lambda: ask(alerts_open(settings.site.id)), tongue)
     if as_json:
         found = [row.mapping() | {"facts": json.loads(row.facts)} for row in rows]
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -83,9 +83,9 @@ def close(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    decision = Decision(settings.site.id, now(), author(by), reason_given(why, tongue))
+    decision = Decision(settings.site.id, now(), who(by), reason_given(why, tongue))
     try:
-        write(settings, close_alert(decision, number), tongue)
+        write(settings, close_alert(decision, number), tongue=tongue)
     except Undecidable as problem:
         fail(say(problem.code, tongue, **problem.facts), OPEN)
     typer.echo(say("alert-noted", tongue, alert=number, by=decision.by))

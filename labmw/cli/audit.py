@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli.asking import read
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, fail, language_of
+from labmw.cli.writing import look
 from labmw.phrases import say
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def verify(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    found = read(settings, lambda: chain(settings.site.id), tongue)
-    known = read(settings, lambda: _known(settings.site.id, expect), tongue) if expect else True
+    found = look(settings, lambda: chain(settings.site.id), tongue)
+    known = look(settings, lambda: _known(settings.site.id, expect), tongue) if expect else True
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"expected_found": known}, ensure_ascii=False, indent=2))
     else:
@@ -91,7 +91,7 @@ def dossier(
         trail = yield audit_about(site, _subjects(found))
         return found, trail, (yield from chain(site))
 
-    found, trail, chain = read(settings, everything, tongue)
+    found, trail, chain = look(settings, everything, tongue)
     if not (found.story.results or found.story.specimens or found.story.orders):
         fail(say("story-unknown", tongue, specimen=wanted, alike="–"), BROKEN)
     manner = Manner(tongue, ZoneInfo(settings.site.timezone), identity=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.asking import now, read, write
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.writing import look, now, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def show(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    found = read(settings, lambda: of_specimen(settings.site.id, what.strip()), tongue)
+    found = look(settings, lambda: of_specimen(settings.site.id, what.strip()), tongue)
     if found is None:
         fail(say("order-unknown", tongue, what=what.strip()), UNKNOWN)
     if as_json:
@@ -91,7 +91,7 @@ def list_(
     tongue = language_of(settings, language)
     states = [one.value for one in Which if one is not Which.ALL] if which is Which.ALL else [which.value]
     before = stamp(SYSTEM.now() - timedelta(minutes=late)) if late else ""
-    rows = read(settings, lambda: listed(settings.site.id, states, most, before=before), tongue)
+    rows = look(settings, lambda: listed(settings.site.id, states, most, before=before), tongue)
     if as_json:
         found = [row.mapping() for row in rows]
         typer.echo(json.dumps({"schema": "labmw-order-list/1", "orders": found}, ensure_ascii=False, indent=2))
@@ -112,7 +112,7 @@ def cancel(awos: Awos, config: ConfigOption = None, language: LanguageOption = N
     row = _named(settings, awos, tongue)
     if row.state not in states.LIVE:
         fail(say("order-not-live", tongue, awos=row.awos, state=say(f"awos-state-{row.state}", tongue)), UNKNOWN)
-    write(settings, _cancel(settings.site.id, row), tongue)
+    write(settings, _cancel(settings.site.id, row), tongue=tongue)
     typer.echo(say("order-taken-back", tongue, awos=row.awos, test=row.test_name or row.code, specimen=row.specimen))
 
 
@@ -129,7 +129,7 @@ def again(awos: Awos, config: ConfigOption = None, language: LanguageOption = No
     row = _named(settings, awos, tongue)
     if row.order is None:
         fail(say("order-by-analyzer", tongue), UNKNOWN)
-    name = write(settings, _again(settings, row, tongue), tongue)
+    (name,) = write(settings, _again(settings, row, tongue), tongue=tongue)
     facts = {"awos": row.awos, "test": row.test_name or row.code, "specimen": row.specimen, "again": name}
     typer.echo(say("order-again", tongue, **facts))
 
@@ -138,7 +138,7 @@ def _named(settings: Config, awos: str, tongue: Language) -> Row:
     from labmw.store.statements import worklist as stored
     from labmw.store.transaction import ask
 
-    rows = read(settings, lambda: ask(stored.awos_named(settings.site.id, [awos.strip()])), tongue)
+    rows = look(settings, lambda: ask(stored.awos_named(settings.site.id, [awos.strip()])), tongue)
     if not rows:
         fail(say("order-unknown", tongue, what=awos.strip()), UNKNOWN)
     row: Row = rows[0]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli.asking import author, now, read, reason_given, write
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -19,6 +18,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.writing import look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def list_(
     tongue = language_of(settings, language)
     site = settings.site.id
     step = outbox_of_specimen(site, specimen) if specimen else outbox_undelivered(site, most=most)
-    rows = read(settings, lambda: ask(step), tongue)
+    rows = look(settings, lambda: ask(step), tongue)
     if as_json:
         typer.echo(json.dumps([row.mapping() for row in rows], ensure_ascii=False, indent=2))
     else:
@@ -91,7 +91,7 @@ def show(
     """
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    row, carried = read(settings, lambda: _whole(settings.site.id, entry), tongue)
+    row, carried = look(settings, lambda: _whole(settings.site.id, entry), tongue)
     if row is None:
         fail(say("outbox-unknown", tongue, entry=entry), UNKNOWN)
     told: dict[str, Any] = {
@@ -131,7 +131,7 @@ def retry(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
-    _decide(settings, script(settings.site.id, entry, at=now(), by=author(by), why=told), tongue)
+    _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
     typer.echo(say("outbox-retried", tongue, entry=entry))
 
 
@@ -148,7 +148,7 @@ def hold(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
-    _decide(settings, script(settings.site.id, entry, at=now(), by=author(by), why=told), tongue)
+    _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
     typer.echo(say("outbox-held", tongue, entry=entry))
 
 
@@ -156,7 +156,7 @@ def _decide(settings: Config, script: Transaction[Any], tongue: Language) -> Non
     from labmw.delivery.mending import NotNow
 
     try:
-        write(settings, script, tongue)
+        write(settings, script, tongue=tongue)
     except NotNow as problem:
         state = say(f"outbox-is-{problem.state}", tongue) if problem.state != "not known" else ""
         code = "outbox-not-now" if state else "outbox-unknown"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli.asking import author, now, read, reason_given, write
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -20,6 +19,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.writing import look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False, language: La
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    rows = read(settings, lambda: ask(quarantine_open(settings.site.id)), tongue)
+    rows = look(settings, lambda: ask(quarantine_open(settings.site.id)), tongue)
     if as_json:
         typer.echo(json.dumps([_told(row, tongue) for row in rows], ensure_ascii=False, indent=2))
     else:
@@ -85,7 +85,7 @@ def show(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    rows = read(settings, lambda: ask(quarantine_entry(settings.site.id, entry)), tongue)
+    rows = look(settings, lambda: ask(quarantine_entry(settings.site.id, entry)), tongue)
     if not rows:
         fail(say("quarantine-unknown", tongue, entry=entry), UNKNOWN)
     row = rows[0]
@@ -173,9 +173,9 @@ def replay(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    told, who = reason_given(why, tongue), author(by)
+    told, decider = reason_given(why, tongue), who(by)
     try:
-        found = asyncio.run(replay_quarantine(settings, reason=reason, messages=messages or (), by=who, why=told))
+        found = asyncio.run(replay_quarantine(settings, reason=reason, messages=messages or (), by=decider, why=told))
     except LabmwError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     facts = {"messages": len(found), "left": sum(one.left for one in found), "stay": sum(one.stay for one in found)}
@@ -185,14 +185,14 @@ def replay(
 def _decision(settings: Config, by: str | None, why: str, tongue: Language) -> Any:
     from labmw.lab.deciding import Decision
 
-    return Decision(settings.site.id, now(), author(by), reason_given(why, tongue))
+    return Decision(settings.site.id, now(), who(by), reason_given(why, tongue))
 
 
 def _decide(settings: Config, script: Any, tongue: Language) -> None:
     from labmw.lab.deciding import Undecidable
 
     try:
-        write(settings, script, tongue)
+        write(settings, script, tongue=tongue)
     except Undecidable as problem:
         fail(say(problem.code, tongue, **problem.facts), UNKNOWN)
 

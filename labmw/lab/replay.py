@@ -13,16 +13,9 @@ from typing import Any
 
 from labmw.clock import read_stamp
 from labmw.driver.reading import Reading
-from labmw.lab.intake import (
-    STRIDE,
-    alert_row,
-    known_about,
-    placements_of,
-    quarantine_row,
-    result_key,
-    result_row,
-)
-from labmw.lab.placement import QUARANTINED, VERIFY, Known, Placement
+from labmw.lab.intake import STRIDE, alert_row, known_about, placements_of, result_key
+from labmw.lab.placement import QUARANTINED, VERIFY, Known, Placement, identity
+from labmw.lab.rows import quarantine_row, result_row, shared_columns
 from labmw.line.gathering import Gathering
 from labmw.line.received import Received
 from labmw.model import Disposition
@@ -95,8 +88,10 @@ def replay(
     if not whole:  # one that a person has discarded stays discarded
         waiting &= {entry.result for entry in entries}
     keys = [result_key(site, received, reading, read) for read in reading.results]
-    known = _without((yield from known_about(site, received, reading, keys)), waiting)
-    placements = placements_of(received, reading, keys, known)
+    identities = [identity(key) for key in keys]
+    known = _without((yield from known_about(site, received, reading, identities)), waiting)
+    placements = placements_of(received, reading, keys, identities, known)
+    shared = shared_columns(site, received, reading, message, at)
     numbers = [message * STRIDE + ordinal for ordinal in range(len(placements))]
     yield stored.set_aside(
         [number for number, one in zip(numbers, placements, strict=True) if number in waiting and one.repeat_of is None]
@@ -112,7 +107,7 @@ def replay(
                     if entry.result == number:
                         yield stored.close_entry(entry.id, becomes="replayed", at=at, by=by, why=same)
             continue
-        row = result_row(site, received, reading, read, one, message, ordinal, at)
+        row = result_row(shared, read, one, ordinal)
         row["received_at"] = rows[number].received_at if number in rows else row["received_at"]
         if number in rows:
             if not (yield stored.replace_result(number, row)):

@@ -19,6 +19,8 @@ from labmw.store.failure import UNFIT, explain, is_storage
 from labmw.store.group import GroupThread, Job, Outcome
 from labmw.store.transaction import Commit, Row, Step, Transaction
 
+_NOTHING = (0, 0)
+
 
 class Writer(GroupThread):
     """The writer thread of one SQLite file.
@@ -39,6 +41,7 @@ class Writer(GroupThread):
         self._file, self._busy = file, busy
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
+        self._names: tuple[tuple[int, int], ...] = ()  # which files bore the store's names when it was opened
 
     def commit(self, jobs: list[Job], began: float) -> None:
         """Play the jobs in one transaction and settle it; raises sqlite3.Error when the disk or a neighbour spoils the group."""
@@ -53,7 +56,21 @@ class Writer(GroupThread):
     def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
         """Make the group durable, then tell who waits: in this order (law 3)."""
         connection.execute("COMMIT")
+        self._look_at_names(connection)
         self.tell(outcomes, began)
+
+    def _look_at_names(self, connection: sqlite3.Connection) -> None:
+        """Raise StoreError when the file or its log was removed or replaced: SQLite goes on writing to what has no name any more
+        (sqlite.org/howtocorrupt.html, 2.4), and the next start would not find it. What the log holds is saved into the file first."""
+        names = tuple([_what_is(path) for path in (self._file, self._file.with_name(self._file.name + "-wal"))])
+        self._names = self._names or names
+        if names != self._names or _NOTHING in names:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise StoreError(
+                f"{self._file} or its log was removed or replaced while labmw wrote to it; "
+                "put the file back and keep others away from it: labmw goes on by itself"
+            )
 
     def _perform(self, connection: sqlite3.Connection, jobs: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -132,9 +149,19 @@ class Writer(GroupThread):
     def close(self) -> None:
         """Close the file; the next group opens it afresh."""
         connection, self._connection = self._connection, None
+        self._names = ()
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+def _what_is(path: Path) -> tuple[int, int]:
+    """Which file a name stands for."""
+    try:
+        found = path.stat()
+    except OSError:
+        return _NOTHING
+    return found.st_dev, found.st_ino
 
 
 def _undo(connection: sqlite3.Connection) -> None:

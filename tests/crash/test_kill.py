@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from killed import STEPS, daemon
+from crashing import STEPS, daemon
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.store.schema import FINAL_STATES

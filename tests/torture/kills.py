@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from killed import STEPS, daemon
+from crashing import STEPS, daemon
 from stage import SITE, Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.store.checking import check

@@ -6,7 +6,18 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
-from labmw.store.schema import frame, message, outbox, outbox_result, quarantine, result, session, verdict, work
+from labmw.store.schema import (
+    frame,
+    message,
+    outbox,
+    outbox_result,
+    quarantine,
+    result,
+    session,
+    verdict,
+    withdrawal,
+    work,
+)
 from labmw.store.statements.words import given, is_one_of
 from labmw.store.transaction import Step
 
@@ -76,7 +87,11 @@ _WORK_FOR_NOTHING: Final = (
 )
 _OUTBOX_WITHOUT_RESULT: Final = (
     select(outbox.c.id, outbox.c.destination, outbox.c.specimen, outbox.c.state)
-    .where(outbox.c.site == given("site"), ~exists().where(outbox_result.c.outbox == outbox.c.id))
+    .where(
+        outbox.c.site == given("site"),
+        ~exists().where(outbox_result.c.outbox == outbox.c.id),
+        ~exists().where(withdrawal.c.outbox == outbox.c.id),
+    )
     .order_by(outbox.c.id)
 )
 _FRAMES_LEFT: Final = (
@@ -138,5 +153,5 @@ def quarantined_unseen(site: str) -> Step:
 
 
 def outbox_without_result(site: str) -> Step:
-    """Outbox messages that carry no result."""
+    """Outbox messages that carry no result and take none back."""
     return Step(_OUTBOX_WITHOUT_RESULT, {"site": site})

@@ -16,6 +16,7 @@ from labmw.errors import StoreError
 from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
 from labmw.store.compiled import Compiler
 from labmw.store.queued import QueuedStore
+from labmw.store.statements import identities, lis, tasks
 from labmw.store.statements.story import Story
 from labmw.store.statements.writing import natural_key
 
@@ -28,7 +29,12 @@ SAMPLES: dict[str, Any] = {
     "row": {column.name: 1 if isinstance(column.type, Integer) else "1" for column in schema.result.c},
     "payload": b"x",
     "receipt": b"x",
-    **{name: ["a", "b", "c"] for name in ("specimens", "identifiers", "patients", "loincs", "identities")},
+    **{
+        name: ["a", "b", "c"]
+        for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers", "numbers")
+    },
+    "orders": [1, 2, 3],
+    "number": 1,
     **dict.fromkeys(
         ("limit", "entry", "result_id", "message", "message_id", "work", "last_seq", "seq", "last", "place"), 1
     ),
@@ -38,10 +44,16 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
+    for module in (lis, identities, tasks):
+        mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
+        found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {
         name: one
         for name, one in found.items()
-        if inspect.isfunction(one) and not name.startswith("insert") and name != "story"
+        if inspect.isfunction(one)
+        and not name.startswith("insert")
+        and not name.rpartition(".")[2].startswith("_")
+        and name not in ("story", "identities.moves", "identities.drop")  # these make steps of any table
     }
 
 
@@ -105,11 +117,21 @@ def test_both_databases_understand_it(name: str) -> None:
 # These read all of a site, and say so: they are for counting and checking.
 WHOLE = {
     "results_listed", "results_twice", "deliveries_twice", "repeats_counted", "frames_in_no_message", "results_by_state",
-    "results_unfinished",
+    "results_unfinished", "identities.messages_in_doubt", "lis.delivered_between", "lis.lis_heard", "tasks.every_task",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
 # "claimed" is `work` once more, in `release_work`.
-SMALL = {"ix_session_open", "ix_alert_open", "ix_quarantine_open", "ix_outbox_next", "work", "claimed", "link_state"}
+SMALL = {
+    "ix_provisional_open",
+    "ix_task_open",
+    "ix_session_open",
+    "ix_alert_open",
+    "ix_quarantine_open",
+    "ix_outbox_next",
+    "work",
+    "claimed",
+    "link_state",
+}
 
 
 def plan(file: Path, step: Step) -> str:

@@ -1,4 +1,4 @@
-"""The daemon in a process of its own, with a trapdoor at one step of a result's life (tests/crash/daemon.py)."""
+"""A daemon in a process of its own, with a trapdoor at one step: tests/crash/daemon.py."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How does a command ask the store, and write into it beside the daemon?"""
+"""How does a command look into the store, and write one step into it beside the daemon?"""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,8 +16,8 @@ T = TypeVar("T")
 UNUSABLE = 2
 
 
-def read(settings: Config, question: Callable[[], Transaction[T]], tongue: Language) -> T:
-    """The answer of one moment, or the end of the command with a sentence."""
+def look(settings: Config, question: Callable[[], Transaction[T]], tongue: Language) -> T:
+    """Ask the store; ends the command when it cannot be read."""
     from labmw.errors import StoreError
     from labmw.store import open_reader
 
@@ -29,18 +28,18 @@ def read(settings: Config, question: Callable[[], Transaction[T]], tongue: Langu
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
 
 
-def write(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
-    """Write one step: the store lets one writer in at a time, and the daemon sees it within a second."""
+def write(settings: Config, *scripts: Transaction[Any], tongue: Language) -> list[Any]:
+    """Write steps one after the other, each in a transaction of its own: the store lets one writer in at a time."""
     import asyncio
 
     from labmw.errors import StoreError
     from labmw.store import open_store
 
-    async def run() -> Any:
+    async def run() -> list[Any]:
         store = open_store(settings.store.url)
         await store.start()
         try:
-            return await store.run(script)
+            return [await store.run(script) for script in scripts]
         finally:
             await store.stop()
 
@@ -50,16 +49,18 @@ def write(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
 
 
+def who(given: str | None = None) -> str:
+    """Who decides: the name that was given, else the person at the keyboard as the system knows him or her."""
+    import getpass
+
+    return (given or "").strip() or getpass.getuser()
+
+
 def now() -> str:
-    """This moment, as the store keeps it."""
+    """The moment, as the store keeps it."""
     from labmw.clock import SYSTEM, stamp
 
     return stamp(SYSTEM.now())
-
-
-def author(given: str | None) -> str:
-    """Who decides: the name that was given, else that of the user who is logged in."""
-    return (given or "").strip() or getpass.getuser()
 
 
 def reason_given(why: str, tongue: Language) -> str:
