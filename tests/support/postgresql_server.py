@@ -24,7 +24,7 @@ from labmw.store import migrate
 from labmw.store.aside import ask
 
 NAMES = itertools.count()
-GUARD = 'cat > /dev/null; kill -QUIT $0; while kill -0 $0; do sleep 0.1; done; rm -rf "$1"'
+GUARD = 'cat > /dev/null; kill -QUIT $0 2>/dev/null; while kill -0 $0 2>/dev/null; do sleep 0.1; done; rm -rf "$1"'
 
 
 def binaries() -> Path | None:
