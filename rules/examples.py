@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +10,7 @@ from labmw.errors import QuantityError
 from labmw.model import Case, Flag, HilIndices, Patient, Previous, Result, ResultKey, Sex, Specimen, VerdictLevel
 from labmw.quantity import Quantity, read_number, ucum
 from rules.age import Edge, edge
+from rules.analyte import Analyte, Analytes
 from rules.checks.delta import span
 from rules.strict import Table, nearest
 from rules.vocabulary import EXPECTATIONS
@@ -29,19 +29,20 @@ class Example:
     expect: VerdictLevel
 
 
-def read_example(table: Table, analytes: Mapping[str, tuple[str, ...]], own: tuple[str, ...]) -> Example:
+def read_example(table: Table, analytes: Analytes, own: tuple[str, ...]) -> Example:
     """Read one [[rule.test]] of a rule about the analytes `own`."""
     name = table.text("name", "say in a few words what the example shows")
     given = table.table("given", 'write given = { value = "4.2", unit = "mmol/L", age = "40y" }')
     expect = EXPECTATIONS[table.word("expect", EXPECTATIONS)]
     table.done()
     alias = given.word("analyte", own, own[0] if len(own) == 1 else None)
-    case = _case(given, analytes[alias][0])
+    case = _case(given, analytes[alias], analytes)
     given.done()
     return Example(name, table.where, alias, case, expect)
 
 
-def _case(given: Table, loinc: str) -> Case:
+def _case(given: Table, own: Analyte, analytes: Analytes) -> Case:
+    loinc = own.loincs[0]
     text, quantity = _measured(given, "value", "unit")
     flags = given.texts("flags")
     known = {flag.value for flag in Flag}
@@ -54,11 +55,12 @@ def _case(given: Table, loinc: str) -> Case:
     )  # fmt: skip
     sex = Sex(given.word("sex", ("F", "M", "U"), "U"))
     patient = Patient("example", "example", sex=sex, birth=_birth(given))
-    tube = Specimen("example", "example", "example", collected=NOON)
+    tube = Specimen("example", "example", "example", collected=NOON - _ago(given, "collected"))
     tube = replace(tube, ward=given.text("ward", default="-"), kind=given.text("specimen", default="-"))
     return Case(
-        result, patient, tube, _history(given), _indices(given), now=NOON, method=given.text("method", default="")
-    )
+        result, patient, tube, _history(given), _indices(given), now=NOON, method=given.text("method", default=""),
+        siblings=_siblings(given, own, analytes), mode=given.text("mode", default=""),
+    )  # fmt: skip
 
 
 def _measured(given: Table, value: str, unit: str) -> tuple[str, Quantity | None]:
@@ -72,6 +74,34 @@ def _measured(given: Table, value: str, unit: str) -> tuple[str, Quantity | None
         return text, Quantity(found[1], found[0], ucum(raw))
     except QuantityError:
         raise given.refuse(unit, f"{raw!r} is not a unit", remedy) from None
+
+
+def _ago(given: Table, key: str) -> timedelta:
+    """Read how long before the measurement something was: `6h`; left out, at the same moment."""
+    text = given.text(key, default="")
+    found = span(text) if text else timedelta(0)
+    if found is None:
+        raise given.refuse(key, f"{text!r} is not a time span", "write how long before, like 6h or 3d")
+    return found
+
+
+def _siblings(given: Table, own: Analyte, analytes: Analytes) -> tuple[Result, ...]:
+    """Read the other results of the specimen, `with = { CA = "1.9" }`: each in the unit that the pack takes it in."""
+    if not given.has("with"):
+        return ()
+    inner = given.table("with", "")
+    found = []
+    for alias in inner.names():
+        analyte = analytes.get(alias)
+        if analyte is None or analyte is own:
+            raise inner.refuse(alias, "is no other analyte of this pack", nearest(alias, set(analytes) - {own.alias}))
+        text = inner.text(alias, 'write it as a text: "4.2"')
+        number = read_number(text)
+        quantity = None if number is None else Quantity(number[1], number[0], analyte.unit)
+        key = ResultKey("example", "example", "example", analyte.loincs[0], "", "", "")
+        found.append(Result(key, text, quantity, loinc=analyte.loincs[0], completed=NOON))
+    inner.done()
+    return tuple(found)
 
 
 def _birth(given: Table) -> date | None:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 
 from rules.checks.bounds import ABSURD, CRITICAL, LIMIT
 from rules.checks.delta import read_delta
-from rules.checks.finding import Check
+from rules.checks.finding import About, Check
 from rules.checks.flag import read_flag
 from rules.checks.hil import read_hil
 from rules.strict import Table
 
-CHECKS: Mapping[str, Callable[[Table], Check]] = {
-    "limit": lambda _: LIMIT,
-    "critical": lambda _: CRITICAL,
-    "absurd": lambda _: ABSURD,
+CHECKS: Mapping[str, Callable[[Table, About], Check]] = {
+    "limit": lambda table, about: LIMIT,
+    "critical": lambda table, about: CRITICAL,
+    "absurd": lambda table, about: ABSURD,
     "delta": read_delta,
     "flag": read_flag,
     "hil": read_hil,

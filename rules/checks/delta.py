@@ -11,7 +11,7 @@ from decimal import Decimal
 from labmw.errors import QuantityError
 from labmw.model import Case, Previous, VerdictLevel
 from labmw.quantity import ucum
-from rules.checks.finding import Finding, Limits, no_number, other_unit
+from rules.checks.finding import About, Finding, Limits, no_number, other_unit
 from rules.interval import Interval, above, difference, divided, interval, negative, percent, show, size
 from rules.kleene import word
 from rules.strict import Table
@@ -131,7 +131,7 @@ def span(text: str) -> timedelta | None:
     return timedelta(hours=int(match[1])) if match[2] == "h" else timedelta(days=int(match[1]))
 
 
-def read_delta(table: Table) -> DeltaCheck:
+def read_delta(table: Table, about: About) -> DeltaCheck:
     """Read the keys of a delta rule."""
     mode = table.word("mode", MODES)
     if mode == "percent":
