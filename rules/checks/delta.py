@@ -147,12 +147,18 @@ def read_delta(table: Table, about: About) -> DeltaCheck:
     for number in limit.values():
         if number <= 0:
             raise table.refuse("limit", f"{number} is not more than zero", "write how much change is still accepted")
+    window = read_window(table)
+    no_previous = POLICIES[table.word("if_no_previous", POLICIES)]
+    return DeltaCheck(mode, limit, window, table.word("direction", DIRECTIONS, "both"), no_previous)
+
+
+def read_window(table: Table) -> timedelta:
+    """Read how far back a change is looked for."""
     remedy = "write it like 72h or 7d"
     window = span(text := table.text("window", remedy))
     if window is None:
         raise table.refuse("window", f"{text!r} is not a time span", remedy)
-    no_previous = POLICIES[table.word("if_no_previous", POLICIES)]
-    return DeltaCheck(mode, limit, window, table.word("direction", DIRECTIONS, "both"), no_previous)
+    return window
 
 
 def _unit(table: Table, text: str) -> str:

@@ -25,6 +25,7 @@ class WhenCheck:
     unit: str  # of `value`; "" where the rule does not use it
     pack: Analytes
     name: str = "when"
+    code: str = "condition"
 
     @property
     def numeric(self) -> bool:
@@ -63,7 +64,7 @@ class WhenCheck:
             return Finding(None, "condition-unknown", (*facts, ("names", " ".join(lacking) or "-")), detail)
         shown = {name: "?" if value is None else show(value) for name, value in found.items() if name != "value"}
         shown |= {name: value or "?" for name, value in said.items()}
-        return Finding(holds, "condition", (*facts, *shown.items()) if holds else (), detail)
+        return Finding(holds, self.code, (*facts, *shown.items()) if holds else (), detail)
 
 
 def read_when(table: Table, about: About) -> WhenCheck:

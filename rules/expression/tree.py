@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -190,3 +190,34 @@ def flags(node: Node) -> tuple[str, ...]:
 def conditions(node: Node) -> tuple[Truth, ...]:
     """Return the atomic conditions of an expression: what coverage counts and explanations show."""
     return tuple(dict.fromkeys(one for one in parts(node) if isinstance(one, Compare | Among | Flagged | Missing)))
+
+
+def renamed(node: Truth, names: Mapping[str, Number]) -> Truth:
+    """Return a condition with other numbers in the place of names."""
+    match node:
+        case Compare(sign=sign, left=left, right=right):
+            return Compare(sign, _renamed(left, names), _renamed(right, names))
+        case Missing(operand=operand) if not isinstance(operand, str):
+            return Missing(_renamed(operand, names))
+        case Not(operand=operand):
+            return Not(renamed(operand, names))
+        case All(parts=some):
+            return All(tuple(renamed(one, names) for one in some))
+        case Any(parts=some):
+            return Any(tuple(renamed(one, names) for one in some))
+        case _:
+            return node
+
+
+def _renamed(node: Number, names: Mapping[str, Number]) -> Number:
+    match node:
+        case Name(name=name):
+            return names.get(name, node)
+        case Arithmetic(sign=sign, left=left, right=right):
+            return Arithmetic(sign, _renamed(left, names), _renamed(right, names))
+        case Negative(operand=operand):
+            return Negative(_renamed(operand, names))
+        case Call(function=function, operands=operands, digits=digits):
+            return Call(function, tuple(_renamed(one, names) for one in operands), digits)
+        case Constant():
+            return node
