@@ -33,6 +33,8 @@ class Unit:
 
     def times(self, other: Unit, sign: int = 1) -> Unit:
         """Return the unit of a product, or with sign -1 of a quotient."""
+        if other == NONE:
+            return self
         powers = dict(self.atoms)
         for atom, power in other.atoms:
             powers[atom] = powers.get(atom, 0) + sign * power

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from labmw.quantity import Quantity
 from rules.expression import columns, walk
 from rules.expression.arithmetic import compare, less, point
+from rules.expression.bounds import bounds
 from rules.expression.compiled import compiled, edges
 from rules.expression.tree import (
     All,
@@ -139,13 +140,13 @@ def test_known_numbers_are_judged_alike_by_all(tree: Condition, several: list[di
     assert [run(tree, row) for row in several] == told
     table = frame(several)
     assert column(table, columns.points(tree)) == told
-    assert column(table, columns.bounds(tree)) == told
+    assert bounds(table, tree).to_list() == told
 
 
 @given(trees, st.lists(bounded, min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_bounds_are_judged_alike_in_columns(tree: Condition, several: list[dict[str, Anything]]) -> None:
-    assert column(frame(several), columns.bounds(tree)) == [walked(tree, row) for row in several]
+    assert bounds(frame(several), tree).to_list() == [walked(tree, row) for row in several]
 
 
 moderate = st.floats(0.01, 1000)
