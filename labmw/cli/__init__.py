@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "Say what is in trouble, and what to do about it.",
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
+    "rules": "Check, test, explain and replay rule packs.",
     "decode": "Show what captures say, without a daemon or a store.",
     "hl7": "Check HL7 messages against LAW, LTW or ILW, and show them with field names.",
     "demo": "Play a morning in the laboratory and count the results.",

@@ -42,8 +42,8 @@ class WhenCheck:
         """The value, the condition, and every name that the condition uses."""
         return frozenset({"value", "condition", *numbers(self.tree), *words(self.tree)})
 
-    def judge(self, one: Subject, limits: Limits) -> Finding:
-        """Judge the condition; what is missing or only bounded makes it unknown where it matters."""
+    def known(self, one: Subject) -> tuple[Known, list[str]]:
+        """Return what the condition knows of a subject, and the names that are there in another unit."""
         other_unit: list[str] = []
         found: dict[str, Interval | None] = {}
         for name in numbers(self.tree):
@@ -51,9 +51,14 @@ class WhenCheck:
             if differs:
                 other_unit.append(name)
         said = {name: known_facts.say(name, one) for name in words(self.tree)}
+        return Known(found, said, frozenset(flag.value for flag in one.case.result.flags)), other_unit
+
+    def judge(self, one: Subject, limits: Limits) -> Finding:
+        """Judge the condition; what is missing or only bounded makes it unknown where it matters."""
+        known, other_unit = self.known(one)
+        found, said = known.numbers, known.words
         trace: list[str] = []
-        flags = frozenset(flag.value for flag in one.case.result.flags)
-        holds = truth(self.tree, Known(found, said, flags), trace)
+        holds = truth(self.tree, known, trace)
         detail = "; ".join(trace)
         facts = (("value", one.shown), ("condition", self.text))
         if holds is None:

@@ -150,9 +150,9 @@ class _Part:
     def _flags(self) -> list[pl.Expr]:
         asked = {flag.value for flag in IN_DOUBT | ALARMS} | {"haemolysis", "icterus", "lipaemia", "unknown"}
         for step in self.plan.steps:
-            found = lower(step, self.unit)
-            if isinstance(found, Lowered):
-                asked.update(flags(found.tree))
+            made = lower(step, self.unit)
+            if isinstance(made, Lowered):
+                asked.update(flags(made.tree))
         words = pl.col("flags").str.split(" ")
         strange = [text for text in self.table["flags"].unique() if not known_facts.FLAGS.issuperset(text.split())]
         found = [words.list.contains(flag).alias(f"flag:{flag}") for flag in sorted(asked - {"unknown"})]
