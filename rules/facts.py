@@ -9,7 +9,7 @@ from labmw.model import Flag, Previous, Result
 from labmw.quantity import Quantity
 from rules.analyte import Analyte, Analytes
 from rules.expression.read import Vocabulary
-from rules.expression.unit import NONE, Unit, unit
+from rules.expression.unit import NONE, Unit, alike, unit
 from rules.interval import Interval, finite, interval
 from rules.subject import Subject
 
@@ -105,7 +105,7 @@ def _measured(analyte: Analyte, one: Subject) -> tuple[Interval | None, bool]:
 def _in(quantity: Quantity | None, code: str) -> tuple[Interval | None, bool]:
     if quantity is None:
         return None, False
-    if quantity.unit != code and not unit(quantity.unit or "1").same(unit(code or "1")):
+    if not alike(quantity.unit, code):
         return None, True
     return interval(quantity), False
 

@@ -96,4 +96,14 @@ _PREFIXED = frozenset(
     {"g", "L", "l", "mol", "osm", "eq", "kat", "cal", "bar", "Pa", "m", "s", "U", "[IU]", "[iU]", "Cel", "K", "rad"}
 )
 
-__all__ = ["NONE", "QuantityError", "Unit", "unit"]
+
+@lru_cache(maxsize=4096)
+def alike(one: str, other: str) -> bool:
+    """True when two codes name one unit ("" is none at all); False where one of them is no unit."""
+    try:
+        return one == other or unit(one or "1").same(unit(other or "1"))
+    except QuantityError:
+        return False
+
+
+__all__ = ["NONE", "Unit", "alike", "unit"]

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from labmw.errors import QuantityError
 from rules.age import OLDEST
 from rules.analyte import Analyte
 from rules.expression.bounds import HIGH, HIGH_OPEN, LOW, LOW_OPEN
-from rules.expression.unit import unit
+from rules.expression.unit import alike
 
 PERSON = ["site", "patient"]
 TUBE = ["site", "patient", "specimen"]
@@ -67,22 +66,14 @@ def with_siblings(table: pl.DataFrame, analytes: Iterable[Analyte]) -> pl.DataFr
         if f"{one.alias}?" in table.columns:
             continue
         own = table.filter(pl.col("loinc").is_in(one.loincs))
-        alike = [text for text in own["unit"].unique().to_list() if same(text, one.unit)]
+        units = [text for text in own["unit"].unique().to_list() if alike(text, one.unit)]
         found = own.group_by(TUBE).agg(
             pl.col("number").first().alias(one.alias),
             pl.col("comparator").first().alias(f"{one.alias}_comparator"),
-            ((pl.len() > 1) | ~pl.col("unit").is_in(alike).all() | pl.col("number").is_null().any()).alias(f"{one.alias}?"),
+            ((pl.len() > 1) | ~pl.col("unit").is_in(units).all() | pl.col("number").is_null().any()).alias(f"{one.alias}?"),
         )  # fmt: skip
         table = table.join(found, on=TUBE, how="left").with_columns(pl.col(f"{one.alias}?").fill_null(False))
     return table
-
-
-def same(text: str, code: str) -> bool:
-    """True when two unit codes name one unit; False where one is none."""
-    try:
-        return unit(text or "1").same(unit(code or "1"))
-    except QuantityError:
-        return False
 
 
 def with_ratios(table: pl.DataFrame, analytes: Iterable[Analyte]) -> pl.DataFrame:

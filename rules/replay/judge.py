@@ -19,11 +19,12 @@ from rules.engine import judge as engine_judge
 from rules.expression import columns
 from rules.expression.bounds import bounds
 from rules.expression.tree import Truth, flags, numbers
+from rules.expression.unit import alike
 from rules.guards import ALARMS, IN_DOUBT
 from rules.limits import UnitLimits
 from rules.pack import Packs, Plan, Step
 from rules.replay.cases import Cases
-from rules.replay.features import ends, features, same, with_ratios, with_siblings
+from rules.replay.features import ends, features, with_ratios, with_siblings
 from rules.replay.lower import Lowered, lower, prefix
 from rules.vocabulary import ANY
 
@@ -125,7 +126,7 @@ class _Part:
     def _elsewhere(self) -> bool:
         """Does a condition take `value` in another unit than these results have?"""
         checks = [step.rule.check for step in self.plan.steps]
-        return any(isinstance(one, WhenCheck) and one.numeric and not same(self.unit, one.unit) for one in checks)
+        return any(isinstance(one, WhenCheck) and one.numeric and not alike(self.unit, one.unit) for one in checks)
 
     def _siblings(self) -> list[str]:
         used = [

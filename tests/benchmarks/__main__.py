@@ -1,6 +1,6 @@
 """make bench: measure, show, and keep build/bench.json. Exit 0 also when a target is missed; 1 when something broke.
 
-python -m tests.benchmarks [--quick] [--only astm,hl7,receive]
+python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.benchmarks.decode import Comparison
 from tests.benchmarks.machine import delays, describe
 from tests.benchmarks.receive import Cell, Plan, measure
 
-PARTS = ("astm", "hl7", "receive")
+PARTS = ("astm", "hl7", "rules", "receive")
 BUILD = Path("build")
 
 
@@ -43,8 +43,18 @@ def main() -> int:
         comparisons["ASTM: 60 framed records"] = decode.astm(rounds, seconds)
     if "hl7" in parts:
         comparisons["HL7: OUL^R22 of 40 segments"] = decode.hl7(rounds, seconds)
+    replayed = None
+    if "rules" in parts:
+        from tests.benchmarks import rules
+
+        several = 9 if options.quick else rounds
+        comparisons["Rules: sixty rules on one result"] = found = rules.sixty(several, seconds)
+        results = rules.MILLION // 5 if options.quick else rules.MILLION
+        replayed = rules.million(3 if options.quick else 9, found.samples[rules.VERDICT], results)
     for title, comparison in comparisons.items():
         table.comparison_table(console, title, comparison)
+    if replayed is not None:
+        table.replay_table(console, replayed)
     cells, flushes, states, why = _receive(console, options.quick) if "receive" in parts else ([], {}, {}, "")
     table.receive_table(console, cells, flushes, why)
     if states:
@@ -53,6 +63,9 @@ def main() -> int:
     notes = [one.missing for one in comparisons.values() if one.missing] + ([why] if why else [])
     report = table.as_json(machine, comparisons, cells, flushes, states, notes)
     BUILD.mkdir(exist_ok=True)
+    if replayed is not None:
+        report["replay"] = table.replay_json(replayed)
+        report["missed"] += table.replay_missed(replayed)
     (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     for sentence in report["missed"]:
         console.print(f"Missed: {sentence}", style="bold red", highlight=False)

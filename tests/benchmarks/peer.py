@@ -1,4 +1,4 @@
-"""How long do python-astm and python-hl7 take? Runs inside their environment and answers one line of JSON for each line it is sent.
+"""How long do python-astm, python-hl7 and zen-engine take? Runs inside their environment and answers one line of JSON for each line it is sent.
 
 Started by peers.py with the interpreter of .venv-peers; it imports nothing of labmw.
 """
@@ -41,7 +41,20 @@ def hl7(blocks: list[bytes]) -> Callable[[], object]:
     return action
 
 
-ACTIONS: dict[str, Callable[[list[bytes]], Callable[[], object]]] = {"astm": astm, "hl7": hl7}
+def zen(data: list[bytes]) -> Callable[[], object]:
+    """zen-engine's one array expression on each flat table; it answers which places of the array are true."""
+    compile_expression = import_module("zen").compile_expression
+    text, contexts = json.loads(data[0])
+    expression = compile_expression(text)
+
+    def action() -> object:
+        return [expression.evaluate(context) for context in contexts]
+
+    assert all(isinstance(one, list) for one in action())  # type: ignore[attr-defined]
+    return action
+
+
+ACTIONS: dict[str, Callable[[list[bytes]], Callable[[], object]]] = {"astm": astm, "hl7": hl7, "zen": zen}
 
 
 def main() -> None:
@@ -53,7 +66,10 @@ def main() -> None:
     except Exception as error:  # the benchmark tells it and goes on
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         return
-    print(json.dumps({"read": action() if request["peer"] == "hl7" else None}), flush=True)
+    read = action() if request["peer"] != "astm" else None
+    if request["peer"] == "zen":
+        read = [[place for place, holds in enumerate(one) if holds is True] for one in read]  # type: ignore[attr-defined]
+    print(json.dumps({"read": read}), flush=True)
     for line in sys.stdin:
         print(json.dumps({"seconds": timed(action, int(line))}), flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 from labmw.errors import PackError
 from labmw.model import VerdictLevel
 from rules.engine import judge as engine_judge
-from rules.pack import Packs
+from rules.pack import Packs, signed
+from rules.quick import Quick
 from rules.replay.cases import Cases
 from rules.replay.comparison import compare, sole
 from rules.replay.history import prepared, read
 from rules.replay.judge import GUARDS, Judged, judge, prepare
-from tests.rules.replay.years import awkward, everything, year
+from tests.rules.replay.years import SIGNED_AT, awkward, everything, year
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +168,44 @@ def test_times_without_a_zone_are_utc_and_few_columns_are_enough() -> None:
     assert made["completed"].to_list() == year(3)["completed"].to_list()
     assert made["result"].to_list() == list(range(1, len(made) + 1))
     assert prepare(made, [Packs()])["irregular"].all(), "without sex and ward the engine itself judges"
+
+
+@pytest.mark.parametrize("kind", ["plain", "rough"])
+def test_the_quick_way_says_what_the_engine_says_or_nothing(
+    kind: str, packs: Packs, plain: pl.DataFrame, rough: pl.DataFrame
+) -> None:
+    """Without the checks that compare many tests over time, which it leaves to the engine."""
+    some = [
+        replace(pack, rules=tuple(rule for rule in pack.rules if rule.check.name not in ("identity", "dilution", "qc")))
+        for pack in packs.active
+    ]
+    fewer = Packs.of(some, [signed(pack, who="Dr A", at=SIGNED_AT, reason="test") for pack in some])
+    quick = Quick(fewer)
+    table = prepare(plain if kind == "plain" else rough, [fewer])
+    cases = Cases.of(table, table["patient"].unique().to_list())
+    answered = fired = 0
+    for row in table.iter_rows(named=True):
+        case = cases.case(row)
+        level = quick.level(case)
+        if level is None:
+            assert quick.explained(case) is None
+            continue
+        answered += 1
+        verdict = engine_judge(case, fewer)
+        assert level is verdict.level, (row["loinc"], row["number"], [one.rule for one in verdict.reasons])
+        explained = quick.explained(case)
+        assert explained is not None and explained[0] is level
+        told = {one.rule for one in explained[1]}
+        assert told == {name for name, word, _ in verdict.trace if word == "fired"}
+        assert all(" -> true" in one.detail for one in explained[1])
+        fired += len(told)
+    assert fired > 50
+    assert answered > (0.9 if kind == "plain" else 0.3) * len(table)
+
+
+def test_the_quick_way_leaves_to_the_engine_what_it_does_not_know(packs: Packs, plain: pl.DataFrame) -> None:
+    table = prepare(plain.head(40), [packs])
+    cases = Cases.of(table, table["patient"].unique().to_list())
+    case = cases.case(table.filter(pl.col("loinc") == "2951-2").row(0, named=True))
+    assert Quick(packs).level(case) is None, "a rule of many tests over time"
+    assert Quick(Packs()).level(case) is None, "no pack"

@@ -1,0 +1,193 @@
+"""How fast do sixty rules judge? One result at a time beside zen-engine, and a million at once beside our own one-at-a-time.
+
+Ours starts from the Case that verification has: results, history, patient, limits not looked up yet. zen-engine is given its flat table
+ready made, which is in its favour. Both must fire the same rules on every case before anything is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import polars as pl
+
+from labmw.model import Case
+from rules.engine import judge
+from rules.expression import columns
+from rules.pack import Packs
+from rules.quick import Quick
+from rules.replay.cases import Cases
+from rules.replay.history import prepared
+from rules.replay.judge import judge as replay
+from rules.replay.judge import limit_columns, prepare
+from rules.replay.lower import Lowered, lower, prefix
+from simulators.history import draw, rows
+from tests.benchmarks.decode import Comparison
+from tests.benchmarks.peers import Peer, PeerMissing
+from tests.benchmarks.rounds import Batch, Sample, here, take_turns
+from tests.benchmarks.ruleset import context, packs, zen
+
+CASES = 400
+VERDICT, EXPLAINED, ENGINE = "labmw, verdict", "labmw, verdict and what fired", "labmw, whole record of every rule"
+ZEN = "zen-engine 2.1.3, one array expression"
+MILLION = 1_000_000
+
+
+def sixty(rounds: int, seconds: float) -> Comparison:
+    """One result under sixty rules; seconds are those of a result."""
+    several = packs()
+    cases, contexts, text = prepare_cases(several)
+    quick = Quick(several)
+    numbers = {f"bench/{rule.id}": place for place, rule in enumerate(several.active[0].rules)}
+    fired = [sorted(numbers[one.rule] for one in _explained(quick, case)) for case in cases]
+    ours: dict[str, Callable[[], object]] = {
+        VERDICT: lambda: [quick.level(case) for case in cases],
+        EXPLAINED: lambda: [quick.explained(case) for case in cases],
+        ENGINE: lambda: [judge(case, several) for case in cases],
+    }
+    batches: dict[str, Batch] = {name: _per_case(here(action)) for name, action in ours.items()}
+    targets = {VERDICT: 4.0, EXPLAINED: 3.0}
+    try:
+        with Peer("zen", [json.dumps([text, contexts]).encode()]) as other:
+            assert other.read == fired, "zen-engine fires other rules than we"
+            samples = take_turns({ZEN: _per_case(other.batch), **batches}, rounds, seconds)
+    except PeerMissing as why:
+        return Comparison(take_turns(batches, rounds, seconds), ZEN, targets, str(why))
+    return Comparison(samples, ZEN, targets)
+
+
+def prepare_cases(several: Packs, count: int = CASES) -> tuple[list[Case], list[dict[str, Any]], str]:
+    """Cases of invented patients that the quick way judges, the same as flat tables, and the sixty rules for zen-engine."""
+    table = prepare(
+        prepared("bench", pl.DataFrame(list(rows(1, draw(1, 120, mishap_rate=0.05))), infer_schema_length=None)),
+        [several],
+    )
+    some = table.filter((pl.col("comparator") == "") & (pl.col("previous_comparator").fill_null("") == "")).sample(
+        3 * count, seed=1
+    )
+    known = Cases.of(table, table["patient"].unique().to_list())
+    text, names = zen(several)
+    quick = Quick(several)
+    cases: list[Case] = []
+    contexts: list[dict[str, Any]] = []
+    for row in some.iter_rows(named=True):
+        case = known.case(row)
+        if quick.level(case) is not None and len(cases) < count:
+            cases.append(case)
+            contexts.append(context(row, case, several, names))
+    assert len(cases) == count
+    return cases, contexts, text
+
+
+def _explained(quick: Quick, case: Case) -> tuple[Any, ...]:
+    found = quick.explained(case)
+    assert found is not None
+    return found[1]
+
+
+def _per_case(batch: Batch) -> Batch:
+    return lambda times: batch(max(1, times // CASES)) / CASES
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Seconds for a million results: sixty conditions on every row of stored features, one of them, our own loop, and whole packs."""
+
+    results: int
+    all_rules: Sample
+    one_rule: Sample
+    loop: float  # seconds for a million, from the verdicts of this run
+    whole: float  # seconds for judge() of a whole history of a million, features stored
+    features: float  # seconds to make the features
+    memory: float  # MB at most, of this process
+
+    @property
+    def times(self) -> float:
+        """How many times as fast as the loop."""
+        return self.loop / self.all_rules.median
+
+    @property
+    def share(self) -> float:
+        """What one edited rule takes of all sixty."""
+        return self.one_rule.median / self.all_rules.median
+
+
+def million(rounds: int, verdict: Sample, results: int = MILLION) -> Replayed:
+    """A million results of invented patients, several times the same year where one is too short."""
+    several = packs()
+    year = pl.DataFrame(list(rows(1, draw(1, 800, mishap_rate=0.02))), infer_schema_length=None)
+    copies = -(-results // len(year))
+    table = pl.concat(
+        [year.with_columns((pl.col("patient") + f"/{copy}").alias("patient")) for copy in range(copies)]
+    ).head(results)
+    began = time.perf_counter()
+    made = prepare(prepared("bench", table), [several])
+    features = time.perf_counter() - began
+    wide, conditions = flat(made, several)
+    every = [condition.alias(f"r{number}") for number, condition in enumerate(conditions)]
+    counts: dict[str, list[float]] = {"all": [], "one": []}
+    for _ in range(rounds + 1):
+        for name, asked in (("all", every), ("one", every[4:5])):
+            began = time.perf_counter()
+            wide.select(one.sum() for one in asked)
+            counts[name].append(time.perf_counter() - began)
+    began = time.perf_counter()
+    replay(made, several)
+    whole = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Replayed(
+        results,
+        Sample(tuple(counts["all"][1:])),
+        Sample(tuple(counts["one"][1:])),
+        verdict.median * results,
+        whole,
+        features,
+        memory,
+    )
+
+
+def flat(table: pl.DataFrame, several: Packs) -> tuple[pl.DataFrame, list[pl.Expr]]:
+    """Stored features with each result's limits, and every rule as one condition that says for which tests it is."""
+    pack = several.active[0]
+    parts = []
+    for (loinc, code), part in table.group_by("loinc", "unit", maintain_order=True):
+        limits = pack.limits.of(str(loinc)).get(str(code))
+        parts.append(part if limits is None else part.with_columns(limit_columns(limits, f"{pack.id}:")))
+    whole = pl.concat(parts, how="diagonal").with_columns(
+        pl.col("number").alias("value"),
+        *(
+            pl.col("flags").str.contains(flag, literal=True).alias(f"flag:{flag}")
+            for flag in (
+                "critical-low",
+                "critical-high",
+                "clot",
+                "above-range",
+                "below-range",
+                "haemolysis",
+                "icterus",
+                "lipaemia",
+            )
+        ),
+        pl.col("loinc").cast(pl.Categorical),
+        pl.col("ward").cast(pl.Categorical),
+        pl.col("sex").cast(pl.Categorical),
+    )
+    conditions = []
+    for rule in pack.rules:
+        loincs = [loinc for alias in rule.analytes for loinc in pack.analytes[alias].loincs]
+        step = next(step for step in several.plan(loincs[0]).steps if step.rule is rule)
+        assert prefix(step) == f"{pack.id}:"
+        made = lower(step, pack.analytes[rule.analytes[0]].unit)
+        assert isinstance(made, Lowered)
+        condition = columns.points(made.tree)
+        for before, _ in made.before:
+            condition &= ~columns.points(before).fill_null(False)
+        if len(rule.analytes) < len(pack.analytes):
+            condition &= reduce(lambda a, b: a | b, (pl.col("loinc") == loinc for loinc in loincs))
+        conditions.append(condition)
+    return whole.rechunk(), conditions

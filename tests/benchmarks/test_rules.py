@@ -1,0 +1,61 @@
+"""Are the sixty rules sixty, does each fire on something, and does the replay of them say what one at a time says?"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from rules.quick import Quick
+from rules.replay.cases import Cases
+from rules.replay.history import prepared
+from rules.replay.judge import prepare
+from simulators.history import draw, rows
+from tests.benchmarks.rounds import Sample
+from tests.benchmarks.rules import EXPLAINED, VERDICT, flat, million, prepare_cases
+from tests.benchmarks.ruleset import packs, zen
+from tests.benchmarks.table import replay_json, replay_missed
+
+
+def test_sixty_rules_are_written_for_both() -> None:
+    several = packs()
+    assert len(several.active[0].rules) == 60
+    text, names = zen(several)
+    assert text.count("analyte in") > 50 and "value" in names and "lim_lo" in names
+
+
+def test_cases_are_those_that_the_quick_way_judges() -> None:
+    several = packs()
+    cases, contexts, _ = prepare_cases(several, 50)
+    assert len(cases) == len(contexts) == 50
+    assert {type(Quick(several).level(case)).__name__ for case in cases} == {"VerdictLevel"}
+    assert all(context["value"] is not None and context["lim_lo"] is not None for context in contexts)
+
+
+def test_columns_fire_what_one_at_a_time_fires() -> None:
+    several = packs()
+    made = prepare(
+        prepared("year", pl.DataFrame(list(rows(4, draw(4, 60, mishap_rate=0.1))), infer_schema_length=None)), [several]
+    )
+    wide, conditions = flat(made, several)
+    plain = wide.filter((pl.col("comparator") == "") & (pl.col("previous_comparator").fill_null("") == ""))
+    fired = plain.select(
+        "row", *(one.fill_null(False).alias(f"R{number:02}") for number, one in enumerate(conditions, 1))
+    )
+    cases, quick = Cases.of(made, made["patient"].unique().to_list()), Quick(several)
+    rows_of = {row["row"]: row for row in plain.iter_rows(named=True)}
+    checked = 0
+    for row in fired.iter_rows(named=True):
+        explained = quick.explained(cases.case(rows_of[row["row"]]))
+        if explained is not None:
+            checked += 1
+            assert {one.rule.removeprefix("bench/") for one in explained[1]} == {
+                name for name, holds in row.items() if holds is True and name != "row"
+            }
+    assert checked > 500
+
+
+def test_the_replay_is_told() -> None:
+    found = million(1, Sample((1e-5,)), 3000)
+    assert (found.results, found.loop) == (3000, 0.03)
+    assert replay_json(found)["times_loop"] == found.times
+    assert len(replay_missed(found)) <= 2
+    assert VERDICT != EXPLAINED
