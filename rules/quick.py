@@ -6,12 +6,14 @@ the replay); everywhere else it answers None, and the engine itself judges. Rule
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from labmw.model import Case, Flag, Previous, Result, Sex, VerdictLevel
+from labmw.model import Case, Flag, Previous, Sex, VerdictLevel
 from rules.age import Age, age
+from rules.analyte import Analyte
 from rules.checks.when import WhenCheck
 from rules.expression.compiled import Compiled, Values, Words, compiled
 from rules.expression.tree import Truth, numbers
@@ -20,7 +22,7 @@ from rules.expression.walk import Known, truth
 from rules.guards import FINAL, IN_DOUBT
 from rules.interval import Interval
 from rules.kleene import Truth as Answer
-from rules.limits import UnitLimits
+from rules.limits import Row, UnitLimits
 from rules.pack import Packs, Step
 from rules.replay.lower import HOURS, Lowered, lower, prefix
 
@@ -44,7 +46,8 @@ class _Unusual(Exception):
     """Something that only the engine can judge."""
 
 
-Read = Callable[[Case, Mapping[str, Result], Previous | None], float | None]
+Read = Callable[[Case, Previous | None], float | None]
+MOST_ROWS = 10_000  # limits remembered for a test; then they are looked up again
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,18 @@ class _Part:
 
 @dataclass(slots=True)
 class _Plan:
-    """The rules of one test in one unit."""
+    """The rules of one test in one unit, and for each number that they ask for, where in the case it is."""
 
     parts: tuple[_Part, ...]
     asked: Compiled
-    readers: tuple[Read | None, ...]  # None: of the limit table
-    limits: Mapping[str, tuple[UnitLimits, str]]  # name of a number: the table it comes from, and the column
+    own: tuple[int, ...]  # places of the value itself
+    siblings: tuple[tuple[int, str, str], ...]  # place, LOINC code, unit
+    read: tuple[tuple[int, Read], ...]
+    limits: tuple[tuple[int, UnitLimits, str], ...]  # place, table, column
+    words: tuple[Callable[[Case], str | None], ...]
     scoped: bool
     history: bool
-    rows: dict[tuple[object, ...], Mapping[str, float | None]] = field(default_factory=dict)
+    rows: dict[tuple[object, ...], tuple[tuple[int, float | None], ...]] = field(default_factory=dict)
 
 
 class Quick:
@@ -123,8 +129,8 @@ class Quick:
             values = _values(plan, case, float(quantity.number))
         except _Unusual:
             return None
-        words = [_WORDS[name](case) for name in plan.asked.words]
-        flags: frozenset[str] = frozenset(result.flags)
+        words = [read(case) for read in plan.words]
+        flags: frozenset[str] = result.flags  # a flag is a text
         return plan.asked.judge(values, words, flags), plan, values, words, flags
 
     def _compiled(self, loinc: str, code: str) -> _Plan | None:
@@ -144,68 +150,104 @@ class Quick:
             if code in step.limits:
                 tables[prefix(step)] = step.limits[code]
         asked = compiled([part.tree for part in parts])
-        limits = {
-            name: (tables[p], name.removeprefix(p)) for name in asked.numbers for p in tables if name.startswith(p)
-        }
-        readers = tuple(None if name in limits else self._reader(name, plan.steps) for name in asked.numbers)
+        own: list[int] = []
+        siblings: list[tuple[int, str, str]] = []
+        read: list[tuple[int, Read]] = []
+        limits: list[tuple[int, UnitLimits, str]] = []
+        for place, name in enumerate(asked.numbers):
+            before = next((one for one in tables if name.startswith(one)), None)
+            if name == "value":
+                own.append(place)
+            elif before is not None:
+                limits.append((place, tables[before], name.removeprefix(before)))
+            elif name in _READ:
+                read.append((place, _READ[name]))
+            else:
+                means = {(one.loincs, one.unit) for one in _aliases(name, plan.steps)}
+                if len(means) > 1:
+                    return None  # two packs mean two tests by one alias
+                [(loincs, unit)] = means
+                if loinc in loincs and (len(loincs) > 1 or not alike(code, unit)):
+                    return None
+                if loinc in loincs:
+                    own.append(place)
+                else:
+                    siblings += [(place, one, unit) for one in loincs]
         scoped = any(part.step.rule.scope.drivers or part.step.rule.exemptions for part in parts)
-        return _Plan(tuple(parts), asked, readers, limits, scoped, bool({"previous", "hours"} & set(asked.numbers)))
+        history = bool({"previous", "hours"} & set(asked.numbers))
+        words = tuple(_WORDS[name] for name in asked.words)
+        return _Plan(
+            tuple(parts), asked, tuple(own), tuple(siblings), tuple(read), tuple(limits), words, scoped, history
+        )
 
-    def _reader(self, name: str, steps: tuple[Step, ...]) -> Read:
-        if name in _READ:
-            return _READ[name]
-        packs = [
-            step.rule.check.pack[name]
-            for step in steps
-            if isinstance(step.rule.check, WhenCheck) and name in numbers(step.rule.check.tree)
-        ]
-        one = packs[0]
-        if any((other.loincs, other.unit) != (one.loincs, one.unit) for other in packs):
-            return _unusual  # two packs mean two tests by one alias
-        return _sibling(one.loincs, one.unit)
+
+def _aliases(name: str, steps: tuple[Step, ...]) -> list[Analyte]:
+    return [
+        step.rule.check.pack[name]
+        for step in steps
+        if isinstance(step.rule.check, WhenCheck) and name in numbers(step.rule.check.tree)
+    ]
 
 
 def _values(plan: _Plan, case: Case, value: float) -> list[float | None]:
-    here: dict[str, Result] = {one.loinc: one for one in case.siblings}
+    here = {one.loinc: one for one in case.siblings}
     if len(here) != len(case.siblings) or case.result.loinc in here:
         raise _Unusual
+    found: list[float | None] = [None] * len(plan.asked.numbers)
+    for place in plan.own:
+        found[place] = value
+    for place, loinc, code in plan.siblings:
+        one = here.get(loinc)
+        if one is not None:
+            quantity = one.quantity
+            if (
+                quantity is None
+                or quantity.comparator
+                or one.problem
+                or not one.main
+                or one.index
+                or found[place] is not None
+            ):
+                raise _Unusual
+            if quantity.unit != code and not alike(quantity.unit, code):
+                raise _Unusual
+            found[place] = float(quantity.number)
     previous = _previous(case) if plan.history else None
-    row = _row(plan, case) if plan.limits else {}
-    found: list[float | None] = []
-    for name, read in zip(plan.asked.numbers, plan.readers, strict=True):
-        if name == "value":
-            found.append(value)
-        elif read is None:
-            found.append(row[name])
-        else:
-            found.append(read(case, here, previous))
+    for place, read in plan.read:
+        found[place] = read(case, previous)
+    if plan.limits:
+        for place, limit in _row(plan, case):
+            found[place] = limit
     return found
 
 
-def _row(plan: _Plan, case: Case) -> Mapping[str, float | None]:
+def _row(plan: _Plan, case: Case) -> tuple[tuple[int, float | None], ...]:
     """Return the limits that hold, each row looked up once for all patients alike."""
     patient, tube = case.patient, case.specimen
     assert patient is not None and tube is not None
-    sex = _SEXES.get(patient.sex)
-    old = _age(case)
-    if sex is None or old is None or not tube.ward or not tube.kind:
-        raise _Unusual
-    key = (tube.ward, tube.kind, sex, old)
+    key = (tube.ward, tube.kind, patient.sex, patient.birth, None if tube.collected is None else tube.collected.date())
     found = plan.rows.get(key)
     if found is None:
-        made: dict[str, float | None] = {}
-        for name, (limits, column) in plan.limits.items():
-            row = limits.row(tube.ward, tube.kind, sex, old)
-            if row is None:
-                made[name] = None
-            elif column == "row":
-                made[name] = 0.0
-            else:
-                kind, _, end = column.partition("_")
-                bound = row.bounds[kind].low64 if end == "lo" else row.bounds[kind].high64
-                made[name] = (float("-inf") if end == "lo" else float("inf")) if bound is None else bound
-        plan.rows[key] = found = made
+        sex, old = _SEXES.get(patient.sex), _age(case)
+        if sex is None or old is None or not tube.ward or not tube.kind:
+            raise _Unusual
+        if len(plan.rows) >= MOST_ROWS:
+            plan.rows.clear()
+        made = [
+            (place, _limit(limits.row(tube.ward, tube.kind, sex, old), column)) for place, limits, column in plan.limits
+        ]
+        plan.rows[key] = found = tuple(made)
     return found
+
+
+def _limit(row: Row | None, column: str) -> float | None:
+    if row is None:
+        return None
+    if column == "row":
+        return 0.0
+    kind, _, end = column.partition("_")
+    bound = row.bounds[kind].low64 if end == "lo" else row.bounds[kind].high64
+    return (-math.inf if end == "lo" else math.inf) if bound is None else bound
 
 
 def _age(case: Case) -> Age | None:
@@ -237,57 +279,34 @@ def _previous(case: Case) -> Previous | None:
     return last
 
 
-def _sibling(loincs: tuple[str, ...], code: str) -> Read:
-    def read(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
-        found = [here[loinc] for loinc in loincs if loinc in here]
-        if case.result.loinc in loincs:
-            found.append(case.result)
-        if not found:
-            return None
-        one = found[0]
-        quantity = one.quantity
-        if len(found) > 1 or not one.main or one.index or one.problem or quantity is None or quantity.comparator:
-            raise _Unusual
-        if not alike(quantity.unit, code):
-            raise _Unusual
-        return float(quantity.number)
-
-    return read
-
-
-def _unusual(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
-    raise _Unusual
-
-
 def _index(name: str) -> Read:
-    def read(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
+    def read(case: Case, previous: Previous | None) -> float | None:
         found = None if case.indices is None else getattr(case.indices, name)
         return None if found is None else float(found)
 
     return read
 
 
-def _hours(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
+def _hours(case: Case, previous: Previous | None) -> float | None:
     assert case.result.completed is not None
     return None if previous is None else (case.result.completed - previous.completed) / _HOUR
 
 
-def _tube(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
+def _tube(case: Case, previous: Previous | None) -> float | None:
     collected = case.specimen.collected if case.specimen is not None else None
     if collected is None or case.result.completed is None or case.result.completed < collected:
         return None
     return (case.result.completed - collected) / _HOUR
 
 
-def _years(case: Case, here: Mapping[str, Result], previous: Previous | None) -> float | None:
+def _years(case: Case, previous: Previous | None) -> float | None:
     found = _age(case)
     return None if found is None else found.days / _DAYS_A_YEAR
 
 
 _READ: Mapping[str, Read] = {
-    "value": _unusual,  # put in where it is known already
-    "previous": lambda case, here, previous: None if previous is None else float(previous.quantity.number),
-    HOURS.name: _hours, "tube_hours": _tube, "age": _years, "runs": lambda case, here, previous: 0.0,
+    "previous": lambda case, previous: None if previous is None else float(previous.quantity.number),
+    HOURS.name: _hours, "tube_hours": _tube, "age": _years, "runs": lambda case, previous: 0.0,
     "haemolysis": _index("haemolysis"), "icterus": _index("icterus"), "lipaemia": _index("lipaemia"),
 }  # fmt: skip
 _WORDS: Mapping[str, Callable[[Case], str | None]] = {

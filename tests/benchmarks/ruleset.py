@@ -6,7 +6,7 @@ evaluated is false, so what fires is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ from rules.expression.tree import (
     numbers,
 )
 from rules.expression.tree import Any as Either
-from rules.limits import read_limits
+from rules.limits import KINDS, read_limits
 from rules.load import Pack
 from rules.message import Message
 from rules.pack import Packs, signed
@@ -230,32 +230,33 @@ def _number(node: Number) -> str:
             return f"{function}({', '.join(map(_number, operands))})"
 
 
-def context(row: Mapping[str, Any], case: Case, several: Packs, names: Sequence[str]) -> dict[str, Any]:
-    """What zen-engine is given for one result: one flat table, ready made."""
-    pack = several.active[0]
-    found: dict[str, Any] = dict.fromkeys(names)
-    alias = next(one.alias for one in pack.analytes.values() if case.result.loinc in one.loincs)
-    found |= {
-        name: row[name] for name in ("previous", "hours", "tube_hours", "age", "haemolysis", "icterus", "lipaemia")
-    }
-    found |= {
-        "analyte": alias,
-        "value": row["number"],
-        "flags": sorted(case.result.flags),
-        "sex": row["sex"],
-        "ward": row["ward"],
-    }
-    for other in (case.result, *case.siblings):
-        name = next(one.alias for one in pack.analytes.values() if other.loinc in one.loincs)
-        if name in found and other.quantity is not None:
-            found[name] = float(other.quantity.number)
-    limits = pack.limits.of(case.result.loinc)[row["unit"]]
-    from rules.subject import subject
+def described(case: Case) -> dict[str, Any]:
+    """One case as JSON, for a process that knows nothing of labmw."""
+    result, tube, patient, indices = case.result, case.specimen, case.patient, case.indices
+    assert (
+        result.quantity is not None
+        and result.completed is not None
+        and patient is not None
+        and patient.birth is not None
+    )
+    assert tube is not None and tube.collected is not None
+    found = (None, None, None) if indices is None else (indices.haemolysis, indices.icterus, indices.lipaemia)
+    return {
+        "own": [result.loinc, str(result.quantity.number)],
+        "siblings": [[one.loinc, str(one.quantity.number)] for one in case.siblings if one.quantity is not None],
+        "history": [[str(one.quantity.number), one.completed.isoformat()] for one in case.history or ()],
+        "indices": [None if one is None else str(one) for one in found],
+        "flags": sorted(result.flags), "sex": patient.sex.value, "ward": tube.ward, "birth": patient.birth.isoformat(),
+        "collected": tube.collected.isoformat(), "completed": result.completed.isoformat(),
+    }  # fmt: skip
 
-    one = subject(case)
-    assert one.ward and one.specimen and one.sex and one.age
-    line = limits.row(one.ward, one.specimen, one.sex, one.age)
-    found["limits"] = None if line is None else 1
-    for kind, bounds in {} if line is None else line.bounds.items():
-        found[f"{kind}_lo"], found[f"{kind}_hi"] = bounds.low64, bounds.high64
+
+def limits_of(several: Packs) -> dict[str, list[list[Any]]]:
+    """The limits as JSON: sex, years from and to, and the six ends."""
+    found: dict[str, list[list[Any]]] = {}
+    for row in several.active[0].limits.rows:
+        ends = [end for kind in KINDS for end in (row.bounds[kind].low64, row.bounds[kind].high64)]
+        found.setdefault(row.analyte, []).append(
+            [row.sex, row.start.count // 12, row.end.count // 12 if row.end else 999, ends]
+        )
     return found
