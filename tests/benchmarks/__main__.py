@@ -55,6 +55,10 @@ def main() -> int:
         table.comparison_table(console, title, comparison)
     if replayed is not None:
         table.replay_table(console, replayed)
+        from tests.benchmarks import identity, planted
+
+        safety = planted.measure(), identity.measure()
+        table.safety_tables(console, *safety)
     cells, flushes, states, why = _receive(console, options.quick) if "receive" in parts else ([], {}, {}, "")
     table.receive_table(console, cells, flushes, why)
     if states:
@@ -64,6 +68,12 @@ def main() -> int:
     report = table.as_json(machine, comparisons, cells, flushes, states, notes)
     BUILD.mkdir(exist_ok=True)
     if replayed is not None:
+        report["safety"] = table.safety_json(*safety)
+        report["missed"] += (
+            [f"identity score: {safety[1].above:.2f} above the best test"]
+            if safety[1] and safety[1].above < identity.BETTER
+            else []
+        )
         report["replay"] = table.replay_json(replayed)
         report["missed"] += table.replay_missed(replayed)
     (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")

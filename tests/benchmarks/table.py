@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.decode import Comparison
+from tests.benchmarks.identity import BETTER, Found
+from tests.benchmarks.planted import Planted
 from tests.benchmarks.receive import Cell
 from tests.benchmarks.rounds import Sample
 from tests.benchmarks.rules import Replayed
@@ -70,6 +72,49 @@ def replay_table(console: Console, one: Replayed) -> None:
         f"{one.memory:,.0f} MB at most in this process",
     )
     console.print(table)
+
+
+def safety_tables(console: Console, one: Planted, score: Found | None) -> None:
+    """What rules stop of what was planted, and what a score of many tests finds in public data."""
+    table = Table(
+        title=f"Planted in {one.results:,} results of invented patients; shipped packs, as an example",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("mishap", "specimens", "something stopped", "results touched", "released all the same"):
+        table.add_column(column, justify="left" if column == "mishap" else "right")
+    for kind, (tubes, stopped, results, released) in one.kinds.items():
+        table.add_row(kind, str(tubes), f"{stopped / tubes:.0%}", str(results), str(released))
+    console.print(table)
+    console.print(
+        f"Held for nothing: {one.false_holds:.2%} of the rest. A generator can flatter, and can be unfair.",
+        highlight=False,
+    )
+    if score is None:
+        console.print("Identity score: the public data are not here, so it was not measured.", style="yellow")
+        return
+    table = Table(
+        title=f"Exchanged tubes found in {score.panels:,} specimens of a public trial; set on half of the subjects",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("held for nothing, wanted", "found", "exchanged tubes caught", "95 % interval"):
+        table.add_column(column, justify="right")
+    for wanted, held, caught, low, high in score.curve:
+        table.add_row(f"{wanted:.0%}", f"{held:.1%}", f"{caught:.1%}", f"{low:.1%} to {high:.1%}")
+    console.print(table)
+    best = score.best
+    console.print(f"The best test alone at 5 %: {best.name} ({best.mode}), {best.caught:.1%}; the score finds {score.above * 100:.0f} points more, at least 20: {_met(score.above >= BETTER)}")  # fmt: skip
+
+
+def safety_json(one: Planted, score: Found | None) -> dict[str, Any]:
+    """The same for a script."""
+    told = (
+        None
+        if score is None
+        else {"curve": score.curve, "best": score.best.name, "best_caught": score.best.caught, "panels": score.panels}
+    )
+    return {"planted": one.kinds, "false_holds": one.false_holds, "results": one.results, "identity": told}
 
 
 def _ms(sample: Sample) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from rules.replay.history import prepared
 from rules.replay.judge import prepare
 from simulators.history import draw, rows
 from tests.benchmarks.rounds import Sample
-from tests.benchmarks.rules import EXPLAINED, VERDICT, flat, million, prepare_cases
+from tests.benchmarks.rules import EXPLAINED, VERDICT, hits, million, prepare_cases, stored
 from tests.benchmarks.ruleset import described, limits_of, packs, zen
 from tests.benchmarks.table import replay_json, replay_missed
 
@@ -37,21 +37,21 @@ def test_columns_fire_what_one_at_a_time_fires() -> None:
     made = prepare(
         prepared("year", pl.DataFrame(list(rows(4, draw(4, 60, mishap_rate=0.1))), infer_schema_length=None)), [several]
     )
-    wide, conditions = flat(made, several)
-    plain = wide.filter((pl.col("comparator") == "") & (pl.col("previous_comparator").fill_null("") == ""))
-    fired = plain.select(
-        "row", *(one.fill_null(False).alias(f"R{number:02}") for number, one in enumerate(conditions, 1))
-    )
     cases, quick = Cases.of(made, made["patient"].unique().to_list()), Quick(several)
-    rows_of = {row["row"]: row for row in plain.iter_rows(named=True)}
     checked = 0
-    for row in fired.iter_rows(named=True):
-        explained = quick.explained(cases.case(rows_of[row["row"]]))
-        if explained is not None:
-            checked += 1
-            assert {one.rule.removeprefix("bench/") for one in explained[1]} == {
-                name for name, holds in row.items() if holds is True and name != "row"
-            }
+    parts = stored(made, several)
+    for part, conditions in parts:
+        plain = part.filter((pl.col("comparator") == "") & (pl.col("previous_comparator").fill_null("") == ""))
+        told = plain.select(one.fill_null(False).alias(name) for name, one in conditions.items())
+        for row, fired in zip(plain.iter_rows(named=True), told.iter_rows(named=True), strict=True):
+            explained = quick.explained(cases.case(row))
+            if explained is not None:
+                checked += 1
+                assert {one.rule.removeprefix("bench/") for one in explained[1]} == {
+                    name for name, holds in fired.items() if holds
+                }
+    counted = hits(parts, ["R01", "R05"])
+    assert set(counted) == {"R01", "R05"} and counted["R01"] > 0
     assert checked > 500
 
 
