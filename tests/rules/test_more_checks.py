@@ -127,6 +127,7 @@ CASES = [
     ("rerun", 'analytes = ["K"]\nlimit = { "mmol/L" = 0.2 }\nmax_runs = 3', V + 'runs = ["4.0", "4.3"]', "passed"),
     ("rerun", 'analytes = ["K"]\nlimit = { "mmol/L" = 0.2 }', V + 'runs = ["4.0", "4.3"]', "fired runs-many"),
     ("rerun", 'analytes = ["K"]\nlimit = { "mmol/L" = 0.2 }', V + 'runs = ["<4.2"]', "unknown runs-unknown"),
+    ("rerun", 'analytes = ["K"]\npercent = 5', 'value = "clotted"', "passed"),
     ("rerun", 'analytes = ["K"]\nlimit = { "g/L" = 0.2 }', V + 'runs = ["4"]', "unknown unit-mismatch"),
     ("transition", WORDS, 'value = "POSITIVE"\nsaid = { value = "NEGATIVE", before = "30d" }', "fired transition"),
     ("transition", WORDS, 'value = "POSITIVE"\nsaid = { value = "POSITIVE", before = "30d" }', "passed"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.expression import ExpressionError, Vocabulary, read, unit
-from rules.expression.tree import Truth
+from rules.expression.tree import Name, Truth, numbers, renamed
 
 KNOWN = Vocabulary(
     {
@@ -101,3 +101,10 @@ def test_units_of_products() -> None:
     assert not volume.same(unit("fL"))
     assert unit("g/L").times(unit("L")).same(unit("g"))
     assert unit("mmol/L").times(unit("mmol/L"), -1).same(unit("1"))
+
+
+def test_names_can_be_replaced_everywhere() -> None:
+    text = 'not (abs(-K) / CA > 2) and (is_missing(K + CA) or min(K, 3) < CA) and is_missing(ward) and "clot" in flags and sex == "F"'
+    made = renamed(tree(text), {"K": Name("X"), "CA": Name("Y")})
+    assert numbers(made) == ("X", "Y")
+    assert str(made) == str(tree(text)).replace("K", "X").replace("CA", "Y")

@@ -229,3 +229,30 @@ def test_a_trace_shows_every_condition_also_when_one_decides() -> None:
         "b < 1.9 [missing vs 1.9] -> unknown",
         'sex in ("F", "M") [missing] -> unknown',
     ]
+
+
+A, B, TWO = Name("a"), Name("b"), Constant(2.0)
+EVERY: list[Condition] = [
+    *(Compare(sign, left, right) for sign in ("<", "<=", ">", ">=", "==", "!=") for left, right in ((A, B), (A, TWO), (TWO, A), (TWO, TWO), (Negative(A), Call("abs", (B,))))),
+    Missing(TWO), Missing(Arithmetic("/", A, B)), Missing("sex"), Not(Missing(A)), Among("sex", ("F", "M")), Flagged("clot"),
+    Compare(">", Arithmetic("/", A, Constant(0.0)), TWO), Compare(">", Arithmetic("/", A, Constant(-2.0)), Constant(-1.0)), Compare(">", Arithmetic("/", A, Arithmetic("*", B, B)), TWO),
+    Compare("<", Call("min", (A, Arithmetic("*", B, B), TWO)), Call("max", (A, B))), Compare("==", Call("round", (A,), 2), Call("round", (B,))),
+    All((Compare("<", A, B), Any((Flagged("high"), Compare("<", B, TWO))))),
+]  # fmt: skip
+
+
+def test_every_kind_of_node_on_every_kind_of_number() -> None:
+    """What Hypothesis finds by chance, once for certain."""
+    values = [None, 0.0, 2.0, 2.000000001, -3.5, 0.125, 1e300, -1e300]
+    several: list[dict[str, Anything]] = [
+        {"a": a, "b": b, "c": None, "sex": sex, "flags": flags}
+        for a in values
+        for b in values
+        for sex, flags in (("F", {"clot"}), (None, set()))
+    ]
+    table = frame(several)
+    for tree in EVERY:
+        told = [walked(tree, row) for row in several]
+        assert [run(tree, row) for row in several] == told, str(tree)
+        assert column(table, columns.points(tree)) == told, str(tree)
+        assert bounds(table, tree).to_list() == told, str(tree)
