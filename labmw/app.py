@@ -20,11 +20,15 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock
-from labmw.config import Config, Link, address, load
+from labmw.config import Config, Link, Lis, address, load
+from labmw.delivery.astm import AstmAsking, AstmSender
+from labmw.delivery.inquiry import Asking, Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
+from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox
+from labmw.delivery.outbox import Outbox, Sender
 from labmw.delivery.patience import Patience
+from labmw.delivery.settling import Settling
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
@@ -33,6 +37,8 @@ from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
+from labmw.lab.lis_agreed import lis_terms
+from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
@@ -42,12 +48,18 @@ from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
-from labmw.line.received import Received
+from labmw.line.lis import LisConversation
+from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
+from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
+from labmw.metrics import CERTIFICATE_ENDS
 from labmw.store import open_store, schema, statements
 from labmw.store.transaction import Store, Transaction
+from labmw.tls.credentials import Credentials
+from labmw.tls.settings import Tls
+from labmw.watch.certificates import ends_of
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
 from protocols.astm.datalink import Role
@@ -64,11 +76,26 @@ log = structlog.get_logger("labmw.app")
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
+CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
 
 class PartDied(Exception):
     """A part that must always run has ended: the process must not go on without it as if nothing were."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ByLine:
+    """Hands a message that comes to light after a restart to whoever takes in the messages of its line."""
+
+    analyzers: LaboratoryIntake
+    lis: LisFeed | None
+
+    async def take(self, received: Received) -> Stored:
+        """Store a message in one transaction."""
+        if self.lis is not None and received.link == self.lis.terms.feed:
+            return await self.lis.take(received)
+        return await self.analyzers.take(received)
 
 
 @dataclass(slots=True)
@@ -89,6 +116,9 @@ class Laboratory:
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outbox: Outbox | None = field(init=False, default=None)
+    _credentials: list[tuple[str, Credentials]] = field(init=False, default_factory=list)
+    _astm_outlet: AstmOutlet = field(init=False, default_factory=AstmOutlet)
+    _asker: MllpSender | None = field(init=False, default=None)
 
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
@@ -121,8 +151,10 @@ class Laboratory:
             verification.signal.set,
             settings.commit_timeout,
         )
+        feed = self._build_feed()
+        by_line = _ByLine(intake, feed)
         try:
-            found = await recover(site, self.store, intake, self.clock, self._gathering)
+            found = await recover(site, self.store, by_line, self.clock, self._gathering)
         except StoreError as error:  # the store is there and cannot be written just now: to be tried again
             raise StoreBusy(f"what the last process left cannot be taken up yet: {error}") from error
         if found:
@@ -133,14 +165,19 @@ class Laboratory:
         if self._outbox:
             self._spawn(self._tasks, f"outbox {self._outbox.destination}", self._outbox.run())
         self._spawn(self._tasks, "health", self._write_health())
-        self._spawn(self._tasks, "take-up", self._take_up(intake))
+        self._spawn(self._tasks, "take-up", self._take_up(by_line))
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
-        self._open_links(intake)
+        doorkeeper = Doorkeeper(self.config.limits.connections)
+        self._open_links(intake, doorkeeper)
+        self._open_feed(feed, doorkeeper)
+        self._open_inquiry(feed)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
+        if self._credentials:
+            self._spawn(self._tasks, "certificates", self._watch_certificates())
         log.info(
             "open", site=site, links=len(self.links), drivers=len(self.registry.drivers), packs=len(self.packs.active)
         )
@@ -164,6 +201,8 @@ class Laboratory:
         await _end(self._tasks)
         if self._outbox:
             await self._outbox.sender.close()
+        if self._asker:
+            await self._asker.close()
         with contextlib.suppress(StoreError, AttributeError):
             await self.store.run(_health_rows([health.row() for health in self._health.values()]))
         if hasattr(self, "store"):
@@ -171,8 +210,7 @@ class Laboratory:
 
     # --- building ---------------------------------------------------------------------------------------------------------
 
-    def _open_links(self, intake: LaboratoryIntake) -> None:
-        doorkeeper = Doorkeeper(self.config.limits.connections)
+    def _open_links(self, intake: LaboratoryIntake, doorkeeper: Doorkeeper) -> None:
         for link in self.config.link:
             health = self._health_of(link.name)
             try:
@@ -181,15 +219,85 @@ class Laboratory:
                 health.trouble("driver", why=str(error))
                 log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
                 continue
-            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper)
+            tls = self._credentials_of(link.name, link.tls, server=bool(link.listen))
+            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper, tls)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
                 self._spawn(self._lines, f"orders {link.name}", self._broadcasters[link.name].run())
             if link.orders:  # a second connection, which labmw opens (LAW's other topology)
                 second = msgspec.structs.replace(link, listen="", connect=link.orders)
-                orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper)
+                tls = self._credentials_of(link.name, link.tls, server=False)
+                orders = LinkRunner(second, self._converse(second, terms, intake, health), health, doorkeeper, tls)
                 self._spawn(self._lines, f"orders of {link.name}", orders.run())
+
+    def _build_feed(self) -> LisFeed | None:
+        """What takes in what the LIS sends; None when it sends nothing."""
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None or not lis.speaks:
+            return None
+        return LisFeed(agreed, self.store, self.clock, commit_timeout=self.config.store.commit_timeout)
+
+    def _open_feed(self, feed: LisFeed | None, doorkeeper: Doorkeeper) -> None:
+        """Open the line on which the LIS sends: orders, identities, and what it releases."""
+        lis = self.config.lis
+        if lis is None or feed is None:
+            return
+        astm = lis.protocol == "astm"
+        link = Link(
+            name=lis.feed,
+            listen=lis.listen,
+            connect=lis.connect if astm else "",
+            protocol=lis.protocol,
+            role="instrument",
+            allow=lis.allow,
+            encoding=lis.encoding,
+            connections=lis.connections,
+        )
+        health, terms = self._health_of(link.name), self._terms(link)
+
+        async def converse(wire: Wire) -> str:
+            if astm:
+                line = LisAstmConversation(wire, terms, self.store, feed, health, self.clock, self._astm_outlet)
+                return await line.run()
+            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+
+        tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
+        feed.wake = self.worklist.signal.set
+        self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper, tls)
+        self._spawn(self._lines, f"link {link.name}", runner.run())
+
+    def _open_inquiry(self, feed: LisFeed | None) -> None:
+        """Have the LIS asked about tubes that nobody has ordered anything on."""
+        lis = self.config.lis
+        if lis is None or not lis.query_patience:
+            return
+        zone = ZoneInfo(self.config.site.timezone)
+        asking: Asking
+        if lis.protocol == "astm":
+            sender = AstmSender(self._astm_outlet, lis.query_patience)
+            asking = question = AstmAsking(
+                sender, self._lis02(lis), lis.sending_application, lis.name, zone, self.clock
+            )
+            if feed is not None:
+                feed.heard = question.heard
+        else:
+            host, port = address("the configuration", "lis.connect", lis.connect)
+            tls = self._credentials_of(lis.name, lis.tls, server=False)
+            self._asker = MllpSender(host, port, patience=lis.query_patience, tls=tls)
+            site, us = self.config.site.id, lis.sending_application
+            asking = Hl7Asking(self._asker.deliver, us, site, lis.name, lis.facility, zone, self.clock)
+        inquiry = Inquiry(self.config.site.id, self.store, asking, lis.query_patience)
+
+        async def said_nothing(tube: str) -> bool:
+            return await inquiry.about(tube) is Said.NOTHING
+
+        self.worklist.inquire = said_nothing
+
+    @staticmethod
+    def _lis02(lis: Lis) -> Lis02Writer:
+        codes = {meant: code for code, meant in lis.tests.items() if isinstance(meant, str)}
+        return Lis02Writer(codes, lis.encoding or "latin-1")
 
     def _converse(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
@@ -303,12 +411,21 @@ class Laboratory:
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
 
     def _build_outbox(self) -> Outbox | None:
-        lis = self.config.lis
-        if lis is None:
+        lis, agreed = self.config.lis, lis_terms(self.config)
+        if lis is None or agreed is None:
             return None
         host, port = address("the configuration", "lis.connect", lis.connect)
         health = self._health_of(lis.name)
-        sender = MllpSender(host, port, patience=lis.ack_timeout)
+        astm = lis.protocol == "astm"
+        sender: Sender
+        if astm:
+            sender = AstmSender(self._astm_outlet, lis.ack_timeout)
+        else:
+            tls = self._credentials_of(lis.name, lis.tls, server=False)
+            sender = mllp = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
+            if lis.tls:
+                warn_days = lis.tls.warn_days
+                mllp.met = lambda certificate: health.met(certificate, warn_days)
         report = LisReport(
             self.config.site.id,
             lis.sending_application,
@@ -316,6 +433,9 @@ class Laboratory:
             lis.facility,
             ZoneInfo(self.config.site.timezone),
             lis.auto_release_text,
+            agreed.dialect.ltw,
+            agreed.validation,
+            self._lis02(lis) if astm else None,
         )
         return Outbox(
             site=self.config.site.id,
@@ -327,11 +447,44 @@ class Laboratory:
             patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
             attempts=lis.attempts,
             lease=max(120.0, 2 * lis.ack_timeout),
+            after=Settling(self.config.site.id, agreed.dialect).after,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )
 
     # --- telling ----------------------------------------------------------------------------------------------------------
+
+    def _credentials_of(self, name: str, tls: Tls | None, *, server: bool) -> Credentials | None:
+        """What a line or destination speaks TLS with; files that cannot be used are told, and looked at again and again."""
+        if tls is None:
+            return None
+        credentials = Credentials(tls, server=server)
+        credentials.refresh()
+        if credentials.problem:
+            log.error("certificate files cannot be used", link=name, why=credentials.problem)
+        self._credentials.append((name, credentials))
+        return credentials
+
+    def _look_at_certificates(self) -> None:
+        """Take renewed certificates, tell those that cannot be used, and show until when each is valid."""
+        problems: dict[str, str] = {}
+        for name, credentials in self._credentials:
+            if credentials.refresh():
+                log.info("renewed certificate files are in use; open connections keep the old ones", link=name)
+            problems[name] = problems.get(name) or credentials.problem
+            for whose, ends in ends_of(credentials.tls).items():
+                CERTIFICATE_ENDS.labels(name, whose).set(ends.timestamp())
+        for name, why in problems.items():
+            health = self._health_of(name)
+            if why:
+                health.trouble("certificate-files", why=why)
+            else:
+                health.well("certificate-files")
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            self._look_at_certificates()
+            await asyncio.sleep(CERTIFICATES_EVERY)
 
     def _health_of(self, name: str) -> LinkHealth:
         if name not in self._health:
@@ -352,7 +505,7 @@ class Laboratory:
         for one in self.packs.inactive:
             log.warning("rule pack does not judge", pack=one.pack, why=one.code)
 
-    async def _take_up(self, intake: LaboratoryIntake) -> None:
+    async def _take_up(self, intake: Intake) -> None:
         """Hand over what ended while the store was down, as soon as it is back: it was acknowledged frame by frame."""
         while True:
             await asyncio.sleep(TAKE_UP_EVERY)

@@ -6,12 +6,16 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from labmw.dialect import DIALECTS
 from labmw.errors import ConfigError
+from labmw.tls import settings as tls_settings
+from labmw.tls.settings import Tls
 from protocols.hl7.profile import PERSONALITIES
 
 
@@ -69,6 +73,7 @@ class Link(_Strict, frozen=True):
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
+    tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
@@ -91,6 +96,10 @@ class Lis(_Strict, frozen=True):
     """The LIS that receives results over MLLP."""
 
     connect: str
+    tls: Tls | None = None  # on the connection to it, and on `listen`
+    protocol: Literal["hl7", "astm"] = (
+        "hl7"  # astm: the LIS takes labmw for an instrument, and sends orders on the same line
+    )
     name: str = "LIS"
     facility: str = ""
     sending_application: str = "LABMW"
@@ -103,6 +112,29 @@ class Lis(_Strict, frozen=True):
     retry_cap: float = 300.0
     retry_jitter: float = 0.2
     attempts: int = 50  # then the message goes to the dead letters, to a person
+    dialect: str = "ltw"  # how this LIS differs from IHE LTW: labmw/dialect.py
+    biological_validation: Literal["labmw", "lis"] = "labmw"  # lis: results leave as technically validated (OBX-11 P)
+    listen: str = ""  # "host:port" where the LIS sends orders, identities and what it releases; "" = it sends nothing
+    allow: list[str] = []  # peer addresses or networks that may send; empty = any
+    encoding: str = ""  # of what it sends; "" = as MSH-18 says
+    connections: int = 4
+    query_patience: float = 0.0  # seconds that it is given to tell of a tube nobody ordered on; 0 = it is not asked
+    window_days: int = 30  # how long a tube's number means this tube
+    tests: dict[
+        str, str | list[str]
+    ] = {}  # the LIS's own codes, each with the LOINC code it stands for, or those of its battery
+    patient_authority: str = ""  # whose patient numbers count (PID-3.4); "" = the first PI of each message
+    ins_fictitious: bool = False  # use INS of the test and demonstration authorities too: never in production
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it sends anything."""
+        return bool(self.listen) or self.protocol == "astm"
+
+    @property
+    def feed(self) -> str:
+        """The name of the line on which it sends, in the store and in `labmw status`."""
+        return f"{self.name} orders"
 
 
 class Orders(_Strict, frozen=True):
@@ -176,6 +208,9 @@ def _resolved(config: Config, folder: Path) -> Config:
     def found(text: str) -> str:
         return str(folder / text) if text else ""
 
+    def secured(one: Link | Lis) -> dict[str, Tls | None]:
+        return {"tls": one.tls.resolved(found) if one.tls else None}
+
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
     scheme, slashes, place = config.store.url.partition(":///")
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
@@ -184,6 +219,8 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
+        lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
     )
 
 
@@ -224,7 +261,13 @@ def _check(file: str, config: Config) -> None:
             _zone(file, f"{key}.timezone", link.timezone)
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
-        _check_allowed(file, key, link)
+        _check_allowed(file, key, link.allow)
+        if link.tls:
+            if link.serial:
+                raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
+            tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
+            if link.orders:  # the second connection is dialled
+                tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
         if link.protocol == "law":
             _check_law(file, key, link)
         place = link.serial.device if link.serial else link.listen
@@ -240,15 +283,43 @@ def _check(file: str, config: Config) -> None:
         )
     _check_bounds(file, config)
     if config.lis:
-        address(file, "lis.connect", config.lis.connect)
-        if config.lis.name in seen:
-            raise ConfigError(
-                file, "lis.name", f"is used by link[{seen[config.lis.name]}] too", "give the LIS a name of its own"
-            )
+        _check_lis(file, config.lis, config.link)
 
 
-def _check_allowed(file: str, key: str, link: Link) -> None:
-    for text in link.allow:
+def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
+    address(file, "lis.connect", lis.connect)
+    for name in (lis.name, lis.feed):
+        if name in {link.name for link in links}:
+            raise ConfigError(file, "lis.name", f"{name!r} is the name of a link", "give the LIS a name of its own")
+    if lis.dialect not in DIALECTS:
+        raise ConfigError(
+            file, "lis.dialect", f"there is no dialect {lis.dialect!r}", f"use one of {', '.join(DIALECTS)}"
+        )
+    if lis.listen and lis.protocol == "astm":
+        raise ConfigError(
+            file, "lis.listen", "is of no use with protocol astm", "leave it out: orders come by lis.connect"
+        )
+    if lis.listen:
+        address(file, "lis.listen", lis.listen)
+        if not lis.listen.endswith(":0") and lis.listen in {link.listen for link in links}:
+            raise ConfigError(file, "lis.listen", f"{lis.listen} is used by a link", "give the LIS a port of its own")
+    if lis.encoding:
+        _encoding(file, "lis.encoding", lis.encoding)
+    if lis.tls:
+        tls_settings.check(file, "lis.tls", lis.tls, listens=False)
+        if lis.listen:
+            tls_settings.check(file, "lis.tls", lis.tls, listens=True)
+    _check_allowed(file, "lis", lis.allow)
+    for code, meant in lis.tests.items():
+        for loinc in [meant] if isinstance(meant, str) else meant or [""]:
+            if not re.fullmatch(r"\d{1,7}-\d", loinc):
+                raise ConfigError(
+                    file, f"lis.tests.{code}", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"'
+                )
+
+
+def _check_allowed(file: str, key: str, allow: Iterable[str]) -> None:
+    for text in allow:
         try:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
@@ -305,6 +376,9 @@ def _check_bounds(file: str, config: Config) -> None:
             ("lis.retry_cap", lis.retry_cap, lis.retry_base, 86_400),
             ("lis.retry_jitter", lis.retry_jitter, 0, 0.99),
             ("lis.attempts", lis.attempts, 1, 1_000_000),
+            ("lis.connections", lis.connections, 1, limits.connections),
+            ("lis.query_patience", lis.query_patience, 0, 25),
+            ("lis.window_days", lis.window_days, 1, 3660),
         ]
     for key, value, least, most in bounds:
         if not least <= value <= most:  # also NaN

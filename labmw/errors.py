@@ -27,6 +27,18 @@ class LinkError(LabmwError):
     """A wire cannot be opened or was lost."""
 
 
+class CertificateError(LabmwError):
+    """A certificate or key cannot be read or used: file and remedy are in the message."""
+
+
+class HandshakeError(LinkError):
+    """TLS could not be agreed with the other side: `code` is a phrase that says why and what to do, `facts` fill it in."""
+
+    def __init__(self, message: str, code: str, facts: dict[str, str]) -> None:
+        self.code, self.facts = code, facts
+        super().__init__(message)
+
+
 class StoreError(LabmwError):
     """The store refused or failed: nothing is acknowledged until it is back."""
 
@@ -41,6 +53,10 @@ class StoreDisturbed(StoreError):
 
 class DeliveryError(LabmwError):
     """A receiver refused, failed or stayed silent: the message waits in the outbox."""
+
+
+class DeliveryWaits(DeliveryError):
+    """A message cannot be sent yet, through nobody's fault: it is tried again, and the attempt does not count."""
 
 
 class QuantityError(LabmwError):

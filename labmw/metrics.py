@@ -24,6 +24,12 @@ TOLERANCES = Counter(
     "labmw_tolerances_used", "Deviations from the standard that a named tolerance let pass", ["link", "tolerance"]
 )
 CONNECTIONS_REFUSED = Counter("labmw_connections_refused", "Connections closed on arrival, by cause", ["link", "cause"])
+CERTIFICATE_ENDS = Gauge(
+    "labmw_certificate_ends_seconds",
+    "Unix time at which a certificate ends: our own, the first to end of those trusted, the peer's",
+    ["link", "whose"],
+    multiprocess_mode="mostrecent",
+)
 RESULTS = Counter("labmw_results", "Results taken in, by state after intake", ["link", "state"])
 QUARANTINED = Counter("labmw_quarantined", "Results and messages quarantined, by reason", ["link", "reason"])
 VERDICTS = Counter("labmw_verdicts", "Verdicts of auto-validation", ["link", "verdict"])
@@ -35,6 +41,11 @@ QUERIES = Counter("labmw_queries", "Queries for work, by what was said", ["link"
 ORDERS_SENT = Counter("labmw_orders_sent", "Messages with orders sent to an analyzer, each time", ["link"])
 ORDERS_UNANSWERED = Counter("labmw_orders_unanswered", "Messages with orders that an analyzer never answered", ["link"])
 AWOS = Counter("labmw_awos", "AWOS by the state they came to", ["link", "state"])
+LIS_ORDERS = Counter("labmw_lis_orders", "Orders of the LIS, by what became of them", ["answer"])
+LIS_RELEASED = Counter(
+    "labmw_lis_released", "Results in the feed of what the LIS releases, by what became of them", ["fate"]
+)
+LIS_QUERIES = Counter("labmw_lis_queries", "Tubes that the LIS was asked about, by what it said", ["answer"])
 DELIVERIES = Counter("labmw_deliveries", "Attempts to deliver, by outcome", ["destination", "outcome"])
 STRAY_ACKS = Counter("labmw_stray_acknowledgments", "Acknowledgments that answer nothing outstanding", ["destination"])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from labmw.frozen import value
 from labmw.quantity import Quantity
 
 
@@ -102,7 +103,7 @@ class Order:
     ordered: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResultKey:
     """The one identity of a result (law 5). "Lost" and "twice" are defined by it.
 
@@ -193,6 +194,7 @@ class HilIndices:
     haemolysis: Decimal | None = None
     icterus: Decimal | None = None
     lipaemia: Decimal | None = None
+    beyond: frozenset[str] = frozenset()  # the names of those that were sent as `>500`: more than the number
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
@@ -64,6 +65,8 @@ def number(name: str, one: Subject, own_unit: str, pack: Analytes) -> tuple[Inte
         case "haemolysis" | "icterus" | "lipaemia":
             measured = getattr(case.indices, name) if case.indices is not None else None
             found = None if measured is None else finite(measured)
+            if found is not None and case.indices is not None and name in case.indices.beyond:
+                return Interval(found, math.inf, True, True), False
             return (None if found is None else _exact(found)), False
         case "runs":
             return _exact(float(case.earlier_runs)), False

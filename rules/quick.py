@@ -282,6 +282,8 @@ def _previous(case: Case) -> Previous | None:
 def _index(name: str) -> Read:
     def read(case: Case, previous: Previous | None) -> float | None:
         found = None if case.indices is None else getattr(case.indices, name)
+        if case.indices is not None and name in case.indices.beyond:
+            raise _Unusual
         return None if found is None else float(found)
 
     return read

@@ -52,12 +52,19 @@ def decode(
     spoken = _language(language)
     _check_encoding(encoding)
     files = list(_files(paths))
+    if not files:
+        raise typer.BadParameter(f"there is no capture in {', '.join(str(path) for path in paths)}", param_hint="FILE")
     decoder = Decoder(registry, chosen, zone, encoding)
     sound = True
     console = None
     for path in files:
         decoded = decoder.decode(path)
         sound = sound and decoded.sound
+        if chosen is not None and decoded.messages and decoded.protocol != chosen.protocol:
+            typer.echo(
+                f"{path}: --driver {chosen.name} reads {chosen.protocol} and this is {decoded.protocol}: its header chose the driver",
+                err=True,
+            )
         if as_json:
             print_json(to_json(decoded, spoken), pretty=len(files) == 1)
         else:

@@ -41,6 +41,8 @@ class Decoder:
 
     def read(self, name: str, data: bytes) -> Decoded:
         """Read the bytes of one capture."""
+        if not data:
+            return _refused(name, data, "unknown", "empty-file", ())
         kind: str = sniff(data)
         body = data
         if kind == "wire":

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from labmw.cli.hl7_file import read_file
 from labmw.cli.options import JsonOption, LanguageOption, console, language_of
-from labmw.phrases import Language, say
-from protocols.errors import MllpError, ProtocolError
-from protocols.hl7.check import Deviation, Severity, check, profile_of
-from protocols.hl7.er7 import Message, split_batch
-from protocols.hl7.mllp import Block, MllpReader
+from protocols.errors import Hl7Error
+from protocols.hl7 import charset
+from protocols.hl7.check import Deviation, check, profile_of, sound
+from protocols.hl7.er7 import Message
 
 UNSOUND = 1
 
@@ -33,11 +33,23 @@ Files = Annotated[
         exists=True,
         dir_okay=False,
         readable=True,
-        help="Messages: bare, in a batch, or in MLLP blocks.",
+        help="Messages: bare, in a batch, in MLLP blocks, or recorded (.wire).",
         show_default=False,
     ),
 ]
-EncodingOption = Annotated[str, typer.Option(help="Character set of the text, in place of MSH-18.", show_default=False)]
+
+
+def _usable(encoding: str) -> str:
+    try:
+        return charset.usable(encoding) if encoding else ""
+    except Hl7Error as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+EncodingOption = Annotated[
+    str,
+    typer.Option(callback=_usable, help="Character set of the text, in place of MSH-18.", show_default=False),
+]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -45,22 +57,6 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 @app.callback()
 def hl7() -> None:
     """Check HL7 messages against LAW, LTW or ILW, and show them with field names."""
-
-
-def messages_of(data: bytes, encoding: str = "") -> list[Message]:
-    """The messages of a file: bare, in a batch, or in MLLP blocks.
-
-    Raises: ProtocolError when it holds none, or one cannot be read.
-    """
-    wanted = encoding or None
-    if not data.startswith(b"\x0b"):
-        return split_batch(data, wanted)
-    reader = MllpReader()
-    events = reader.receive(data) + reader.hang_up()
-    broken = [event for event in events if not isinstance(event, Block)]
-    if broken:
-        raise MllpError(f"the MLLP blocks are not whole ({type(broken[0]).__name__}): record the session again")
-    return [Message.parse(event.data, wanted) for event in events if isinstance(event, Block)]
 
 
 @app.command(name="check")
@@ -91,14 +87,14 @@ def check_files(
     shown: list[dict[str, Any]] = []
     good = True
     for file in files:
-        messages, problem = _read(file, encoding)
-        good = good and not problem
-        checked = [(message, *_checked(message, profile)) for message in messages]
-        good = good and not any(item.severity is Severity.ERROR for _, _, found in checked for item in found)
+        contents = read_file(file, encoding)
+        checked = [(message, *_checked(message, profile)) for message in contents.messages]
+        good = good and not contents.problems and all(sound(found) for _, _, found in checked)
+        problems = [problem.sentence(str(file), tongue) for problem in contents.problems]
         if as_json:
-            shown.append(deviations_as_json(str(file), problem, checked, tongue))
+            shown.append(deviations_as_json(str(file), problems, checked, tongue))
         else:
-            print_deviations(console(), str(file), problem, checked, tongue)
+            print_deviations(console(), str(file), problems, checked, tongue)
     if as_json:
         _print_json(shown)
     raise typer.Exit(0 if good else UNSOUND)
@@ -118,11 +114,11 @@ def show(
     shown: list[dict[str, Any]] = []
     good = True
     for file in files:
-        messages, problem = _read(file, encoding)
-        good = good and not problem
-        if problem:
-            typer.echo(_unreadable(file, problem, tongue), err=True)
-        for message in messages:
+        contents = read_file(file, encoding)
+        good = good and not contents.problems
+        for problem in contents.problems:
+            typer.echo(problem.sentence(str(file), tongue), err=True)
+        for message in contents.messages:
             if as_json:
                 shown.append(message_as_json(str(file), message))
             else:
@@ -135,18 +131,6 @@ def show(
 def _checked(message: Message, profile: Profile | None) -> tuple[str, list[Deviation]]:
     chosen = profile.value if profile else profile_of(message)
     return chosen, check(message, chosen)
-
-
-def _read(file: Path, encoding: str) -> tuple[list[Message], str]:
-    try:
-        messages = messages_of(file.read_bytes(), encoding)
-    except (ProtocolError, OSError) as error:
-        return [], str(error)
-    return messages, "" if messages else "the file holds no message: HL7 starts with MSH"
-
-
-def _unreadable(file: Path, problem: str, language: Language) -> str:
-    return say("hl7-unreadable", language, file=file, problem=problem)
 
 
 def _print_json(shown: list[dict[str, Any]]) -> None:

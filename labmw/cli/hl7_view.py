@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from labmw.cli.render import clean
@@ -17,6 +16,9 @@ from protocols.hl7.er7 import Message, Segment
 from protocols.hl7.grammar import Group, match
 from protocols.hl7.names import TITLES, field_name
 
+LONGEST = 400
+"""Characters of a field that are shown to people; JSON holds it whole."""
+
 Checked = Sequence[tuple[Message, str, list[Deviation]]]
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -26,10 +28,12 @@ def sentence(item: Deviation, language: Language) -> str:
     return say(item.text_code, language, **dict(item.facts))
 
 
-def print_deviations(console: Console, file: str, problem: str, checked: Checked, language: Language) -> None:
-    """One line for each message, and one row for each deviation."""
-    if problem:
-        console.print(Text(say("hl7-unreadable", language, file=file, problem=problem), style="red"))
+def print_deviations(
+    console: Console, file: str, problems: Sequence[str], checked: Checked, language: Language
+) -> None:
+    """A line for each problem of the file, each message and each of its deviations."""
+    for problem in problems:
+        console.print(Text(problem, style="red"), soft_wrap=True)
     for message, profile, found in checked:
         counts = {severity: sum(item.severity is severity for item in found) for severity in Severity}
         facts = {severity.value: str(count) for severity, count in counts.items()}
@@ -43,30 +47,26 @@ def print_deviations(console: Console, file: str, problem: str, checked: Checked
             profile=profile,
             **facts,
         )
-        console.print(Text(line, style="bold"))
-        if found:
-            console.print(_table(found, language))
+        console.print(Text(line, style="bold"), soft_wrap=True)
+        for item in found:
+            console.print(_row(item, language), soft_wrap=True)
 
 
-def _table(found: Sequence[Deviation], language: Language) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for _ in range(4):
-        table.add_column(overflow="fold")
-    for item in found:
-        table.add_row(
-            Text(say(f"hl7-{item.severity.value}", language), style=_COLOURS[item.severity]),
-            Text(clean(item.where)),
-            Text(sentence(item, language)),
-            Text(f"{item.rule} ({item.source})", style="dim"),
-        )
-    return table
+def _row(item: Deviation, language: Language) -> Text:
+    """One deviation on one line: how bad, where, which rule, what it says, and who says so."""
+    said = say(f"hl7-{item.severity.value}", language)
+    return Text.assemble(
+        (f"  {said:<8} ", _COLOURS[item.severity]),
+        f"{item.where:<12} {item.rule:<20} {sentence(item, language)} ",
+        (f"({item.source})", "dim"),
+    )
 
 
-def deviations_as_json(file: str, problem: str, checked: Checked, language: Language) -> dict[str, Any]:
+def deviations_as_json(file: str, problems: Sequence[str], checked: Checked, language: Language) -> dict[str, Any]:
     """One file and its deviations; the rule and its source are the same words in every language."""
     return {
         "file": file,
-        "problem": problem,
+        "problems": list(problems),
         "messages": [
             {
                 "type": message.header.field(9),
@@ -102,7 +102,13 @@ def print_message(console: Console, message: Message) -> None:
         console.print(Text(f"{margin}{clean(item.name)}  {TITLES.get(item.name, '')}".rstrip(), style="bold"))
         for n, number, value in _filled(item):
             label = f"{margin}  {number:<6} {field_name(item.name, n):<28} "
-            console.print(Text(label, style="cyan") + Text(clean(value), style="default"), soft_wrap=True)
+            console.print(Text(label, style="cyan") + Text(_short(value), style="default"), soft_wrap=True)
+
+
+def _short(value: str) -> str:
+    """What stands in a field, fit for a screen; of a document only its beginning and its length."""
+    shown = clean(value[:LONGEST])
+    return shown if len(value) <= LONGEST else f"{shown}… ({len(value)})"
 
 
 def message_as_json(file: str, message: Message) -> dict[str, Any]:

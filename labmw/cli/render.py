@@ -240,6 +240,9 @@ _COLOURS = {Disposition.ACCEPTED: "green", Disposition.QUARANTINED: "yellow", Di
 _LOUD = {Flag.CRITICAL_HIGH, Flag.CRITICAL_LOW, Flag.INSTRUMENT_ERROR, Flag.UNKNOWN}
 
 
+_FEW_FRAMES = 8  # damaged ones named in the table; JSON has all of them
+
+
 def print_table(decoded: Decoded, console: Console, language: Language) -> None:
     """Print one file: a line on it, then each message with its results and what became of them."""
     words = _WORDS[language]
@@ -256,6 +259,12 @@ def print_table(decoded: Decoded, console: Console, language: Language) -> None:
         console.print(Text(f"  {words['refused']}: {clean(why)}", "red"))
     elif not decoded.messages:
         console.print(Text(f"  {words['nothing']}", "dim"))
+    if any(shown.damaged for shown in decoded.messages):
+        for one in (decoded.frames or {}).get("invalid_frames", ())[:_FEW_FRAMES]:
+            facts = {name: str(one[name]) for name in ("number", "sent", "computed")}
+            console.print(
+                Text(f"  {clean(say('damaged-frame', language, place=str(one['index'] + 1), **facts))}", "red")
+            )
     for shown in decoded.messages:
         console.print(Group(*_message_rows(shown, language)))
     console.print()

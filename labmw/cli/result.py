@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 
 @app.callback()
 def result() -> None:
-    """Show the whole story of a result, from the wire to the LIS."""
+    """Show the whole story of a result, from the wire to the LIS, and take one back."""
 
 
 @app.command()
@@ -65,3 +65,32 @@ def show(
         typer.echo(json.dumps(story, ensure_ascii=False, indent=2))
     else:
         Drawing(tongue, zone, every_byte).draw(console(), story)
+
+
+@app.command()
+def withdraw(
+    number: Annotated[
+        int, typer.Argument(help="The result's number, from `labmw result show --json`.", show_default=False)
+    ],
+    why: Annotated[str, typer.Option("--why", help="What is wrong with it; the LIS is told.")] = "",
+    config: ConfigOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Take back a result that the LIS has: it is told so, with who and why (OBX-11 X), and history forgets the value.
+
+    Exit codes: 0 taken back, 1 unknown or not delivered, 2 wrong usage, or the store cannot be written.
+    """
+    from labmw.cli.writing import now, who, write
+    from labmw.lab.withdrawing import withdraw as take_back
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    if settings.lis is None:
+        fail(say("lis-absent", tongue), UNUSABLE)
+    if not why.strip():
+        fail(say("withdraw-why", tongue), UNUSABLE)
+    script = take_back(settings.site.id, settings.lis.name, number, who(), why.strip(), now())
+    (doubt,) = write(settings, script, tongue=tongue)
+    if doubt is not None:
+        fail(say(doubt.reason, tongue, **dict(doubt.facts)), UNKNOWN)
+    typer.echo(say("withdraw-done", tongue, result=number))

@@ -31,6 +31,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
     from labmw.clock import SYSTEM
     from labmw.errors import StoreError
     from labmw.line.registry import Registry
+    from labmw.watch.certificates import certificates
     from labmw.watch.finding import Weight
     from labmw.watch.inspection import drivers, packs
     from labmw.watch.snapshot import take
@@ -45,7 +46,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
     telling = Telling(tongue, SYSTEM.now(), ZoneInfo(settings.site.timezone))
     found = troubles(settings, snapshot, telling)
     registry = Registry.find([settings.drivers.folder] if settings.drivers.folder else [])
-    found += [finding for finding in (*drivers(registry), *packs(settings)) if finding.weight is not Weight.GOOD]
+    unchanging = (*drivers(registry), *packs(settings), *certificates(settings, SYSTEM.now()))
+    found += [finding for finding in unchanging if finding.weight is not Weight.GOOD]
     order = {Weight.ERROR: 0, Weight.WARNING: 1, Weight.GOOD: 2}
     found.sort(key=lambda finding: order[finding.weight])
     errors = sum(finding.weight is Weight.ERROR for finding in found)

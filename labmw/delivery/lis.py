@@ -1,49 +1,38 @@
-"""What is said to the LIS: one ORU^R01 per specimen and analyzer message, with everything that the report needs (IHE LTW; spec: segur §2.4).
+"""What is said to the LIS: one message per specimen and analyzer message, with everything that the report needs (IHE LTW; spec: segur §2.4).
 
-The message is made from rows alone, so that it can be made again byte for byte: its times are those of the rows, its MSH-10 is the row's.
+The message is made from rows alone, so that it can be made again byte for byte: its times are those of the rows, its MSH-10 is the row's. The
+patient leaves as the LIS has told of him or her, PID whole; the order as the LIS has numbered it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from labmw.clock import read_stamp
-from labmw.errors import DeliveryError
+from labmw.delivery.lis02 import Lis02Writer
+from labmw.delivery.observed import Telling, observation, withdrawn
+from labmw.errors import DeliveryError, DeliveryWaits
+from labmw.lab.belonging import owner_of, owners
 from labmw.lab.intake import patient_of, specimen_of
-from labmw.model import Flag, Patient, Specimen
+from labmw.model import Patient, Specimen
 from labmw.store import statements
+from labmw.store.statements import identities
+from labmw.store.statements import lis as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
+from protocols.hl7 import strict
+from protocols.hl7.adt import Ins
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Person, PersonName
-from protocols.hl7.messages import (
-    AutoRelease,
-    Comment,
-    Header,
-    Observation,
-    Report,
-    ReportOrder,
-    ReportPatient,
-    ReportSpecimen,
-    oru_r01,
-)
-from protocols.hl7.values import Numeric, Text, Value
-
-FLAGS = {
-    Flag.LOW: "L",
-    Flag.HIGH: "H",
-    Flag.CRITICAL_LOW: "LL",
-    Flag.CRITICAL_HIGH: "HH",
-    Flag.BELOW_RANGE: "<",
-    Flag.ABOVE_RANGE: ">",
-    Flag.ABNORMAL: "A",
-    Flag.NORMAL: "N",
-}
-"""Table 0078. The other flags are the laboratory's business: they decide the verdict and do not leave."""
+from protocols.hl7.er7 import Segment
+from protocols.hl7.ltw_results import result_status, write_results
+from protocols.hl7.messages import Header, Report, ReportOrder, ReportPatient, ReportSpecimen
+from protocols.hl7.pid import in_place_of_pid, with_ins
+from protocols.hl7.profile import LTW_GENERIC, LtwProfile
+from protocols.hl7.report import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +45,73 @@ class LisReport:
     receiving_facility: str
     zone: ZoneInfo
     auto_release_text: str
+    profile: LtwProfile = LTW_GENERIC
+    validation: Literal["labmw", "lis"] = "labmw"
+    lis02: Lis02Writer | None = None  # for an LIS that takes labmw for an instrument
 
     def compose(self, outbox: Row) -> Transaction[bytes]:
-        """Make the message of one outbox row; raises DeliveryError when a row cannot be told truthfully."""
+        """Make the message of one outbox row; raises DeliveryError when a row cannot be told truthfully, DeliveryWaits when not yet."""
         rows = yield statements.report_of(outbox.id)
-        if not rows:
+        taken_back = yield stored.withdrawals_in(outbox.id)
+        gone = yield stored.withdrawn_in(outbox.id)
+        if not rows and not gone:
             raise DeliveryError(
                 f"outbox row {outbox.id} carries no result; look at it with `labmw result show {outbox.specimen}`"
             )
-        if len({row.patient for row in rows}) > 1:
+        patients_told = {row.patient for row in (*rows, *gone)}
+        if len(patients_told) > 1:
             raise DeliveryError(f"outbox row {outbox.id} carries results of several patients; report this fault")
-        patients = yield statements.patients_among(self.site, [rows[0].patient])
+        if (yield stored.provisional_on(self.site, [outbox.specimen])):
+            raise DeliveryWaits(
+                f"the orders of specimen {outbox.specimen} were typed by hand, and the LIS has not confirmed them yet; have it send its orders"
+            )
+        (owner,) = patients_told
+        patients = yield statements.patients_among(self.site, [owner])
         tubes = yield statements.specimens_among(self.site, [outbox.specimen])
-        orders = yield statements.orders_among(self.site, [outbox.specimen])
         if not patients:
             raise DeliveryError(
                 f"patient of specimen {outbox.specimen} is not known any more; the LIS must send the patient again"
             )
         patient = patient_of(patients[0])
         tube = next((specimen_of(row) for row in tubes if row.patient == patient.identifier), None)
-        report = Report(
-            self._header(outbox), _patient(self.site, patient), tuple(self._order(row, tube, orders) for row in rows)
-        )
+        told = yield from self._told(outbox, owner, rows, gone, [specimen_of(row) for row in tubes])
+        observed = [(row, observation(told.telling, row, tube)) for row in rows]
+        observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
+        orders = tuple(self._orders(told, observed, tube))
+        report = Report(self._header(outbox), _patient(self.site, patient), orders)
         try:
-            return oru_r01(report)
+            if self.lis02 is not None:
+                return self.lis02.report(report)
+            message = write_results(report, self.profile)
+            if not patient.pid:
+                return message
+            ins = yield identities.ins_of(self.site, [owner])
+            return in_place_of_pid(message, with_ins(patient.pid, Ins(ins[0].number, ins[0].oid) if ins else None))
         except Hl7Error as error:
             raise DeliveryError(f"no truthful report can be written: {error}") from error
+
+    def _told(
+        self, outbox: Row, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
+    ) -> Transaction[_Known]:
+        """What the store knows that decides how the results are told."""
+        orders = yield statements.orders_among(self.site, [outbox.specimen])
+        origins = (yield stored.origins_of(self.site, [order.id for order in orders])) if orders else []
+        before = yield stored.sent_before(self.site, outbox.specimen, owner, outbox.destination, outbox.id)
+        reported = yield stored.reported_tests(self.site, outbox.specimen, owner)
+        telling = Telling(
+            self.zone,
+            self.auto_release_text,
+            self.validation,
+            self.profile.withdrawn,
+            frozenset(row.loinc for row in before),
+        )
+        return _Known(
+            telling,
+            tuple(orders),
+            {row.order: row for row in origins},
+            frozenset(row.loinc for row in reported),
+            tuple(tubes),
+        )
 
     def _header(self, outbox: Row) -> Header:
         when = self._time(read_stamp(outbox.created_at))
@@ -95,64 +125,107 @@ class LisReport:
             country="FRA",
         )
 
-    def _order(self, row: Row, tube: Specimen | None, orders: Sequence[Row]) -> ReportOrder:
-        # The newest: an older one may be of the tube that had this barcode before.
-        ordered = next((one for one in reversed(orders) if one.loinc == row.loinc), None)
-        placer = (
-            EntityId(ordered.placer, self.receiving_application) if ordered is not None and ordered.placer else None
-        )
+    def _orders(
+        self, told: _Known, observed: Sequence[tuple[Row, Observation]], tube: Specimen | None
+    ) -> Iterator[ReportOrder]:
+        """The results under their orders: those of a battery under one."""
+        groups: dict[object, list[tuple[Row, Observation]]] = {}
+        for row, one in observed:
+            ordered = told.order_of(row)
+            battery = ordered is not None and len(told.together(ordered)) > 1
+            groups.setdefault(ordered.placer if ordered is not None and battery else row.id, []).append((row, one))
+        for group in groups.values():
+            yield self._order(told, group, tube)
+
+    def _order(self, told: _Known, group: Sequence[tuple[Row, Observation]], tube: Specimen | None) -> ReportOrder:
+        row = group[0][0]
+        found = tuple(one for _, one in group)
+        ordered = told.order_of(row)
+        origin = told.origins.get(ordered.id) if ordered is not None else None
+        collected = self._time(tube.collected) if tube is not None and tube.collected else ""
+        specimen = ReportSpecimen(EntityId(row.specimen, self.site), _specimen_type(tube), collected=collected)
+        sent = _Sent.of(origin)
+        placer = sent.placer
+        if origin is None and ordered is not None and ordered.placer:
+            placer = EntityId(ordered.placer, self.receiving_application)
         filler = EntityId(
             ordered.filler if ordered is not None and ordered.filler else f"{row.specimen}-{row.code}",
-            self.sending_application,
+            origin.filler_authority if origin is not None else self.sending_application,
         )
-        collected = self._time(tube.collected) if tube is not None and tube.collected else ""
-        observation = self._observation(row, collected)
-        specimen = ReportSpecimen(EntityId(row.specimen, self.site), _specimen_type(tube), collected=collected)
-        status = "C" if observation.status == "C" else "P" if observation.status == "P" else "F"
+        complete = ordered is None or {one.loinc for one in told.together(ordered)} <= told.reported
+        moments = [one.decided_at for one, _ in group if "decided_at" in one.columns]
         return ReportOrder(
-            service=observation.code,
+            service=sent.service or found[0].code,
             placer=placer,
             filler=filler,
-            observations=(observation,),
-            status=status,
+            observations=found,
+            status=result_status([one.status for one in found], complete),
+            group=sent.group,
+            prescriber=sent.prescriber,
             collected=collected,
-            reported=self._time(read_stamp(row.decided_at)),
+            reported=self._time(read_stamp(max(moments))) if moments else "",
             specimens=(specimen,),
         )
 
-    def _observation(self, row: Row, collected: str) -> Observation:
-        flags = tuple(FLAGS[Flag(flag)] for flag in json.loads(row.flags) if Flag(flag) in FLAGS)
-        comments = [*json.loads(row.comments), *json.loads(row.verdict_comments)]
-        equipment = [EntityId(row.analyzer, row.driver)]
-        return Observation(
-            code=Code(row.loinc, row.test_name or row.code, "LN", row.code, row.test_name or row.code, "99LABMW"),
-            value=_value(row),
-            unit=Code(row.unit, row.unit_raw or row.unit, "UCUM")
-            if row.unit
-            else Code("1", "1", "UCUM")
-            if row.number
-            else None,
-            status="C" if row.status == "C" else "F",
-            sub_id=row.run if row.run.isdecimal() else "",
-            range=row.range_raw.split("^")[0],
-            flags=flags,
-            observed=collected,
-            auto=self._auto(row) if row.decided_by == "rules" else None,
-            responsible=Person(row.decided_by) if row.decided_by != "rules" else None,
-            equipment=tuple(equipment),
-            analysed=self._time(read_stamp(row.completed_at)) if row.completed_at else "",
-            comments=tuple(Comment(text) for text in comments if text.strip()),
-        )
-
-    def _auto(self, row: Row) -> AutoRelease:
-        """Say that nobody looked at it (SC.DOC.09): with the pack that decided and who answers for it."""
-        packs = json.loads(row.packs)
-        name, _, rest = packs[0]["pack"].partition("@") if packs else ("", "", "")
-        version = rest.partition("#")[0]
-        return AutoRelease(self.auto_release_text, name, version, Person("", packs[0]["signed_by"] if packs else ""))
-
     def _time(self, moment: datetime) -> str:
         return moment.astimezone(self.zone).strftime("%Y%m%d%H%M%S%z")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store knows of a tube's orders and of what was told before."""
+
+    telling: Telling
+    orders: tuple[Row, ...]
+    origins: dict[int, Row]
+    reported: frozenset[str]
+    tubes: tuple[Specimen, ...]  # all that have carried the number
+
+    def order_of(self, row: Row) -> Row | None:
+        """The order of a result. The newest: an older one may be of the tube that had this barcode before."""
+        alive = [one for one in self.orders if one.loinc == row.loinc and self._is_for(one, row.patient)]
+        standing = [one for one in alive if one.state != "cancelled"]
+        found = standing or alive
+        return found[-1] if found else None
+
+    def _is_for(self, order: Row, patient: str) -> bool:
+        owner = owner_of(read_stamp(order.ordered_at) if order.ordered_at else None, self.tubes)
+        return owner == patient or (owner is None and len(owners(self.tubes)) < 2)
+
+    def together(self, order: Row) -> list[Row]:
+        """The tests that were ordered under one number: a battery."""
+        if not order.placer:
+            return [order]
+        return [one for one in self.orders if one.placer == order.placer and one.state != "cancelled"] or [order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What an order was sent with and comes back with."""
+
+    placer: EntityId | None = None
+    group: EntityId | None = None
+    service: Code | None = None
+    prescriber: Person | None = None
+
+    @classmethod
+    def of(cls, origin: Row | None) -> _Sent:
+        """What stands in the ORC and OBR that are kept."""
+        if origin is None:
+            return cls()
+        orc, obr = Segment(origin.orc), Segment(origin.obr)
+        service = Code.read(obr, 4) if origin.obr else None
+        if service is not None:
+            try:
+                strict.check_code("OBR-4", service, with_text=True)
+            except Hl7Error:
+                service = None  # as it was sent it cannot be sent back: the test is named by its LOINC code
+        return cls(
+            EntityId.read(orc, 2) or (EntityId.read(obr, 2) if origin.obr else None),
+            EntityId.read(orc, 4),
+            service,
+            Person.read(obr, 16) if origin.obr else None,
+        )
 
 
 def _patient(site: str, patient: Patient) -> ReportPatient:
@@ -162,10 +235,6 @@ def _patient(site: str, patient: Patient) -> ReportPatient:
         birth=patient.birth.strftime("%Y%m%d") if patient.birth else "",
         sex=patient.sex.value,
     )
-
-
-def _value(row: Row) -> Value:
-    return Numeric(Decimal(row.number), row.comparator) if row.number else Text(row.value)
 
 
 def _specimen_type(tube: Specimen | None) -> Code:

@@ -6,11 +6,17 @@ An acknowledgment is never matched by order: a late one would otherwise answer f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import structlog
 
-from labmw.errors import DeliveryError
+from labmw.errors import CertificateError, DeliveryError, HandshakeError
+from labmw.line.dialling import dial, shown_by_peer
+from labmw.tls.certificate import Certificate
+from labmw.tls.credentials import Credentials
+from labmw.tls.handshake import REFUSALS, diagnose
 from protocols.errors import ProtocolError
 from protocols.hl7.acknowledgment import Acknowledgment, read_ack
 from protocols.hl7.er7 import Message
@@ -19,6 +25,7 @@ from protocols.hl7.mllp import Block, MllpReader, wrap
 log = structlog.get_logger("labmw.delivery")
 
 CONNECT_PATIENCE = 10.0  # seconds
+OBJECTION = 0.25  # seconds in which a receiver can refuse our certificate after the handshake
 MAX_ACK = 1 << 20  # bytes; an acknowledgment is a few hundred
 
 
@@ -27,14 +34,24 @@ class Silent(DeliveryError):
 
 
 class Unreachable(DeliveryError):
-    """Nothing was sent: the receiver does not listen."""
+    """Nothing was taken: the receiver does not listen, or TLS could not be agreed, of which `reason` has the phrase and its facts."""
+
+    reason: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def of_handshake(cls, error: HandshakeError) -> Unreachable:
+        """The same error for whoever delivers."""
+        made = cls(str(error))
+        made.reason = {"reason": error.code, **error.facts}
+        return made
 
 
 class MllpSender:
     """Keeps one connection open and opens it again when it is lost. One message is outstanding at a time per caller."""
 
-    def __init__(self, host: str, port: int, *, patience: float) -> None:
-        self._host, self._port, self._patience = host, port, patience
+    def __init__(self, host: str, port: int, *, patience: float, tls: Credentials | None = None) -> None:
+        self._host, self._port, self._patience, self._tls = host, port, patience, tls
+        self.met: Callable[[Certificate | None], None] = lambda certificate: None  # the owner hears whom TLS has shown
         self.stray: Callable[[Acknowledgment, bytes], None] = (
             _nobody  # the owner sets this to hear of late acknowledgments
         )
@@ -42,6 +59,7 @@ class MllpSender:
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[tuple[Acknowledgment, bytes]]] = {}
         self._unanswered = 0  # messages in a row, on this connection
+        self._ending: Exception = ConnectionResetError("never connected")  # why the last connection ended
 
     async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
         """Send one message and return its acknowledgment, read and raw; raises Unreachable or Silent, DeliveryError for bytes that no block may hold."""
@@ -68,6 +86,11 @@ class MllpSender:
             raise Silent(
                 f"{self._host}:{self._port} gave no acknowledgment within {self._patience:g} s; look whether the LIS is busy"
             ) from None
+        except (
+            HandshakeError
+        ) as error:  # with TLS 1.3 the receiver looks at our certificate after we think that all is agreed
+            await self.close()
+            raise Unreachable.of_handshake(error) from error
         except OSError as error:
             await self.close()
             raise Silent(
@@ -108,23 +131,42 @@ class MllpSender:
             return self._writer
         await self.close()
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE):
-                reader, writer = await asyncio.open_connection(self._host, self._port)
+            reader, writer = await dial(self._host, self._port, patience=CONNECT_PATIENCE, tls=self._tls)
+        except HandshakeError as error:
+            raise Unreachable.of_handshake(error) from error
+        except CertificateError as error:
+            raise Unreachable(str(error)) from error
         except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
             why = str(error) or "no answer in time"
             raise Unreachable(
                 f"{self._host}:{self._port} cannot be reached ({why}); check that the LIS listens and the firewall"
             ) from error
+        if self._tls is not None:
+            self.met(shown_by_peer(writer))
         self._writer = writer
         self._reading = asyncio.create_task(
             self._listen(reader), name=f"acknowledgments from {self._host}:{self._port}"
         )
+        if self._tls is not None:
+            await self._objected(self._reading)
         return writer
+
+    async def _objected(self, reading: asyncio.Task[None]) -> None:
+        """With TLS 1.3 the receiver looks at our certificate when our side has finished: it is heard before anything is sent."""
+        await asyncio.wait({reading}, timeout=OBJECTION)
+        if not reading.done():
+            return
+        ending = self._ending
+        await self.close()
+        if not isinstance(ending, HandshakeError):
+            ending = diagnose(ConnectionResetError("after the handshake"), f"{self._host}:{self._port}")
+        raise Unreachable.of_handshake(ending)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Read acknowledgments until the connection ends; then nobody waits in vain."""
         blocks = MllpReader(max_block=MAX_ACK)
         peer = f"{self._host}:{self._port}"
+        self._ending = ConnectionResetError("closed before the acknowledgment")
         try:
             while blocks.usable and (data := await reader.read(65536)):
                 for event in blocks.receive(data):
@@ -134,10 +176,12 @@ class MllpSender:
                 log.error("the receiver sent more than any acknowledgment holds; it is hung up on", peer=peer)
         except OSError as error:
             log.info("connection to the receiver lost", peer=peer, why=str(error))
+            if isinstance(error, ssl.SSLError) and (found := diagnose(error, peer)).code in REFUSALS:
+                self._ending = found
         finally:
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_exception(ConnectionResetError("closed before the acknowledgment"))
+                    answer.set_exception(self._ending)
 
     def _answer(self, data: bytes) -> None:
         try:

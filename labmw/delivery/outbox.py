@@ -11,14 +11,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import structlog
 
 from labmw.clock import Clock, stamp
-from labmw.delivery.mllp import MllpSender, Silent, Unreachable
+from labmw.delivery.mllp import Silent, Unreachable
 from labmw.delivery.patience import Patience
-from labmw.errors import DeliveryError, StoreError
+from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
 from labmw.store import schema, statements
 from labmw.store.transaction import Row, Store, Transaction
@@ -29,8 +30,31 @@ log = structlog.get_logger("labmw.delivery")
 Compose = Callable[[Row], Transaction[bytes]]
 """A transaction that makes the message of one outbox row; raises DeliveryError when it cannot be written."""
 
+
+class Sender(Protocol):
+    """How messages get to a destination. `stray` is told of acknowledgments that nobody waits for."""
+
+    stray: Callable[[Acknowledgment, bytes], None]
+
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        """Send one message and return its acknowledgment, read and raw; raises Unreachable, Silent or DeliveryError."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+After = Callable[[Row, bytes, str, str], Transaction[None]]
+"""What follows in the transaction that keeps an answer: the outbox row, the bytes it answers, why they were refused ("" when taken), when."""
+
 BATCH = 20
 TAKEN = frozenset({"AA", "CA"})
+
+
+def _nothing(row: Row, payload: bytes, why: str, at: str) -> Transaction[None]:
+    return
+    yield
 
 
 @dataclass(slots=True)
@@ -41,12 +65,14 @@ class Outbox:
     destination: str
     store: Store
     clock: Clock
-    sender: MllpSender
+    sender: Sender
     compose: Compose
     patience: Patience
     attempts: int = 50
     lease: float = 120.0  # seconds; longer than any acknowledgment may take
     rest: float = 1.0
+    waits: float = 30.0  # seconds until a message that could not be sent yet is looked at again
+    after: After = _nothing
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Callable[[str, Mapping[str, str]], None] = lambda code, facts: None
     well: Callable[[str], None] = lambda code: None
@@ -114,18 +140,24 @@ class Outbox:
     async def _one(self, row: Row) -> bool:
         """Deliver one row; False when the destination is down and the rest must wait."""
         try:
-            payload = row.payload if row.payload is not None else await self.store.run(self._write(row))
+            payload = await self.store.run(self._write(row))
         except StoreError:
             raise
+        except DeliveryWaits as error:
+            later = stamp(self.clock.now() + timedelta(seconds=self.waits))
+            await self.store.run(self._give_back([row], later, str(error)))
+            return True
         except Exception as error:  # whatever one row holds, the others go on and a person is told
             await self._bury(
                 row, str(error) if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}"
             )
             return True
+        if payload is None:
+            return True
         try:
             acknowledgment, raw = await self.sender.deliver(row.control_id, payload)
         except Unreachable as error:
-            self._down("lis-unreachable", str(error))
+            self._down("lis-unreachable", str(error), error.reason)
             DELIVERIES.labels(self.destination, "unreachable").inc()
             await self.store.run(self._give_back([row], stamp(self.clock.now()), str(error)))
             return False
@@ -147,12 +179,16 @@ class Outbox:
         self._heard_of(row.control_id)
         if acknowledgment.code in TAKEN:
             DELIVERIES.labels(self.destination, "delivered").inc()
-            await self.store.run(delivered(self.site, row.id, stamp(self.clock.now()), raw))
+            await self.store.run(self._taken(row, payload, stamp(self.clock.now()), raw))
         else:
             DELIVERIES.labels(self.destination, "refused").inc()
             why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
-            await self._bury(row, why)
+            await self._bury(row, why, payload)
         return True
+
+    def _taken(self, row: Row, payload: bytes, now: str, receipt: bytes) -> Transaction[None]:
+        yield from delivered(self.site, row.id, now, receipt)
+        yield from self.after(row, payload, "", now)
 
     def _waits(self, row: Row) -> bool:
         """Whether a message must not overtake an earlier one of its specimen that was not acknowledged."""
@@ -166,24 +202,32 @@ class Outbox:
     def _retry(self, entry: int, due: str, why: str) -> Transaction[None]:
         yield statements.outbox_retry(entry, who=self.who, due=due, error=why)
 
-    def _write(self, row: Row) -> Transaction[bytes]:
-        """Compose the message once and keep its bytes: every attempt sends the same."""
+    def _write(self, row: Row) -> Transaction[bytes | None]:
+        """Compose the message once and keep its bytes: every attempt sends the same. None when it is not to be sent any more.
+
+        Looked up at the last moment: since it was claimed an INS may have been withdrawn from it, or the whole message.
+        """
+        (now,) = yield statements.outbox_numbered(row.id)
+        if now.state != "claimed" or now.payload is not None:
+            return now.payload if now.state == "claimed" else None
         payload = yield from self.compose(row)
         yield statements.keep_payload(row.id, payload)
         return payload
 
-    async def _bury(self, row: Row, why: str) -> None:
+    async def _bury(self, row: Row, why: str, payload: bytes | None = None) -> None:
         """Give up on one message and show it to a person; the others go on."""
         self._heard_of(row.control_id)
         log.error(
             "message to dead letters", destination=self.destination, outbox=row.id, control_id=row.control_id, why=why
         )
-        await self.store.run(self._dead(row.id, stamp(self.clock.now()), why))
+        await self.store.run(self._dead(row, stamp(self.clock.now()), why, payload))
 
-    def _dead(self, entry: int, now: str, why: str) -> Transaction[None]:
-        if (yield statements.outbox_dead(entry, who=self.who, error=why)):
-            yield statements.results_of_outbox(entry, becomes="dead")
-            yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", entry, why))
+    def _dead(self, row: Row, now: str, why: str, payload: bytes | None) -> Transaction[None]:
+        if (yield statements.outbox_dead(row.id, who=self.who, error=why)):
+            yield statements.results_of_outbox(row.id, becomes="dead")
+            yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
+            if payload is not None:
+                yield from self.after(row, payload, why, now)
 
     def stray(self, acknowledgment: Acknowledgment, raw: bytes) -> None:
         """Deal with an acknowledgment that nobody waits for: a late one still proves that its own message was taken."""
@@ -197,16 +241,19 @@ class Outbox:
         if acknowledgment.code in TAKEN and acknowledgment.control_id:
             self._heard_of(acknowledgment.control_id)
             try:
-                future = self.store.submit(
-                    _late(self.site, self.destination, acknowledgment.control_id, stamp(self.clock.now()), raw)
-                )
+                future = self.store.submit(self._late(acknowledgment.control_id, stamp(self.clock.now()), raw))
             except StoreError:
                 return  # the next attempt will be acknowledged again
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _down(self, code: str, why: str) -> None:
+    def _late(self, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
+        found = yield statements.outbox_by_control_id(self.site, control_id)
+        if found and found[0].destination == self.destination and found[0].state != "delivered":
+            yield from self._taken(found[0], found[0].payload or b"", now, receipt)
+
+    def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
         self.failures += 1
-        self.trouble(code, {"destination": self.destination, "why": why})
+        self.trouble(code, {**reason, "destination": self.destination, "why": why})
         if self.failures == 1:
             log.error("destination does not take messages; they wait", destination=self.destination, why=why)
 
@@ -225,12 +272,6 @@ def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[No
     yield statements.results_of_outbox(entry, becomes="delivered")
     yield statements.results_of_outbox(entry, was="dead", becomes="delivered")
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
-
-
-def _late(site: str, destination: str, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
-    found = yield statements.outbox_by_control_id(site, control_id)
-    if found and found[0].destination == destination:
-        yield from delivered(site, found[0].id, now, receipt)
 
 
 def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:

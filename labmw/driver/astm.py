@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from labmw.driver import places
-from labmw.driver.declaration import Driver
+from labmw.driver.declaration import PRACTICE, Driver, Field
 from labmw.driver.plan import plan_of
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
 from labmw.driver.result import NOTHING, Above, RecordReader
@@ -31,7 +31,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         return _unreadable(message, driver, tuple(used))
     header = message.header
     sender = header.field(5) if header else ""
-    reason, facts = _doubt(driver, sender)
+    reason, facts = _doubt(driver, sender, header.field(12) if header else "")
     control = places.is_control_header(header, driver)
     reader = RecordReader(
         driver, plan_of(driver, message.delimiters), zone, (reason, facts), control, driver.name != ANY
@@ -73,12 +73,14 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     )
 
 
-def _doubt(driver: Driver, sender: str) -> tuple[str, Facts]:
+def _doubt(driver: Driver, sender: str, processing: str) -> tuple[str, Facts]:
     """Why a message cannot be trusted whole although it can be read."""
     if driver.rivals:
         return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
     if driver.name == ANY:
         return "unknown-sender", (("sender", sender or "-"),)
+    if driver.practice and processing.strip() in PRACTICE:
+        return "not-production", (("processing", processing.strip()),)
     return "", ()
 
 
@@ -182,8 +184,8 @@ class _Walk:
         self._after = f"P{len(self.patients)}"
 
     def _take_order(self, place: int, record: Record, comments: Sequence[Record]) -> None:
-        named = self._patient_record if self.driver.specimen.record == "P" else record
-        specimens = places.specimens(named, self.driver.specimen) if named else ()
+        tried = (self._specimens(one, record) for one in (self.driver.specimen, *self.driver.specimen_or))
+        specimens = next((named for named in tried if named), ())
         several = len(specimens) > 1
         identifier = record.field(3) if several else (specimens[0] if specimens else "")
         tests = record.repeats(5)
@@ -210,6 +212,11 @@ class _Walk:
         self._after = f"O{len(self.orders)}"
         if self._patient is None:
             self.problems.append(f"record {place + 1}: an order without a patient record before it")
+
+    def _specimens(self, place: Field, order: Record) -> tuple[str, ...]:
+        """The specimens that this place names: in the order, or in the patient record above it."""
+        named = self._patient_record if place.record == "P" else order
+        return places.specimens(named, place) if named else ()
 
     def _take_query(self, record: Record) -> None:
         named = tuple(one for one in places.specimens(record, self.driver.query) if one != "ALL")

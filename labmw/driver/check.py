@@ -89,10 +89,11 @@ def _table_faults(driver: Driver) -> list[str]:
             found.append(f"flag {letter!r}: {flag!r} is not one of labmw's flags; use Flag.{letter} or one of its kin")
     places = [driver.specimen, driver.test, driver.value, driver.unit, driver.range, driver.flag, driver.status]
     places += [driver.operator, driver.completed, driver.instrument, driver.ordered, driver.query, *driver.material]
+    places += driver.specimen_or
     optional = [driver.value_or, driver.completed_or, driver.loinc_sent, driver.alarm, driver.serial, driver.software]
     optional.append(driver.run)
     if isinstance(driver, Hl7Driver):
-        places += [*driver.specimen_or, *driver.marks]
+        places += driver.marks
         optional += [driver.awos, driver.assay, driver.analyte, driver.detail]
     places += [place for place in optional if place is not None]
     found += [f"place {place}: {fault}" for place in places if (fault := _place_fault(place, driver.protocol))]

@@ -107,6 +107,9 @@ class Control:
     position: str = ""  # regular expression on O.4, the instrument's own specimen field
 
 
+PRACTICE = frozenset({"T", "D"})
+"""LIS02-A2 H.12 and HL7 table 0103: training and debugging. What was measured then is no patient's, whatever tube it names."""
+
 STANDARD_FLAGS: Mapping[str, Flag] = {
     "L": Flag.LOW, "H": Flag.HIGH, "LL": Flag.CRITICAL_LOW, "HH": Flag.CRITICAL_HIGH,
     "<": Flag.BELOW_RANGE, ">": Flag.ABOVE_RANGE, "N": Flag.NORMAL, "A": Flag.ABNORMAL,
@@ -133,6 +136,7 @@ class Driver:
     version: str = "1"
     evidence: Evidence = Evidence.UNVERIFIED
     specimen: Field = Field("O", 3, 1)
+    specimen_or: tuple[Field, ...] = ()  # tried in turn where `specimen` is empty
     test: Field = Field("R", 3, 4)
     value: Field = Field("R", 4)
     value_or: Field | None = (
@@ -157,6 +161,7 @@ class Driver:
     materials: frozenset[str] = frozenset()
     tests: Mapping[str, Test] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    powers: bool = False  # a unit 10*n.u multiplies: 130 in 10*2.{copies}/mL are 13000 {copies}/mL
     details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unreported: frozenset[str] = frozenset()  # codes that are kept and shown, and never reported on their own
     flags: Mapping[str, Flag] = field(default_factory=lambda: STANDARD_FLAGS)
@@ -170,6 +175,9 @@ class Driver:
     encodings: tuple[str, ...] = ()  # tried first, in this order, for text beyond ASCII; `encoding` when none fits
     tolerances: Tolerances = STRICT
     control: Control = Control()
+    practice: bool = (
+        True  # H.12 or MSH-11 = T or D is training or debugging; False for a family that writes them of patients too
+    )
     split: SplitRule | None = None
     main: Callable[[TestId, str], bool] | None = None  # (test, status) -> is this the reportable result
     accepts_status: frozenset[str] = frozenset({"F", "V", "R", "C", "W", "P", ""})
@@ -217,7 +225,7 @@ class Hl7Driver(Driver):
     unreported_orders: frozenset[str] = (
         frozenset()
     )  # OBR-4 of what was computed or typed in: kept and shown, never reported
-    utc: bool = False  # date-times are UTC, and their offset is still to be added (Roche x800, protocol notes C.5)
+    utc: bool = False  # date-times are UTC, also those without an offset, which is still to be added (Roche x800, protocol notes C.5)
     accepts_status: frozenset[str] = frozenset({"F", "C"})  # OBX-11, table 0085
     preliminary: frozenset[str] = frozenset({"P"})
     traced: frozenset[str] = frozenset()  # OBX-11 of runs that are no candidates, sent for traceability (R in IHE LAW)

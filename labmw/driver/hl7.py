@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
-from labmw.driver.declaration import Driver, Field, Hl7Driver
+from labmw.driver.declaration import PRACTICE, Driver, Field, Hl7Driver
 from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
 from labmw.driver.menu import menu_of
 from labmw.driver.observation import ObservationReader, Tube, interprets, inventory_of, tube_of
@@ -54,7 +55,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     header, segments = message.header, message.segments
     kind: Kind = _KINDS.get(message.code, "other")
     controls = driver.control.processing_id and header.component(11) == "Q"
-    doubt = _doubt(driver, header.field(3))
+    doubt = _doubt(driver, header.field(3), header.component(11))
     groups = Groups.of(segments, message.code, message.trigger)
     tubes = {group: tube_of(group, driver) for group in groups.specimens}
     orders = [_order(group, tubes, driver, controls) for group in groups.orders]
@@ -62,7 +63,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         driver=driver,
         menu=menu_of(driver, message),
         header=header,
-        zone=zone if driver.utc else zone_of_message(header.component(7), zone),
+        zone=UTC if driver.utc else zone_of_message(header.component(7), zone),
         doubt=doubt,
         controls=controls,
         ordering=kind == "order",
@@ -119,12 +120,14 @@ def _refusal(kind: Kind, message: Message) -> tuple[str, Facts] | None:
     return None
 
 
-def _doubt(driver: Hl7Driver, sender: str) -> tuple[str, Facts]:
+def _doubt(driver: Hl7Driver, sender: str, processing: str) -> tuple[str, Facts]:
     """Why a message cannot be trusted whole although it can be read."""
     if driver.rivals:
         return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
     if driver.name == ANY:
         return "unknown-sender", (("sender", sender or "-"),)
+    if driver.practice and processing.strip() in PRACTICE:
+        return "not-production", (("processing", processing.strip()),)
     return "", ()
 
 

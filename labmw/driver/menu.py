@@ -44,16 +44,17 @@ class Menu:
         self.run = _picker(driver.run)
         self.completed = _picker(driver.completed)
         self.completed_or = _picker(driver.completed_or)
+        self.assay_above = driver.assay is not None and driver.assay.record != "OBX"
         self._named = Kept[Named]()
         self._units = Kept[tuple[str, str]]()
         self._flags = Kept[frozenset[Flag]]()
 
-    def named(self, obx: Segment) -> Named:
-        """What this OBX is about."""
-        key = obx.field(self.driver.test.field) + "\r" + obx.field(4)  # no line of a message holds a CR
+    def named(self, obx: Segment, assay: str = "") -> Named:
+        """What this OBX is about; `assay` where the driver reads it in a segment above."""
+        key = f"{obx.field(self.driver.test.field)}\r{obx.field(4)}\r{assay}"  # no line of a message holds a CR
         found = self._named.get(key)
         if found is None:
-            found = self._named.keep(key, (_named(obx, self.driver)))
+            found = self._named.keep(key, (_named(obx, self.driver, assay)))
         return found
 
     def unit(self, obx: Segment) -> tuple[str, str]:
@@ -101,8 +102,8 @@ def _picker(place: Field | None) -> Pick | None:
     return picked
 
 
-def _named(obx: Segment, driver: Hl7Driver) -> Named:
-    test_id = _identify(obx, driver)
+def _named(obx: Segment, driver: Hl7Driver, above: str) -> Named:
+    test_id = _identify(obx, driver, above)
     name = obx.component(3, 2)
     supplemental = obx.component(3, 6) == "IHELAW" and obx.component(3, 4).startswith("S_")
     for key in (test_id.key, test_id.assay, test_id.code):
@@ -113,13 +114,13 @@ def _named(obx: Segment, driver: Hl7Driver) -> Named:
     return Named(test_id, None, name, supplemental, False)
 
 
-def _identify(obx: Segment, driver: Hl7Driver) -> TestId:
+def _identify(obx: Segment, driver: Hl7Driver, above: str) -> TestId:
     if driver.split is not None:
         return driver.split(tuple(obx.components(driver.test.field)))
     code = pick(obx, driver.test) or obx.component(driver.test.field)
     if driver.detail is None and driver.analyte is None:
         return TestId(code, detail="" if driver.run else obx.field(4))
-    assay = pick(obx, driver.assay) if driver.assay else ""
+    assay = pick(obx, driver.assay) if driver.assay and driver.assay.record == "OBX" else above
     analyte = pick(obx, driver.analyte) if driver.analyte else ""
     detail = pick(obx, driver.detail) if driver.detail else ""
     return TestId(code, f"{assay}/{analyte}" if assay and analyte else assay, detail, analyte, assay)

@@ -56,7 +56,8 @@ class ObservationReader:
         driver, obx = self.driver, observation.obx
         cells = [*obx.fields, *_PADDING]
         kind, status = cells[2], self._read(self.menu.status, driver.status, observation, cells)
-        named = self.menu.named(obx)
+        above = self._place(driver.assay, observation) if self.menu.assay_above else ""
+        named = self.menu.named(obx, above)
         test_id, test = named.test_id, named.test
         run = self._read(self.menu.run, driver.run, observation, cells)
         role = self._role(named, kind, index, run, observation)
@@ -245,12 +246,11 @@ def tube_of(group: SpecimenGroup, driver: Hl7Driver) -> Tube:
     spm = group.spm
     containers = [sac.component(3) for sac in group.sacs]
     items = [inventory_of(segment, "") for segment in group.inventory]
-    return Tube(
-        identifiers,
-        containers[0] if len(containers) == 1 else "",
-        spm.component(11) if spm else "",
-        next((item for item in items if item.kind == "CO"), None),
-    )
+    control = next((item for item in items if item.kind == "CO"), None)
+    if not identifiers and control is not None and control.name:
+        identifiers = (control.name,)  # a control without a tube is what the reagents call it
+    container = containers[0] if len(containers) == 1 else ""
+    return Tube(identifiers, container, spm.component(11) if spm else "", control)
 
 
 def interprets(later: Observation, earlier: Observation) -> bool:

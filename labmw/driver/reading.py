@@ -6,10 +6,10 @@ This file holds the values; `labmw.driver.astm` fills them from LIS02-A2 records
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from labmw.frozen import value
 from labmw.model import Disposition, Flag
 from labmw.quantity import Quantity
 
@@ -33,7 +33,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(name[:80] for name in names[:_FEW]) + more
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PatientRead:
     """A P record or PID segment as sent (PID-2 and PID-3 as the first two)."""
 
@@ -45,7 +45,7 @@ class PatientRead:
     sex: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Inventory:
     """An INV segment: a control, reagent, calibrator or consumable, with the segment it stands behind ("SPM1", "OBX3")."""
 
@@ -58,7 +58,7 @@ class Inventory:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderControl:
     """An ORC segment as sent: what becomes of an order (table 0119), its state (table 0038), and the orders it came from (ORC-8)."""
 
@@ -70,7 +70,7 @@ class OrderControl:
     specimen: str = ""  # the one named above it
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderRead:
     """An O record or OBR as sent, with the specimen identifier as the driver reads it.
 
@@ -98,7 +98,7 @@ class OrderRead:
     state: OrderControl | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ObxRead:
     """What an OBX and the segments around it say of a result beside its value."""
 
@@ -117,7 +117,7 @@ class ObxRead:
     analysed: str  # OBX-19 as sent
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResultRead:
     """One R record (or OBX) as sent and as read. `problem` is the reason code for quarantine, "" when the reading is certain."""
 
@@ -160,7 +160,9 @@ class ResultRead:
     @property
     def part(self) -> str:
         """What tells several values under one code apart (law 5): target and detail, so that the Ct of two targets are two results."""
-        return "/".join(text for text in (self.analyte, self.detail) if text)
+        if self.analyte and self.detail:
+            return f"{self.analyte}/{self.detail}"
+        return self.analyte or self.detail
 
     @property
     def awos(self) -> str:
@@ -178,7 +180,7 @@ class ResultRead:
         return self.obx.contributing if self.obx else ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueryRead:
     """A Q record or QPD segment: which specimens the analyzer asks about."""
 
@@ -192,7 +194,7 @@ class QueryRead:
     parameters: tuple[str, ...] = ()  # QPD-3 and following, as sent
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """One message through one driver."""
 

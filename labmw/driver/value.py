@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from labmw.driver.reading import Facts
 from labmw.errors import QuantityError
 from labmw.quantity import Quantity, is_ucum, read_number, ucum
 
+_POWER = re.compile(r"10\*(-?\d{1,2})\.(\S+)", re.ASCII)
 _LONGEST_UNIT = 80  # characters; what is longer is no unit, and is not looked up (look-ups are kept)
 
 
@@ -37,6 +39,8 @@ def read_main(text: str, unit_raw: str, test: Test, driver: Driver) -> ValueRead
         problem = "number-format" if not test.text and any(c.isdigit() for c in bare) else "unexpected-word"
         return ValueRead(problem=problem, facts=(("value", bare),))
     comparator, number = found
+    if driver.powers and (power := _POWER.fullmatch(unit_raw.strip())):
+        number, unit_raw = _shifted(number, int(power[1])), power[2]
     unit, problem, facts = _unit(unit_raw, test, driver)
     quantity = Quantity(number, comparator, unit)
     return ValueRead(quantity, comparator, _plain(number), unit, problem, facts)
@@ -115,6 +119,13 @@ def _alias(sent: str) -> str:
 def is_logarithm(unit: str) -> bool:
     """True for a UCUM unit of a logarithm: {Log_copies}/mL, {Log_IU}/mL ..."""
     return unit.startswith(("{Log", "{log"))
+
+
+def _shifted(number: Decimal, places: int) -> Decimal:
+    """Multiply by a power of ten exactly: the digits stay as they are, the mark moves."""
+    sign, digits, exponent = number.as_tuple()
+    moved = Decimal((sign, digits, int(exponent) + places))
+    return Decimal(f"{moved:f}")
 
 
 def _plain(number: Decimal) -> str:

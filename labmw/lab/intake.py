@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import structlog
 
-from labmw import SOFTWARE_VERSION
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
-from labmw.lab.placement import QUARANTINED, VERIFY, Earlier, Known, Placement, identity, place, sender_of
+from labmw.lab.belonging import owner_of, owners
+from labmw.lab.placement import (
+    NOTHING_KNOWN,
+    QUARANTINED,
+    VERIFY,
+    Earlier,
+    Known,
+    Placement,
+    identity,
+    place,
+    sender_of,
+)
+from labmw.lab.rows import message_row, quarantine_row, result_row, shared_columns
 from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
@@ -31,6 +41,7 @@ from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
 from labmw.store import schema, statements
+from labmw.store.json_text import json_escaped, json_list
 from labmw.store.transaction import Store, Transaction
 from rules.engine import critical
 from rules.pack import Packs
@@ -59,6 +70,7 @@ class LaboratoryIntake:
     packs: Callable[[], Packs]
     wake: Callable[[], None]  # verification has something to do
     commit_timeout: float = 10.0
+    _told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def take(self, received: Received) -> Stored:
         """Store one message; raises StoreError, and then nothing may be acknowledged."""
@@ -101,7 +113,8 @@ class LaboratoryIntake:
         stored = await self.store.run(script, timeout=self.commit_timeout)
         if not stored.repeat:
             self._count(received.link, reading, stored, tally)
-        self.wake()
+            if any(state == VERIFY for state, _ in tally):
+                self.wake()
         return stored
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
@@ -115,9 +128,15 @@ class LaboratoryIntake:
             if reason:
                 QUARANTINED_COUNT.labels(link, reason).inc(count)
         if reading.disposition is not Disposition.ACCEPTED:
-            log.warning(
-                "message quarantined", link=link, reason=reading.reason, kind=reading.kind, results=len(reading.results)
-            )
+            self._tell(link, reading)
+
+    def _tell(self, link: str, reading: Reading) -> None:
+        """Log the 1st, 2nd, 4th, 8th ... of a kind: an unknown sender must not fill the log, and each message is shown in quarantine."""
+        self._told[link, reading.reason] += 1
+        times = self._told[link, reading.reason]
+        if times & (times - 1) == 0:
+            facts = {"reason": reading.reason, "kind": reading.kind, "results": len(reading.results)}
+            log.warning("message quarantined", link=link, times=times, **facts)
 
 
 def _script(
@@ -125,9 +144,10 @@ def _script(
 ) -> Transaction[Stored]:
     """The transaction: found again, or stored whole."""
     digest = hashlib.sha256(received.raw).hexdigest()
-    for row in (yield statements.message_at(site, received.session, received.last, received.place)):
-        if row.digest == digest:  # committed after we had refused for time: the resend is recognised (law 3)
-            return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
+    if not received.first_attempt:
+        for row in (yield statements.message_at(site, received.session, received.last, received.place)):
+            if row.digest == digest:  # committed after we had refused for time: the resend is recognised (law 3)
+                return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
     if received.place == UNTERMINATED:
         for row in (yield statements.last_message_of_session(site, received.session)):
             if row.first_frame <= received.first and row.last_frame > received.last:
@@ -145,37 +165,39 @@ def _script(
         if same:  # other bytes under a number that was used: a new message, and the reuse is counted and shown (law 4)
             tolerances = (*tolerances, "control_id_reused")
     reply = received.answer(reading) if received.answer is not None else None
-    row_of_message = _message_row(site, received, reading, at, digest, reply)
-    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json.dumps(tolerances))
+    row_of_message = message_row(site, received, reading, at, digest, reply)
+    rows = yield statements.insert(schema.message, **row_of_message, tolerances=json_list(tolerances))
     message = int(rows[0].id)
     if reading.disposition is not Disposition.ACCEPTED:
-        yield statements.insert(
-            schema.quarantine, **_quarantine(site, message, None, reading.reason, reading.reason_facts, at)
-        )
+        entry = quarantine_row(site, message, None, reading.reason, reading.reason_facts, at)
+        yield statements.insert_rows(schema.quarantine, [entry])
     keys = [result_key(site, received, reading, read) for read in reading.results]
-    known = yield from _known(site, received, reading, keys)
+    identities = [identity(key) for key in keys]
+    known = yield from _known(site, received, reading, identities)
     steps = yield from Steps.of(site, received)
     reading, known = yield from steps.with_controls(reading, known)
-    placements = steps.objecting(reading, _placements(received, reading, keys, known))
+    placements = steps.objecting(reading, _placements(received, reading, keys, identities, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
-        yield statements.insert(
-            schema.work, site=site, kind=VERIFY, message=message, due_at=at, attempts=0, created_at=at
-        )
+        work = {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at}
+        yield statements.insert_rows(schema.work, [work])
     disposition = reading.disposition.value
     return Stored(
         message, disposition, reading.reason, len(placements), reply=reply or b"", tolerances=tolerances, moved=moved
     )
 
 
-def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey], known: Known) -> list[Placement]:
+def _placements(
+    received: Received, reading: Reading, keys: Sequence[ResultKey], identities: Sequence[str], known: Known
+) -> list[Placement]:
     """Place every result, each seeing those before it in the same message (two runs may share a key)."""
     placed: list[Placement] = []
     earlier: dict[str, list[Earlier]] = {key: list(found) for key, found in known.earlier.items()}
     here = replace(known, earlier=earlier)
+    several = {one for one, count in Counter(identities).items() if count > 1}
     whole = reading.disposition is not Disposition.ACCEPTED
-    for ordinal, (read, key) in enumerate(zip(reading.results, keys, strict=True)):
+    for ordinal, (read, key, name) in enumerate(zip(reading.results, keys, identities, strict=True)):
         sender = sender_of(read, reading.orders, reading.patients)
         one = place(read, key, kind=reading.kind, sender=sender, known=here, at=received.received_at)
         if whole and one.repeat_of is None:
@@ -183,7 +205,9 @@ def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey],
         elif whole:
             one = Placement(one.key, QUARANTINED, one.reason, one.facts, one.patient, one.repeat_of)
         placed.append(one)
-        others = earlier.setdefault(identity(key), [])
+        if name not in several:
+            continue
+        others = earlier.setdefault(name, [])
         if one.repeat_of is None:
             # -1 - ordinal: not yet a row; a repeat within one message is a repeat of a line in this very list
             mark = Earlier(
@@ -195,6 +219,8 @@ def _placements(received: Received, reading: Reading, keys: Sequence[ResultKey],
                 read.unit_raw,
                 one.state,
                 acknowledged=True,
+                status=read.status,
+                flags_raw=read.flags_raw,
             )
             others.append(mark)
         elif one.supersedes:  # it has left quarantine: the next repeat of it is no more than a repeat
@@ -206,7 +232,7 @@ def result_key(site: str, received: Received, reading: Reading, read: ResultRead
     """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
     analyzer = reading.serial or received.link
     parts = (analyzer, read.specimen, read.code, read.part, read.run, read.time)
-    if any("\x1f" in part for part in parts):
+    if "\x1f" in "".join(parts):
         # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.
         return ResultKey(site, *[part.replace("\x1f", "\\x1f") for part in parts])
     return ResultKey(site, *parts)
@@ -231,6 +257,7 @@ def _keep_results(
     alerts: list[Mapping[str, Any]] = []
     mended: set[int] = set()  # messages of which results were sent again
     whole = reading.disposition is not Disposition.ACCEPTED
+    shared = shared_columns(site, received, reading, message, at)
     for ordinal, (read, one) in enumerate(zip(reading.results, placements, strict=True)):
         result = message * STRIDE + ordinal
         if one.repeat_of is not None:
@@ -240,7 +267,7 @@ def _keep_results(
             repeats.append({"site": site, "result": result, "message": message, "record": read.record, "seen_at": at})
             tally["repeat", ""] += 1
             continue
-        row = _result_row(site, received, reading, read, one, message, ordinal, at)
+        row = result_row(shared, read, one, ordinal)
         if one.supersedes and result not in new:
             yield statements.supersede_result(result, row)
             yield statements.close_quarantine_of_result(
@@ -248,11 +275,12 @@ def _keep_results(
             )
             mended.add(result // STRIDE)
         else:  # new, or in the place of an earlier line of this very message
-            new[result] = {**row, "id": result}
+            row["id"] = result
+            new[result] = row
             quarantined.pop(result, None)
         tally[one.state, one.reason] += 1
         if one.state == QUARANTINED and not whole:
-            quarantined[result] = _quarantine(site, message, result, one.reason, one.facts, at)
+            quarantined[result] = quarantine_row(site, message, result, one.reason, one.facts, at)
         if alert := _alert(site, read, one, reading, known, packs, result, at, received.received_at):
             alerts.append(alert)
     for table, rows in (
@@ -298,7 +326,7 @@ def _alert(
         "site": site,
         "result": result,
         "kind": "critical",
-        "facts": json.dumps(facts, sort_keys=True),
+        "facts": json_escaped(facts),
         "raised_at": at,
         "state": "open",
     }
@@ -330,130 +358,60 @@ def result_of(read: ResultRead, key: ResultKey, reading: Reading) -> Result:
     )
 
 
-def _message_row(
-    site: str, received: Received, reading: Reading, at: str, digest: str, reply: bytes | None
-) -> Mapping[str, Any]:
-    return {
-        "site": site,
-        "link": received.link,
-        "session": received.session,
-        "first_frame": received.first,
-        "last_frame": received.last,
-        "place": received.place,
-        "direction": ">",
-        "protocol": received.protocol,
-        "peer": received.peer,
-        "received_at": at,
-        "raw": received.raw,
-        "digest": digest,
-        "control_id": reading.message_id,
-        "sender": reading.sender,
-        "driver": reading.driver,
-        "driver_version": reading.driver_version,
-        "mapping_version": reading.mapping_version,
-        "software_version": SOFTWARE_VERSION,
-        "kind": reading.kind,
-        "terminated": int(reading.terminated),
-        "disposition": reading.disposition.value,
-        "reason": reading.reason,
-        "facts": json.dumps(
-            dict(reading.reason_facts) | ({"problems": list(reading.problems)} if reading.problems else {}),
-            sort_keys=True,
-        ),
-        "reply": reply,
-    }
-
-
-def _result_row(
-    site: str,
-    received: Received,
-    reading: Reading,
-    read: ResultRead,
-    one: Placement,
-    message: int,
-    ordinal: int,
-    at: str,
-) -> dict[str, Any]:
-    return {
-        "site": site,
-        "key": one.key.text(),
-        "identity": identity(one.key),
-        "message": message,
-        "record": read.record,
-        "ordinal": ordinal,
-        "link": received.link,
-        "analyzer": one.key.analyzer,
-        "serial": reading.serial,
-        "specimen": read.specimen,
-        "patient": one.patient,
-        "code": read.code,
-        "detail": one.key.detail,
-        "run": one.key.run,
-        "loinc": read.loinc,
-        "test_name": read.test_name,
-        "value": read.value,
-        "number": read.number,
-        "comparator": read.comparator,
-        "unit": read.ucum,
-        "unit_raw": read.unit_raw,
-        "range_raw": read.range_raw,
-        "flags_raw": read.flags_raw,
-        "flags": json.dumps(sorted(read.flags)) if read.flags else "[]",
-        "status": read.status,
-        "operator": read.operator,
-        "completed_raw": read.time,
-        "completed_at": stamp(read.completed) if read.completed else None,
-        "received_at": at,
-        "main": int(read.main),
-        "serum_index": read.index,
-        "comments": json.dumps(list(read.comments), ensure_ascii=False) if read.comments else "[]",
-        "driver": reading.driver,
-        "driver_version": reading.driver_version,
-        "mapping_version": reading.mapping_version,
-        "analyzer_software": reading.software,
-        "software_version": SOFTWARE_VERSION,
-        "state": one.state,
-    }
-
-
-def _quarantine(
-    site: str, message: int, result: int | None, reason: str, facts: Sequence[tuple[str, str]], at: str
-) -> Mapping[str, Any]:
-    return {
-        "site": site,
-        "message": message,
-        "result": result,
-        "reason": reason,
-        "facts": json.dumps(dict(facts), sort_keys=True, ensure_ascii=False),
-        "raised_at": at,
-        "state": "open",
-    }
-
-
-def _known(site: str, received: Received, reading: Reading, keys: Sequence[ResultKey]) -> Transaction[Known]:
-    """Ask the store what bears on this message."""
+def _known(site: str, received: Received, reading: Reading, identities: Sequence[str]) -> Transaction[Known]:
+    """Ask the store what bears on this message; of one that is quarantined whole, only whose it is and whether it came before."""
     tubes = sorted({read.specimen for read in reading.results if read.specimen})
-    if not tubes:
-        return Known({}, {}, frozenset(), frozenset(), {})
+    if not identities:
+        return NOTHING_KNOWN
     specimens: dict[str, list[Specimen]] = {}
-    for row in (yield statements.specimens_among(site, tubes)):
+    for row in (yield statements.specimens_among(site, tubes)) if tubes else ():
         specimens.setdefault(row.identifier, []).append(specimen_of(row))
-    owners = sorted({tube.patient for found in specimens.values() for tube in found})
-    found = (yield statements.patients_among(site, owners)) if owners else []
+    known_owners = sorted({tube.patient for found in specimens.values() for tube in found})
+    found = (yield statements.patients_among(site, known_owners)) if known_owners else []
     patients = {row.identifier: patient_of(row) for row in found}
-    ordered = yield statements.orders_among(site, tubes)
-    orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
-    cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
-    at = stamp(received.received_at)
-    materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
-    identities = sorted({identity(key) for key in keys})
+    known = replace(NOTHING_KNOWN, specimens=specimens, patients=patients)
+    if tubes and reading.disposition is Disposition.ACCEPTED:
+        ordered = yield statements.orders_among(site, tubes)
+        orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
+        cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
+        at = stamp(received.received_at)
+        materials = frozenset(row.identifier for row in (yield statements.materials_among(site, tubes, at=at)))
+        known = replace(known, orders=orders, cancelled=cancelled, materials=materials)
+        if any(len(owners(found)) > 1 for found in specimens.values()):
+            known = replace(known, ordered_for=_ordered_for(ordered, specimens))
     earlier: dict[str, list[Earlier]] = {}
-    for row in (yield statements.results_of_identities(site, identities)):
+    for row in (yield statements.results_of_identities(site, sorted(set(identities)))):
         acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
         earlier.setdefault(row.identity, []).append(
-            Earlier(row.id, row.run, row.value, row.number or "", row.comparator, row.unit_raw, row.state, acknowledged)
+            Earlier(
+                row.id,
+                row.run,
+                row.value,
+                row.number or "",
+                row.comparator,
+                row.unit_raw,
+                row.state,
+                acknowledged,
+                row.status,
+                row.flags_raw,
+            )
         )
-    return Known(specimens, patients, orders, materials, earlier, cancelled)
+    return replace(known, earlier=earlier)
+
+
+def _ordered_for(
+    ordered: Sequence[Any], specimens: Mapping[str, Sequence[Specimen]]
+) -> dict[tuple[str, str], frozenset[str]]:
+    """For whom each test was ordered, on numbers that tubes of several patients have carried."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for row in ordered:
+        tubes = specimens.get(row.specimen, ())
+        if row.state != "cancelled" and len(owners(tubes)) > 1:
+            owner = owner_of(_moment(row.ordered_at), tubes)
+            found[row.specimen, row.loinc] = found.get((row.specimen, row.loinc), frozenset()) | (
+                {owner} if owner else set()
+            )
+    return found
 
 
 def specimen_of(row: Any) -> Specimen:

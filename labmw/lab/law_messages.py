@@ -111,7 +111,7 @@ def waiting(site: str, link: str) -> Transaction[Sequence[Broadcast]]:
     found: list[Broadcast] = []
     for number in numbers:
         rows = yield stored.sent_message(site, link, number)
-        found += [Broadcast(number, row.raw) for row in rows[:1]]
+        found += [Broadcast(number, row.raw, again=True) for row in rows[:1]]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -188,7 +189,9 @@ class QueryAnswering:
 
 
 def is_fresh(site: str, now: datetime, max_age: float) -> Transaction[bool]:
-    """Whether the order feed has said anything in the last so many seconds."""
+    """Whether the order feed has said anything in the last so many seconds; no bound (infinity) is never exceeded."""
+    if max_age == math.inf:
+        return True
     rows = yield stored.last_order(site)
     last: str | None = rows[0].at if rows else None
     return last is not None and (now - read_stamp(last)).total_seconds() <= max_age

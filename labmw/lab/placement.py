@@ -7,19 +7,22 @@ whose acknowledgment may not have arrived. Law 6: outside the window, without or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from labmw.driver.reading import OrderRead, PatientRead, ResultRead
+from labmw.frozen import value
 from labmw.model import Order, Patient, ResultKey, Sex, Specimen
 
 VERIFY = "verify"  # waits for the rules
 DETAIL = "detail"  # kept and shown beside its result, never reported on its own
 CONTROL = "control"  # belongs to quality control
 QUARANTINED = "quarantined"
+_UNDECIDED = frozenset({"held", "blocked"})  # a person has it
+_LEFT = frozenset({"verify", "released", "delivered", "dead"})  # on its way, or gone
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Earlier:
     """A result already stored under the same identity (the key without its run)."""
 
@@ -31,6 +34,8 @@ class Earlier:
     unit_raw: str
     state: str
     acknowledged: bool  # False when the sender may not have seen our acknowledgment of its session
+    status: str = ""
+    flags_raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,20 @@ class Known:
     materials: frozenset[str]  # registered control materials
     earlier: Mapping[str, Sequence[Earlier]]  # by identity
     cancelled: frozenset[tuple[str, str]] = frozenset()  # ordered, and taken back since
+    # Where tubes of several patients have carried the number: for whom each (specimen, loinc) was ordered.
+    ordered_for: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+NOTHING_KNOWN = Known({}, {}, frozenset(), frozenset(), {})
+
+
+@value
 class Placement:
     """One result's place.
 
     `repeat_of` is the stored result that this one repeats: nothing new is kept but the fact. Where that one lies in quarantine and this
-    time nothing stands against it (sent again whole after a cut, or after a driver was mended), `supersedes` is set: it takes that row.
+    time nothing stands against it (sent again whole after a cut, or after a driver was mended), `supersedes` is set: it takes that row. So it
+    does where a person has not decided yet and the analyzer now gives the same value with another status or other flags: final, say.
     """
 
     key: ResultKey
@@ -72,14 +83,31 @@ def place(
 ) -> Placement:
     """Place one result of a message that was read without objection."""
     run, repeated, doubt = _run(read, key, known.earlier.get(identity(key), ()))
-    key = replace(key, run=run)
+    if run != key.run:
+        key = replace(key, run=run)
     if doubt:
         return Placement(key, QUARANTINED, doubt, (("specimen", key.specimen), ("test", key.code)))
     placement = _place(read, key, kind, sender, known, at)
     if repeated is None:
         return placement
-    supersedes = repeated.state == QUARANTINED and placement.state != QUARANTINED
+    changed = (repeated.status, repeated.flags_raw) != (read.status, read.flags_raw)
+    if changed and repeated.state in _LEFT and placement.state == VERIFY:
+        # What was thought good, or has left, is doubted now, or corrected: a person compares, and nothing is sent twice.
+        taken = {one.run for one in known.earlier.get(identity(key), ())}
+        facts = (("specimen", key.specimen), ("test", read.test_name or key.code), *_difference(repeated, read))
+        return Placement(
+            replace(key, run=next_run(key.run, taken)), QUARANTINED, "changed-repeat", facts, placement.patient
+        )
+    waits = repeated.state == QUARANTINED or (changed and repeated.state in _UNDECIDED)
+    supersedes = waits and placement.state != QUARANTINED
     return replace(placement, repeat_of=repeated.id, supersedes=supersedes)
+
+
+def _difference(was: Earlier, read: ResultRead) -> tuple[tuple[str, str], ...]:
+    return ("was", f"{was.status or '-'} {was.flags_raw or '-'}"), (
+        "now",
+        f"{read.status or '-'} {read.flags_raw or '-'}",
+    )
 
 
 def _place(
@@ -94,9 +122,10 @@ def _place(
         return Placement(key, QUARANTINED, reason, facts)
     if not read.main or read.index:
         return Placement(key, DETAIL, patient=patient)
-    if (read.specimen, read.loinc) not in known.orders:
+    asked = (read.specimen, read.loinc)
+    if asked not in known.orders or patient not in known.ordered_for.get(asked, (patient,)):
         facts = (("specimen", read.specimen), ("test", read.test_name or read.code))
-        taken_back = (read.specimen, read.loinc) in known.cancelled
+        taken_back = asked in known.cancelled
         return Placement(key, QUARANTINED, "cancelled-order" if taken_back else "no-order", facts, patient)
     return Placement(key, VERIFY, patient=patient)
 

@@ -36,8 +36,11 @@ from labmw.model import (
     VerdictLevel,
 )
 from labmw.store import schema, statements
+from labmw.store.json_text import json_list, json_object
 from labmw.store.transaction import Row, Store, Transaction
+from rules.checks.hil import INDICES
 from rules.engine import judge
+from rules.guards import CORRECTED, FINAL, IN_DOUBT
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
@@ -202,7 +205,7 @@ class _Facts:
     patients: Mapping[str, Patient]
     specimens: Mapping[tuple[str, str], Specimen]
     history: Mapping[tuple[str, str], Sequence[Previous]]
-    indices: Mapping[tuple[str, str], HilIndices]
+    indices: Mapping[tuple[str, str, str], HilIndices]
     results: Mapping[int, Result]
     runs: Mapping[tuple[str, str, str], int]
     owners: Mapping[int, str]
@@ -215,7 +218,7 @@ class _Facts:
             patient=self.patients.get(row.patient),
             specimen=self.specimens.get((row.specimen, row.patient)),
             history=tuple(self.history.get((row.patient, row.loinc), ())) if row.patient else None,
-            indices=self.indices.get((row.analyzer, row.specimen)),
+            indices=self.indices.get((row.analyzer, row.specimen, row.patient)),
             terminated=terminated,
             now=read_stamp(self.now),
             siblings=tuple(
@@ -236,21 +239,41 @@ def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
     known = (yield statements.patients_among(site, owners)) if owners else []
     patients = {row.identifier: patient_of(row) for row in known}
     history = yield from _history(site, rows, owners, now)
-    indices: dict[tuple[str, str], dict[str, Decimal]] = {}
-    for row in (yield statements.indices_among(site, tubes)):
-        if row.number:
-            indices.setdefault((row.analyzer, row.specimen), {})[row.serum_index] = Decimal(row.number)
+    indices = _indices((yield statements.indices_among(site, tubes)))
     counted = yield statements.runs_among(site, tubes)
     runs = {(row.specimen, row.patient, row.loinc): int(row.mapping()["count"]) for row in counted}
     return _Facts(
         patients,
         specimens,
         history,
-        {key: HilIndices(found.get("H"), found.get("I"), found.get("L")) for key, found in indices.items()},
+        indices,
         {row.id: result_of_row(row) for row in rows},
         runs,
         {row.id: row.patient for row in rows},
         now,
+    )
+
+
+def _indices(rows: Sequence[Row]) -> dict[tuple[str, str, str], HilIndices]:
+    """The newest serum indices by analyzer, tube and patient: a barcode that was used before brings none of the tube it was on (law 6).
+
+    One that its own analyzer doubts, or has not finished, is not known.
+    """
+    newest: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        newest.setdefault((row.analyzer, row.specimen, row.patient), {})[row.serum_index] = row
+    found = {}
+    for key, known in newest.items():
+        sound = {index: row for index, row in known.items() if row.number and not _in_doubt(row)}
+        numbers = {INDICES[index][0]: Decimal(row.number) for index, row in sound.items()}
+        beyond = frozenset(INDICES[index][0] for index, row in sound.items() if row.comparator.startswith(">"))
+        found[key] = HilIndices(**numbers, beyond=beyond)
+    return found
+
+
+def _in_doubt(row: Row) -> bool:
+    return row.status not in FINAL | CORRECTED or any(
+        Flag(flag) in IN_DOUBT or Flag(flag) is Flag.UNKNOWN for flag in json.loads(row.flags)
     )
 
 
@@ -312,12 +335,10 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
         "site": site,
         "result": row.id,
         "level": int(verdict.level),
-        "reasons": json.dumps(reasons, ensure_ascii=False),
-        "trace": json.dumps([list(line) for line in verdict.trace], ensure_ascii=False),
-        "packs": json.dumps(
-            [{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs], ensure_ascii=False
-        ),
-        "comments": json.dumps(list(verdict.comments), ensure_ascii=False),
+        "reasons": json_list(reasons),
+        "trace": json_list(verdict.trace),
+        "packs": json_list([{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs]),
+        "comments": json_list(verdict.comments),
         "decided_at": now,
         "decided_by": "rules",
     }
@@ -336,5 +357,5 @@ def _audit_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, 
         "what": "verified",
         "subject": f"result/{row.id}",
         "why": _weightiest(verdict),
-        "detail": json.dumps(detail),
+        "detail": json_object(detail),
     }

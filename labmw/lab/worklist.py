@@ -8,14 +8,15 @@ be presented again, and the analyzer is told that its query cannot be served now
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
-from labmw.clock import Clock, stamp
+from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.lab.law_messages import count_send, mark_unanswered, waiting, write_due
 from labmw.lab.law_orders import LawLink
@@ -33,6 +34,8 @@ from protocols.hl7.report import Header
 log = structlog.get_logger("labmw.lab")
 
 MOST_ORDERS = 2000  # looked at in one step
+Place = tuple[str, int]  # in the order feed: a moment, and the row after which it goes on within it
+SETTLES = timedelta(minutes=1)  # after which nothing older comes to the disk
 LOOK_BACK = timedelta(hours=24)  # orders changed before that were looked at by an earlier process
 
 
@@ -49,6 +52,9 @@ class LaboratoryWorklist:
     rest: float = 1.0  # seconds between looks for new orders when nobody wakes us
     signal: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever has taken in orders
     wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
+    # Asks the LIS about a tube; answers whether it has said that there is nothing.
+    inquire: Callable[[str], Awaitable[bool]] | None = None
+    _behind: bool = False  # more orders have changed than one step looks at
     _heard: dict[str, Header] = field(default_factory=dict)  # what each analyzer calls itself and us
 
     # --- what the lines ask -----------------------------------------------------------------------------------------------
@@ -59,7 +65,15 @@ class LaboratoryWorklist:
         self._heard[link.name] = query.header
         now = self.clock.now()
         tally: Counter[str] = Counter()
-        step = QueryAnswering(self.site, link, received, query, now, self.max_age, tally)
+        max_age = self.max_age
+        if (
+            self.inquire is not None
+            and query.container
+            and query.problem is None
+            and await self.inquire(query.container)
+        ):
+            max_age = math.inf  # the LIS itself has just said that there is no work
+        step = QueryAnswering(self.site, link, received, query, now, max_age, tally)
         answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
         if not answer.stored.repeat:
             MESSAGES.labels(link.name, answer.stored.disposition).inc()
@@ -105,30 +119,44 @@ class LaboratoryWorklist:
 
     async def run(self) -> None:
         """Look for new, changed and cancelled orders until cancelled, and wake the lines that are owed something."""
-        since = stamp(self.clock.now() - LOOK_BACK)
+        since: Place = (stamp(self.clock.now() - LOOK_BACK), 0)
         while True:
             self.signal.clear()
             try:
                 since = await self.step(since)
             except StoreError as error:
+                self._behind = False
                 log.error("new orders wait for the store", why=str(error))
             except Exception as error:  # the lines must not die of what happens here
+                self._behind = False
                 log.exception("new orders could not be looked at; it is tried again", why=str(error))
+            if (
+                self._behind
+            ):  # a feed that was loaded at once: no rest before the last of it, but let queries in between
+                await asyncio.sleep(0)
+                continue
             try:
                 async with asyncio.timeout(self.rest):
                     await self.signal.wait()
             except TimeoutError:
                 pass
 
-    async def step(self, since: str) -> str:
-        """Plan what has changed since a moment, wake the lines that are owed something; return the moment to go on from."""
-        rows = await self.store.view(ask(stored.orders_since(self.site, since, most=MOST_ORDERS)))
+    async def step(self, since: Place) -> Place:
+        """Plan what has changed since a place in the feed, wake the lines that are owed something; return the place to go on from."""
+        self._behind = False
+        rows = await self.store.view(ask(stored.orders_since(self.site, *since, most=MOST_ORDERS)))
+        self._behind = len(rows) == MOST_ORDERS
         if rows:
             await self.store.run(plan_changes(self.site, tuple(self.links.values()), rows, stamp(self.clock.now())))
-            last = rows[-1].updated_at
-            # The last moment is looked at again: another order of the same microsecond may come to the disk later.
-            since = last if last != since or len(rows) < MOST_ORDERS else last + "\x00"
+            since = (rows[-1].updated_at, rows[-1].id) if self._behind else (self._settled(rows[-1].updated_at), 0)
         for name in self.links:
             if await self.store.view(ask(stored.awos_wanted(self.site, name, most=1))):
                 self.wake(name)
         return since
+
+    def _settled(self, last: str) -> str:
+        """From where the feed is looked at next: an order may come to the disk after one that was made later, as long as a commit may take."""
+        moment = read_stamp(last)
+        if self.clock.now() - moment > SETTLES:
+            return last
+        return stamp(moment - timedelta(seconds=self.commit_timeout))

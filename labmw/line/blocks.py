@@ -17,6 +17,7 @@ from labmw.driver import Reading
 from labmw.errors import StoreError
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
+from labmw.line.hearing import Hearing
 from labmw.line.journal import BEHIND, SessionJournal
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.transport import Wire
@@ -45,6 +46,7 @@ class Hl7Conversation:
         self, wire: Wire, terms: Terms, store: Store, intake: Intake, health: LinkHealth, clock: Clock
     ) -> None:
         self._wire, self._terms, self._intake, self._health, self._clock = wire, terms, intake, health, clock
+        self._hearing = Hearing(wire)
         self._reader = MllpReader(max_block=terms.message_bytes)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._uncertain: bytes | None = None  # not answered for the store's sake; its commit may come late all the same
@@ -79,17 +81,17 @@ class Hl7Conversation:
                     await self._event(event)
             finally:
                 self._journal.close(ending, self._clock.now())
+                self._hearing.close()
                 await self._wire.close()
                 await self._journal.settled()
         return ending
 
     async def _read(self) -> bytes | None:
         """Return bytes, b"" at the end, or None when a block was begun and not ended in time, or nothing came for too long."""
-        try:
-            async with asyncio.timeout(BLOCK_PATIENCE if self._reader.inside else self._terms.idle_timeout or None):
-                return await self._wire.read()
-        except TimeoutError:
-            return None
+        patience = BLOCK_PATIENCE if self._reader.inside else self._terms.idle_timeout
+        if not patience:
+            return await self._wire.read()
+        return await self._hearing.read(asyncio.get_running_loop().time() + patience)
 
     async def _event(self, event: Event) -> None:
         match event:
@@ -175,7 +177,9 @@ class Hl7Conversation:
             message=message,
             before=tuple(self._journal.block_steps(again=again)),
             control_id=message.control_id,
+            first_attempt=not again,
             answer=lambda reading: self._answer(message, reading),
+            reply=lambda code, error: self._reply(message, code, error),
         )
 
     def _answer(self, message: Message, reading: Reading) -> bytes:

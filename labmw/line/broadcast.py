@@ -41,7 +41,7 @@ class _Open:
     """A message on its way: how often it was sent by this process, and when to send it again."""
 
     broadcast: Broadcast
-    outlet: Outlet | None
+    outlet: Outlet
     sends: int = 0
     due: float = 0.0
 
@@ -144,10 +144,15 @@ class Broadcaster:
                 found = await self.worklist.due(self.link, self.in_flight)
                 self._add(found)  # not `+=` around the await: what a query has put there meanwhile would be lost
                 self._look = bool(self._queue)
-            if not self._queue:
+            if not self._queue or not self._outlets:  # the connection may have gone while the store was asked
                 break
-            one = _Open(self._queue.pop(0), None)
-            self._open[one.broadcast.control_id] = one
+            broadcast = self._queue[0]
+            if broadcast.again:
+                await self.worklist.sending_again(self.link, broadcast.control_id)
+                if not self._outlets or not self._queue or self._queue[0] is not broadcast:
+                    continue  # a query has put something else there meanwhile, or nobody is there to be told
+            one = _Open(self._queue.pop(0), self._outlets[-1])
+            self._open[broadcast.control_id] = one
             await self._send(one)
         if not self._open:
             return None
@@ -167,6 +172,8 @@ class Broadcaster:
             if one.sends <= self.resends:
                 if one.broadcast.lasting:
                     await self.worklist.sending_again(self.link, number)
+                    if number not in self._open:
+                        continue  # answered meanwhile, or its connection has gone
                 log.warning("no reply in time; sent again", link=self.link, control_id=number, times=one.sends + 1)
                 await self._send(one)
                 continue
@@ -180,9 +187,7 @@ class Broadcaster:
                 await self.worklist.unanswered(self.link, number)
 
     async def _send(self, one: _Open) -> None:
-        outlet = self._outlets[-1] if self._outlets else None
         one.sends += 1
-        one.outlet, one.due = outlet, self.clock.monotonic() + self.patience
+        one.outlet, one.due = self._outlets[-1], self.clock.monotonic() + self.patience
         ORDERS_SENT.labels(self.link).inc()
-        if outlet is not None:
-            await outlet.send(one.broadcast.raw)
+        await one.outlet.send(one.broadcast.raw)

@@ -19,6 +19,7 @@ from labmw.driver import Driver
 from labmw.errors import StoreError
 from labmw.line.gathering import Gathered, Gathering
 from labmw.line.health import LinkHealth
+from labmw.line.hearing import Hearing
 from labmw.line.journal import BEHIND, SessionJournal, keep_frame
 from labmw.line.received import UNTERMINATED, Intake, Received
 from labmw.line.transport import Wire
@@ -80,6 +81,7 @@ class AstmConversation:
             health,
             clock,
         )
+        self._hearing = Hearing(wire)
         self._machine = DataLink(terms.role, terms.tolerances)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._gathering()
@@ -117,6 +119,7 @@ class AstmConversation:
                 await self._work(self._machine.hang_up())
             finally:
                 self._journal.close(ending, self._clock.now())
+                self._hearing.close()
                 await self._wire.close()
                 await self._journal.settled()
         return ending
@@ -128,11 +131,7 @@ class AstmConversation:
             return await self._wire.read()
         if until <= asyncio.get_running_loop().time():  # also while bytes never cease to come
             return None
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._wire.read()
-        except TimeoutError:
-            return None
+        return await self._hearing.read(until)
 
     def _until(self) -> float | None:
         timer = self._machine.timer
@@ -241,7 +240,7 @@ class AstmConversation:
             trial = self._assembly.copy()
             gathered = trial.feed(frame, seq)
             for number, one in enumerate(gathered):  # the first carries the frame's own steps
-                await self._intake.take(self._received(one, () if number else steps))
+                await self._intake.take(self._received(one, () if number else steps, first_attempt=not again))
             self._assembly = trial
             self._journal.committed()
         else:
@@ -255,7 +254,7 @@ class AstmConversation:
             self._log.error("message too large; it is kept in pieces, none of which is released")
         return bool(gathered)
 
-    def _received(self, one: Gathered, before: Sequence[Step]) -> Received:
+    def _received(self, one: Gathered, before: Sequence[Step], *, first_attempt: bool = False) -> Received:
         return Received(
             link=self._terms.link,
             session=self._journal.session,
@@ -269,6 +268,7 @@ class AstmConversation:
             message=one.message,
             tolerances=tuple(sorted({*self._machine.used, *self._assembly.used})),
             before=tuple(before),
+            first_attempt=first_attempt,
         )
 
     async def _session_closed(self, reason: str) -> None:

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from labmw.clock import Clock, stamp
-from labmw.metrics import of_link
+from labmw.errors import CertificateError, HandshakeError, LinkError
+from labmw.metrics import CERTIFICATE_ENDS, of_link
+from labmw.tls.certificate import Certificate
 
 
 @dataclass(slots=True)
@@ -34,7 +36,8 @@ class LinkHealth:
         """Note that a connection was opened."""
         self.connected += 1
         self.peer, self.since, self.changed = peer, self.clock.now(), True
-        self.troubles.pop("unreachable", None)
+        for code in ("unreachable", "unsafe"):
+            self.troubles.pop(code, None)
         of_link(self.link).connected.set(self.connected)
 
     def closed(self) -> None:
@@ -66,6 +69,25 @@ class LinkHealth:
         self.troubles[code] = facts
         self.changed = True
 
+    def unreachable(self, error: LinkError) -> None:
+        """Note that the analyzer cannot be reached; why TLS failed is told in the reader's own language."""
+        self.trouble("unreachable", **_reason(error))
+
+    def unsafe(self, peer: str, error: HandshakeError | CertificateError) -> None:
+        """Note that somebody came and TLS could not be agreed."""
+        self.trouble("unsafe", **(_reason(error) | {"peer": peer}))
+
+    def met(self, certificate: Certificate | None, warn_days: int) -> None:
+        """Note until when the certificate of the other side is valid."""
+        if certificate is None:
+            return
+        CERTIFICATE_ENDS.labels(self.link, "peer").set(certificate.ends.timestamp())
+        left = certificate.left(self.clock.now()).days
+        if left < warn_days:
+            self.trouble("peer-certificate-ends", certificate=certificate.title, ends=f"{certificate.ends:%Y-%m-%d}")
+        else:
+            self.well("peer-certificate-ends")
+
     def well(self, code: str) -> None:
         """Note that a trouble is over."""
         if self.troubles.pop(code, None) is not None:
@@ -86,3 +108,9 @@ class LinkHealth:
             "facts": json.dumps(self.troubles, sort_keys=True),
             "updated_at": stamp(self.clock.now()),
         }
+
+
+def _reason(error: Exception) -> dict[str, str]:
+    """Why, in English, and for a failed handshake the phrase that says it in every language."""
+    told = {"reason": error.code, **error.facts} if isinstance(error, HandshakeError) else {}
+    return {**told, "why": str(error)}

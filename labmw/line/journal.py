@@ -135,6 +135,8 @@ class SessionJournal:
 
         A peer that opens and ends sessions without a pause waits here for the disk, instead of filling the queue of all the others.
         """
+        if len(self._pending) <= most:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while len(self._pending) > most:

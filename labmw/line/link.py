@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from labmw.config import Link, address
-from labmw.errors import LinkError
+from labmw.errors import CertificateError, HandshakeError, LinkError
+from labmw.line.admission import Admission
+from labmw.line.dialling import shown_by_peer
 from labmw.line.health import LinkHealth
 from labmw.line.transport import StreamWire, Wire, connect_tcp, open_serial, tcp_wire
 from labmw.metrics import CONNECTIONS_REFUSED
+from labmw.tls.credentials import Credentials
 
 log = structlog.get_logger("labmw.line")
 
@@ -71,6 +74,7 @@ class LinkRunner:
     converse: Converse
     health: LinkHealth
     doorkeeper: Doorkeeper
+    tls: Credentials | None = None
     bound: asyncio.Future[tuple[str, int]] | None = (
         None  # for tests and the demo: where a listening link really listens
     )
@@ -97,28 +101,28 @@ class LinkRunner:
             try:
                 wire = await self._open()
             except LinkError as error:
-                self.health.trouble("unreachable", why=str(error))
+                self.health.unreachable(error)
                 if failures == 0:
                     log.error("link is down", link=self.config.name, why=str(error))
                 await asyncio.sleep(RECONNECT[min(failures, len(RECONNECT) - 1)])
                 failures += 1
                 continue
             failures = 0
-            await self._talk(wire)
+            await self._talk(wire, wire.writer)
             await asyncio.sleep(RECONNECT[0])
 
     async def _open(self) -> StreamWire:
         if self.config.serial:
             return await open_serial(self.config.serial)
         host, port = address("the configuration", f"{self.config.name}.connect", self.config.connect)
-        return await connect_tcp(host, port)
+        return await connect_tcp(host, port, tls=self.tls)
 
     async def _listen(self) -> None:
         host, port = address("the configuration", f"{self.config.name}.listen", self.config.listen)
         failures = 0
         while True:
             try:
-                server = await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=512)
+                server = await self._serve(host, port)
             except OSError as error:
                 self.health.trouble("cannot-listen", address=self.config.listen, why=str(error))
                 log.error("link cannot listen", link=self.config.name, address=self.config.listen, why=str(error))
@@ -140,20 +144,44 @@ class LinkRunner:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await server.wait_closed()
 
+    async def _serve(self, host: str, port: int) -> asyncio.Server | Admission:
+        if self.tls is None:
+            return await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=512)
+        return await Admission(self.tls, self._arrived, self._admits, self._unsafe).listen(host, port)
+
+    def _admits(self, peer: str) -> bool:
+        """Whether a peer may begin a handshake at all."""
+        if not self.config.allow or _allowed(peer, self.config.allow):
+            return True
+        self._turned_away(peer, "not-allowed")
+        return False
+
+    def _unsafe(self, peer: str, error: HandshakeError | CertificateError) -> None:
+        """Note that TLS was not agreed. While somebody is connected, a stranger's failure is no trouble of the line."""
+        self._turned_away(peer, "handshake", why=str(error))
+        passer_by = (
+            isinstance(error, HandshakeError) and error.code == "tls-hung-up"
+        )  # a scan, a look whether the port is open
+        if not self.health.connected and not passer_by:
+            self.health.unsafe(peer, error)
+
+    def _turned_away(self, peer: str, cause: str, **facts: object) -> None:
+        CONNECTIONS_REFUSED.labels(self.config.name, cause).inc()
+        self._tell("connection refused", peer=peer, cause=cause, **facts)
+
     async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Let a connection in, or say no at once. Runs as the connection's own task."""
         wire = tcp_wire(reader, writer)
         cause = self._refuses(wire)
         if cause:
-            CONNECTIONS_REFUSED.labels(self.config.name, cause).inc()
-            self._tell("connection refused", peer=wire.peer, cause=cause)
+            self._turned_away(wire.peer, cause)
             wire.abort()
             return
         task = asyncio.current_task()
         guest = _Guest(wire, asyncio.get_running_loop().time(), task)
         self._guests.append(guest)
         try:
-            await self._talk(_Noticing(wire, guest))
+            await self._talk(_Noticing(wire, guest), writer)
         except asyncio.CancelledError:
             pass  # asked to leave: the server's own task must end without noise
         finally:
@@ -194,9 +222,11 @@ class LinkRunner:
         gone.wire.abort()
         return True
 
-    async def _talk(self, wire: Wire) -> None:
+    async def _talk(self, wire: Wire, writer: asyncio.StreamWriter) -> None:
         self.health.opened(wire.peer)
-        log.info("connection opened", link=self.config.name, peer=wire.peer)
+        if self.tls is not None:
+            self.health.met(shown_by_peer(writer), self.tls.tls.warn_days)
+        log.info("connection opened", link=self.config.name, peer=wire.peer, tls=_agreed(writer))
         try:
             ending = await self.converse(wire)
             log.info("connection ended", link=self.config.name, peer=wire.peer, ending=ending)
@@ -244,6 +274,12 @@ class _Noticing:
     async def close(self) -> None:
         """Hang up."""
         await self.wire.close()
+
+
+def _agreed(writer: asyncio.StreamWriter) -> str:
+    """Which TLS a connection has; "" for none, and for a serial port."""
+    secured = writer.get_extra_info("ssl_object")
+    return f"{secured.version()} {secured.cipher()[0]}" if secured is not None else ""
 
 
 def _allowed(peer: str, networks: list[str]) -> bool:

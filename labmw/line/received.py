@@ -9,6 +9,7 @@ from typing import Protocol
 
 from labmw.driver.reading import Reading
 from labmw.store.transaction import Step
+from protocols.hl7.acknowledgment import ErrorDetail
 from protocols.hl7.law_values import StatusChange
 
 UNTERMINATED = -1
@@ -41,7 +42,9 @@ class Received:
     before: Sequence[Step] = field(default=())
     control_id: str = ""  # MSH-10: the same bytes under the same number get the reply that was stored
     answer: Callable[[Reading], bytes] | None = None  # makes the HL7 acknowledgment, to be stored with the message
+    first_attempt: bool = False  # nothing of it can be in the store from an earlier attempt in this session
     change: StatusChange | None = None  # of a LAW line: what the message says of which AWOS
+    reply: Callable[[str, ErrorDetail | None], bytes] | None = None  # the general HL7 acknowledgment with this MSA-1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Protocol
 import serialx
 
 from labmw.config import Serial
-from labmw.errors import LinkError
+from labmw.errors import CertificateError, HandshakeError, LinkError
+from labmw.line.dialling import dial
+from labmw.tls.credentials import Credentials
 
 READ_SIZE = 65536
 DRAIN_PATIENCE = 15.0  # seconds; a sender that does not read its answers by then has given up (E1381 6.5.2.3)
@@ -116,11 +118,14 @@ def tcp_wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Stre
     return StreamWire(reader, writer, peer)
 
 
-async def connect_tcp(host: str, port: int, *, patience: float = 10.0) -> StreamWire:
-    """Open a connection to an analyzer that listens; raises LinkError."""
+async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Credentials | None = None) -> StreamWire:
+    """Open a connection to an analyzer that listens; raises LinkError, of which HandshakeError says that TLS was not agreed."""
     try:
-        async with asyncio.timeout(patience):
-            reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await dial(host, port, patience=patience, tls=tls)
+    except HandshakeError:
+        raise
+    except CertificateError as error:
+        raise LinkError(str(error)) from error
     except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise LinkError(
             f"{host}:{port} cannot be reached ({_why(error)}); check the analyzer's network settings and the firewall"

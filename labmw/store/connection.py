@@ -60,10 +60,10 @@ def execute(connection: sqlite3.Connection, compiler: Compiler, step: Step) -> l
         return []
     compiled = compiler(statement, parameters)
     cursor = connection.execute(compiled.text, compiled.values(parameters))
-    if cursor.description is None:
+    if not compiled.rows or not (rows := cursor.fetchall()):
         return []
     make = row_type(tuple([column[0] for column in cursor.description]))
-    return [make(row) for row in cursor.fetchall()]
+    return [make(row) for row in rows]
 
 
 def _execute_many(

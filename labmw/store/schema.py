@@ -14,6 +14,7 @@ States of a result, and why the final ones are final (law 5: *lost* = acknowledg
     detail       FINAL: a Ct, log value or index beside a main result; kept and shown, never reported on its own.
     delivered    FINAL: the LIS has acknowledged it.
     dead         FINAL: delivery was given up and a person was told; the outbox row keeps the reason.
+    withdrawn    FINAL: it was delivered, and a person has taken it back; a `withdrawal` row names the message that says so.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0002"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0003"  # the newest file in migrations/versions; a test keeps them together
 
-FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead")
+FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
 
 metadata = MetaData(
@@ -130,7 +131,6 @@ message = Table(
     *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
     Index(None, "site", "session", "last_frame"),
-    Index(None, "site", "received_at"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
 
@@ -159,6 +159,7 @@ order = Table(
     *_may("test_name"), Column("message", _BIG), *_later("updated_at"),
     UniqueConstraint("site", "specimen", "loinc", "placer"),
     Index(None, "site", "updated_at"),
+    Index("ix_order_placer", "site", "placer", **_where("placer <> ''")),
 )  # fmt: skip
 
 # One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the
@@ -243,7 +244,6 @@ work = Table(
     _id(), *_must("site"), Column("kind", Text, nullable=False, server_default="verify"), _refers("message", "message.id"),
     *_must("due_at"), *_later("claimed_by", "claimed_until"), _number("attempts", 0), *_must("created_at"),
     Index(None, "site", "kind", "due_at"),
-    Index(None, "message"),
 )  # fmt: skip
 
 verdict = Table(
@@ -268,7 +268,7 @@ quarantine = Table(
     _id(), *_must("site"), _refers("message", "message.id"), _refers("result", "result.id", nullable=True), *_must("reason"), *_json("facts"),
     *_must("raised_at"), Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
     Index(None, "message"),
-    Index(None, "result"),
+    Index("ix_quarantine_result", "result", **_where("result IS NOT NULL")),
     Index("ix_quarantine_open", "site", "raised_at", **_where("state = 'open'")),
 )  # fmt: skip
 
@@ -277,6 +277,7 @@ previous = Table(
     "previous", metadata,
     _id(), *_must("site", "patient", "loinc", "completed_at", "number"), *_may("comparator", "unit", "analyzer", "method", "laboratory", "source"),
     Index(None, "site", "patient", "loinc", "completed_at"),
+    Index("ix_previous_once", "site", "patient", "loinc", "completed_at", "comparator", "number", "unit", "laboratory", unique=True),
 )  # fmt: skip
 
 # Registered control materials: a specimen identifier that is not a patient's tube.
@@ -325,4 +326,77 @@ link_state = Table(
     _id(), *_must("site", "link"), _number("connected", 0), *_may("peer"), *_later("since", "heard_at", "message_at"), _number("refused_in_row", 0),
     *_may("trouble"), *_json("facts"), *_must("updated_at"),
     UniqueConstraint("site", "link"),
+)  # fmt: skip
+
+# --- the LIS ----------------------------------------------------------------------------------------------------------------
+
+# What an order was sent with: the numbers' authorities and the segments whole. `order` rows typed by hand have none.
+order_origin = Table(
+    "order_origin", metadata,
+    _id(), *_must("site"), _refers("order", "order.id"), _refers("message", "message.id"),
+    *_may("placer_authority", "filler_authority", "orc", "obr", "spm"),
+    UniqueConstraint("site", "order"),
+)  # fmt: skip
+
+# The national identity number of a patient, nowhere else in the store than here and in messages named by `message_patient`
+# (`patient.pid` is kept without it), so that it can be removed. Qualified identities only (PID-32 = VALI).
+ins = Table(
+    "ins", metadata,
+    _id(), *_must("site", "patient", "number", "oid"), _refers("message", "message.id"), *_must("since"),
+    UniqueConstraint("site", "patient"),
+    Index(None, "site", "number"),
+)  # fmt: skip
+
+# Which messages hold the identity of a patient: where an INS that is withdrawn has to be looked for.
+message_patient = Table(
+    "message_patient", metadata,
+    _id(), *_must("site"), _refers("message", "message.id"), *_must("patient"),
+    UniqueConstraint("site", "patient", "message"),
+)  # fmt: skip
+
+# What happened to an identity, in words without any trait or number of it. What: created, changed, merged, ins-set, ins-removed, ins-ignored.
+patient_history = Table(
+    "patient_history", metadata,
+    _id(), *_must("site", "patient", "at", "what"), _refers("message", "message.id", nullable=True), *_json("detail"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# A patient number that was merged into another (A40) or replaced by it (A47): whoever still uses the old one means the new one.
+patient_alias = Table(
+    "patient_alias", metadata,
+    _id(), *_must("site", "identifier", "patient", "at"), _refers("message", "message.id"),
+    UniqueConstraint("site", "identifier"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# A tube whose orders were typed by hand while the LIS was away, as the label and two identifiers say. States: open, reconciled, mismatch.
+provisional = Table(
+    "provisional", metadata,
+    _id(), *_must("site", "specimen", "patient", "birth"), *_may("family"), *_must("typed_by", "typed_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("settled_at"), Column("message", _BIG),
+    Index("ix_provisional_open", "site", "specimen", **_where("state = 'open'")),
+)  # fmt: skip
+
+# What a person has to do by hand. States: open, done. `subject` names what it is about, such as result/17; once per kind and subject.
+task = Table(
+    "task", metadata,
+    _id(), *_must("site", "kind", "subject"), *_may("specimen"), *_json("facts"), *_must("raised_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    UniqueConstraint("site", "kind", "subject"),
+    Index("ix_task_open", "site", "raised_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# A result that was delivered and is taken back: `outbox` is the message that says so.
+withdrawal = Table(
+    "withdrawal", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), _refers("outbox", "outbox.id"), *_must("at", "by", "why"),
+    UniqueConstraint("site", "result", "outbox"),
+    Index(None, "outbox"),
+)  # fmt: skip
+
+# What the LIS says it holds, from the feed of all that it releases: one row per tube, test and the LIS's order, overwritten.
+lis_holds = Table(
+    "lis_holds", metadata,
+    _id(), *_must("site", "specimen", "loinc"), *_may("placer", "value", "comparator", "unit", "status"), _refers("message", "message.id"), *_must("at"),
+    UniqueConstraint("site", "specimen", "loinc", "placer"),
 )  # fmt: skip

@@ -36,6 +36,9 @@ class Job:
     rows: Sequence[Values] = ()
 
 
+_NOTHING = (0, 0)
+
+
 class Writer:
     """The writer thread of one SQLite file.
 
@@ -56,6 +59,7 @@ class Writer:
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
+        self._names: tuple[tuple[int, int], ...] = ()  # which files bore the store's names when it was opened
         self._thread = threading.Thread(target=self._run, name="labmw-store-writer", daemon=True)
         self.taken = 0  # jobs taken from the queue so far; written by the thread alone, read by the loop
 
@@ -113,7 +117,21 @@ class Writer:
     def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
         """Make the group durable, then tell who waits: in this order (law 3)."""
         connection.execute("COMMIT")
+        self._look_at_names(connection)
         self.tell(outcomes, began)
+
+    def _look_at_names(self, connection: sqlite3.Connection) -> None:
+        """Raise StoreError when the file or its log was removed or replaced: SQLite goes on writing to what has no name any more
+        (sqlite.org/howtocorrupt.html, 2.4), and the next start would not find it. What the log holds is saved into the file first."""
+        names = tuple([_what_is(path) for path in (self._file, self._file.with_name(self._file.name + "-wal"))])
+        self._names = self._names or names
+        if names != self._names or _NOTHING in names:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise StoreError(
+                f"{self._file} or its log was removed or replaced while labmw wrote to it; "
+                "put the file back and keep others away from it: labmw goes on by itself"
+            )
 
     def tell(self, outcomes: list[Outcome], began: float) -> None:
         """Hand the outcomes to the event loop: one crossing per commit."""
@@ -209,9 +227,19 @@ class Writer:
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        self._names = ()
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+def _what_is(path: Path) -> tuple[int, int]:
+    """Which file a name stands for."""
+    try:
+        found = path.stat()
+    except OSError:
+        return _NOTHING
+    return found.st_dev, found.st_ino
 
 
 def _undo(connection: sqlite3.Connection) -> None:

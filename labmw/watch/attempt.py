@@ -12,6 +12,8 @@ from labmw.config import Config, address
 from labmw.errors import LinkError, StoreError
 from labmw.line.transport import StreamWire, connect_tcp, open_serial
 from labmw.store.lock import holder
+from labmw.tls.credentials import Credentials
+from labmw.tls.settings import Tls
 from labmw.watch.finding import Finding, error, good, warning
 
 PATIENCE = 5.0  # seconds for one host
@@ -33,14 +35,14 @@ def attempts(config: Config) -> Iterator[Attempt]:
             serial = link.serial
             yield Attempt(link.name, serial.device, lambda s=serial, n=link.name: _open(n, s.device, open_serial(s)))  # type: ignore[misc]
         elif link.connect:
-            yield _dial(link.name, link.connect)
+            yield _dial(link.name, link.connect, link.tls)
         else:
             yield Attempt(link.name, link.listen, lambda n=link.name, p=link.listen: _listen(n, p))  # type: ignore[misc]
     if config.web.enabled:
         place = f"{config.web.host}:{config.web.port}"
         yield Attempt("web", place, lambda: _listen("web", place))
     if config.lis is not None:
-        yield _dial(config.lis.name, config.lis.connect)
+        yield _dial(config.lis.name, config.lis.connect, config.lis.tls)
 
 
 def in_use(config: Config) -> Finding | None:
@@ -52,9 +54,10 @@ def in_use(config: Config) -> Finding | None:
     return None if process is None else warning("live", "check-live-running", process=process)
 
 
-def _dial(name: str, place: str) -> Attempt:
+def _dial(name: str, place: str, tls: Tls | None) -> Attempt:
     host, port = address("the configuration", name, place)
-    return Attempt(name, place, lambda: _open(name, place, connect_tcp(host, port, patience=PATIENCE)))
+    credentials = Credentials(tls, server=False) if tls else None
+    return Attempt(name, place, lambda: _open(name, place, connect_tcp(host, port, patience=PATIENCE, tls=credentials)))
 
 
 def _open(name: str, place: str, opening: Coroutine[Any, Any, StreamWire]) -> Finding:

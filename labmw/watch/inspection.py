@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labmw.clock import SYSTEM
 from labmw.config import Config, Link, address, load
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.line.registry import Registry
 from labmw.store import sqlite_file
 from labmw.store.revision import require
+from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
@@ -57,6 +59,7 @@ def inspect(file: Path) -> Inspection:
     found += packs(config)
     for index, link in enumerate(config.link):
         found += _link(str(file), f"link[{index}] ({link.name})", link, registry)
+    found += certificates(config, SYSTEM.now())
     found += _places(str(file), config)
     return Inspection(config, tuple(found))
 
@@ -125,7 +128,11 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
 def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Finding]:
     if link.driver != "auto":
         try:
-            registry.named(link.driver)
+            driver = registry.named(link.driver)
+            if driver.protocol != ("hl7" if link.protocol == "law" else link.protocol):
+                raise DriverError(
+                    f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
+                )
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     try:

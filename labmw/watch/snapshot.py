@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Reader, Row, Step, Transaction, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import worklist
+from labmw.store.statements import tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -39,6 +39,7 @@ class Snapshot:
     tubes: Mapping[int, tuple[str, ...]]  # of messages that are in quarantine as a whole
     alerts: tuple[Row, ...]
     to_present: tuple[Row, ...] = ()  # tubes that an analyzer asked about in vain
+    tasks: tuple[Row, ...] = ()  # what a person has to do by hand
 
 
 def take(config: Config) -> Snapshot:
@@ -62,4 +63,5 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         quarantine=tuple((yield statements.quarantine_open(site))),
         alerts=tuple((yield statements.alerts_open(site))),
         to_present=tuple((yield worklist.to_present(site))),
+        tasks=tuple((yield tasks.open_tasks(site))),
     )

@@ -21,7 +21,9 @@ STUCK = timedelta(seconds=60)  # a step of a result's life takes well under a se
 SILENT = timedelta(hours=12)  # a line that has not said anything since yesterday
 ALERTS_TOLD = 5  # tubes told one by one; further ones are listed
 
-_WEIGHTS = {"frames-refused": warning, "lis-silent": warning}  # every other trouble of a line stops it
+_WEIGHTS = dict.fromkeys(
+    ("frames-refused", "lis-silent", "unsafe", "peer-certificate-ends", "certificate-files"), warning
+)  # every other trouble of a line stops it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +65,31 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
-    wanted = [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+    heard = [link.name for link in config.link]
+    if config.lis is not None and config.lis.speaks:
+        heard.append(config.lis.feed)
+    wanted = heard + ([config.lis.name] if config.lis else [])
     for name in wanted:
         row = states.get(name)
         if row is None:
             if states:
                 yield warning(name, "line-unknown", link=name)
             continue
-        told = list(_told(row))
+        told = list(_told(row, telling))
         yield from told
-        if not told and name in {link.name for link in config.link}:
+        if not told and name in heard:
             yield from _quiet(row, telling)
 
 
-def _told(row: Row) -> Iterator[Finding]:
+def _told(row: Row, telling: Telling) -> Iterator[Finding]:
     """Say what the line itself has noted."""
     facts: Mapping[str, Mapping[str, str]] = json.loads(row.facts)
     for code in filter(None, row.trouble.split(",")):
         weigh = _WEIGHTS.get(code, error)
-        yield weigh(row.link, code, **{"link": row.link, **facts.get(code, {})})
+        told = dict(facts.get(code, {}))
+        if "reason" in told:  # why, in the language of whoever reads
+            told["why"] = say(told["reason"], telling.language, **told)
+        yield weigh(row.link, code, **{"link": row.link, **told})
 
 
 def _quiet(row: Row, telling: Telling) -> Iterator[Finding]:
@@ -127,6 +135,10 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
     if more := tubes[ALERTS_TOLD:]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    if snapshot.tasks:
+        oldest = telling.ago(snapshot.tasks[0].raised_at)
+        about = some(row.specimen for row in snapshot.tasks)
+        yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=about)
     yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)

@@ -156,17 +156,19 @@ class DataLink(Station):
 
     def receive(self, data: bytes) -> list[Event]:
         """Bytes have arrived, cut in any way."""
-        scanner = self._scanner
-        if self.waiting:
+        scanner, state = self._scanner, self._state
+        if state is _DECIDING or state is _LATE:
             scanner.keep(data)
             return self._bound([])
         scanner.feed(data)
-        events = self._go_on() if self._state is _RECEIVING else self._look([])
+        events = self._go_on() if state is _RECEIVING else self._look([])
         return events if len(data) <= self._pending else self._bound(events)
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; each is given once."""
-        out, self._out = self._out, b""
+        out = self._out
+        if out:
+            self._out = b""
         return out
 
     def accept(self) -> list[Event]:
@@ -181,11 +183,17 @@ class DataLink(Station):
         # does is what _answer() does, and the tests hold the two against each other.
         frame = self._last = self._frame
         assert frame is not None
-        self._expected = (frame[0] + 1) & 7
+        self._expected = expected = (frame[0] + 1) & 7
         self._frames += 1
         self._out += _ACK
+        scanner = self._scanner
+        found = scanner.block()
+        if type(found) is Frame and found[0] == expected and not scanner.noise:
+            self._frame = found
+            self._serial += 2  # the deadline of the next frame, over at once, and that of its answer
+            return [_new(FrameReceived, (found,))]
         self._serial += 1
-        return self._go_on()
+        return self._look_closer(found)
 
     def refuse(self) -> list[Event]:
         """The frame handed over last could not be stored: the peer is to send it again.
@@ -315,6 +323,10 @@ class DataLink(Station):
             self._state, self._deadline = _DECIDING, _ANSWER
             self._serial += 1
             return [_new(FrameReceived, (found,))]
+        return self._look_closer(found)
+
+    def _look_closer(self, found: Frame | Damaged | int | None) -> list[Event]:
+        """In a session: what came is not an ordinary frame, or nothing whole has come."""
         self._state, self._deadline = _RECEIVING, _RECEIVE
         events: list[Event] = []
         self._events = events

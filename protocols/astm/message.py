@@ -20,6 +20,7 @@ from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.astm.tree import Tree, grow
 from protocols.errors import RecordError, SettingError
 
+_CR: Final = 0x0D
 MAX_MESSAGE: Final = 64 * 2**20
 _STATELESS: Final = frozenset({"latin-1", "utf-8", "ascii", "cp1252"})
 """Encodings in which no damage spans a CR: a message is decoded at once, in the others line by line."""
@@ -256,7 +257,7 @@ class Assembly:
     def completes(self, frame: Frame) -> bool:
         """Whether this frame, if fed now, would bring the end of a message; nothing changes."""
         text = frame[1]
-        if self._straight and text and text[0] not in b"HhLl" and text.find(b"\r") == len(text) - 1:
+        if self._straight and text and text[0] not in b"HhLl" and text[-1] == _CR and _CR not in text[:-1]:
             self._ordinary = frame
             return False
         records, rest = self._split(frame.text)
@@ -273,7 +274,7 @@ class Assembly:
     def _is_ordinary(self, frame: Frame) -> bool:
         """One whole record in one frame, neither first nor last of a message: nothing to look for. Most frames are."""
         text = frame[1]
-        if self._straight and text and text[0] not in b"HhLl" and text.find(b"\r") == len(text) - 1:
+        if self._straight and text and text[0] not in b"HhLl" and text[-1] == _CR and _CR not in text[:-1]:
             self._ordinary = frame
             return True
         return False

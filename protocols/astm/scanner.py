@@ -47,6 +47,7 @@ class Scanner:
         "_later_size",
         "_max",
         "_quiet",
+        "_rare",
         "_resume",
         "_short",
         "_stops",
@@ -63,6 +64,9 @@ class Scanner:
         self._max = tolerances.max_frame
         self._buffer = b""
         self._at = 0
+        self._rare = (
+            False  # the buffer may hold EOT, ENQ or ETB: few reads do, so it is asked once a read and not once a frame
+        )
         self._resume = 0  # inside an incomplete frame: up to here there is no character that could end it
         # Pieces not yet joined to the buffer. A long frame that comes in small pieces is joined once, not at each piece.
         self._later: list[bytes] = []
@@ -94,7 +98,8 @@ class Scanner:
                 self._quiet = False
             return
         at = self._at
-        self._buffer = self._buffer[at:] + data
+        buffer = self._buffer = self._buffer[at:] + data
+        self._rare = EOT in buffer or ENQ in buffer or ETB in buffer
         self._at = 0
         if self._resume:
             self._resume -= at
@@ -115,6 +120,7 @@ class Scanner:
             self._resume = max(0, self._resume - self._at)
             self._at = self._later_size = 0
             self._later = []
+            self._rare = True
         return self._buffer
 
     def truncate(self, limit: int) -> int:
@@ -188,7 +194,8 @@ class Scanner:
             text, digit, closing = raw[2:-5], raw[1], raw[-5]
             if (
                 (closing == ETX or closing == ETB)  # noqa: PLR1714, SIM109 (twice as quick as a tuple)
-                and not (STX in text or ETX in text or EOT in text or ENQ in text or ETB in text)
+                and not (STX in text or ETX in text)
+                and not (self._rare and (EOT in text or ENQ in text or ETB in text))
                 # The low byte of Adler-32 is 1 + the sum, see frame.checksum().
                 and raw.endswith(_TRAILERS[(adler32(text) - 1 + digit + closing) & 0xFF])
                 and 0x30 <= digit <= 0x37

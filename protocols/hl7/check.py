@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from protocols.errors import Hl7Error
 from protocols.hl7.check_core import check_core
@@ -15,17 +16,25 @@ from protocols.hl7.er7 import Message
 PROFILES: dict[str, Callable[[Subject], Iterator[Deviation]]] = {"law": check_law, "ltw": check_ltw, "ilw": check_ilw}
 """The checks of each profile, on top of those of HL7 itself."""
 
+MOST = 500
+"""Deviations that are told of one message: one this wrong is not worth a longer list, and a hostile one cannot fill the memory."""
+
 
 def check(message: Message, profile: str) -> list[Deviation]:
     """Every deviation of a message from HL7 and from a profile: law, ltw or ilw, in the order of the message.
 
-    Raises: Hl7Error for another profile.
+    After ``MOST`` of them the last one says that there are more. Raises: Hl7Error for another profile.
     """
     if profile not in PROFILES:
         raise Hl7Error(f"{profile!r} is no profile: use {', '.join(PROFILES)}")
     subject = Subject(message)
-    found = dict.fromkeys([*check_core(subject), *PROFILES[profile](subject)])  # two rules may say the same
-    return sorted(found, key=lambda item: (item.place if item.place >= 0 else len(subject.segments), item.field))
+    every = chain(check_core(subject), PROFILES[profile](subject))
+    found = dict.fromkeys(islice(every, MOST))  # two rules may say the same
+    told = sorted(found, key=lambda item: (item.place if item.place >= 0 else len(subject.segments), item.field))
+    if next(every, None) is not None:
+        facts = (("most", str(MOST)),)
+        told.append(Deviation("MSH", 0, 0, "HL7-MORE", "labmw", Severity.ERROR, "hl7-more", facts))
+    return told
 
 
 def profile_of(message: Message) -> str:
@@ -42,4 +51,4 @@ def sound(deviations: Iterable[Deviation]) -> bool:
     return all(item.severity is not Severity.ERROR for item in deviations)
 
 
-__all__ = ["PROFILES", "Deviation", "Severity", "check", "profile_of", "sound"]
+__all__ = ["MOST", "PROFILES", "Deviation", "Severity", "check", "profile_of", "sound"]

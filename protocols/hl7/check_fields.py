@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from protocols.errors import Hl7Error
 from protocols.hl7 import strict
 from protocols.hl7.deviation import Facts, Severity
-from protocols.hl7.er7 import NULL, Segment
-from protocols.hl7.tables import TABLES
+from protocols.hl7.er7 import NULL, Segment, unescape
+from protocols.hl7.tables import BY_SYSTEM, TABLES
 
 Complaint = tuple[str, Facts]
 Test = Callable[[Segment, int, int], Complaint | None]
 _LONGEST = 60
+_MOST_REPETITIONS = 100  # of a coded field that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,6 @@ class Place:
         if not match:
             raise Hl7Error(f"{text!r} is no place: write OBX-3 or OBR-4.3")
         return cls(match[1], int(match[2]), int(match[3] or 0))
-
-    def value(self, segment: Segment) -> str:
-        """What stands there: decoded for a component, as sent for a field."""
-        return _value(segment, self.field, self.component)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,11 @@ def required(segment: Segment, n: int, c: int) -> Complaint | None:
     return None if _value(segment, n, c) else ("hl7-required", ())
 
 
+def part(segment: Segment, n: int, c: int) -> Complaint | None:
+    """The component is filled, if the field is; whether the field is filled is another rule's business."""
+    return required(segment, n, c) if segment.field(n) else None
+
+
 def forbidden(segment: Segment, n: int, c: int) -> Complaint | None:
     """Nothing stands there."""
     value = _value(segment, n, c)
@@ -97,6 +99,18 @@ def filled_with(*allowed: str) -> Test:
         return required(segment, n, 0) or inner(segment, n, c)
 
     return test
+
+
+def table_code(segment: Segment, n: int, own: str | None) -> Iterator[tuple[str, str]]:
+    """Codes of a field that their table does not have, each with the table: the one the code names, else the field's own."""
+    declared = segment.separators
+    for part in segment.repetitions(n)[:_MOST_REPETITIONS]:
+        cells = part.split(declared.component, 3)
+        code = unescape(cells[0].partition(declared.subcomponent)[0], declared, segment.encoding)
+        system = cells[2] if len(cells) > 2 else ""
+        table = BY_SYSTEM.get(system, own if not system or system == f"HL7{own}" else None)
+        if table and code and code != NULL and code not in TABLES[table]:
+            yield code, table
 
 
 def in_table(number: str) -> Test:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protocols.hl7.adt import is_ins, read_identity
-from protocols.hl7.check_fields import FieldRule, filled_with, forbidden, one_of, parts, required, rule, zoned
+from protocols.hl7.check_fields import FieldRule, filled_with, forbidden, one_of, part, parts, required, rule, zoned
 from protocols.hl7.check_subject import Subject
 from protocols.hl7.deviation import Deviation, Severity
 from protocols.hl7.er7 import NULL, Segment
@@ -26,7 +26,7 @@ LTW_TYPES = frozenset(f"{_ORDERS} {_RESULTS} {_REPLIES} ACK".split())
 ILW_TYPES = frozenset(["OML^O21", "ORL^O22", "ORU^R01", "ACK"])
 ILW_ALSO = frozenset(["OML^O33", "OML^O35", "ORL^O34", "ORL^O36", "OUL^R22"])
 
-_ORDER_CODES = (
+_ORDER_CODES = [
     "NW",
     "OK",
     "UA",
@@ -46,14 +46,15 @@ _ORDER_CODES = (
     "XR",
     "UX",
     "PR",
-)
+]
 
 COMMON: tuple[FieldRule, ...] = (
     rule("LAB-MSH-9", "*", "MSH-9", parts(2), _LTW),
     rule("LAB-MSH-15", "*", "MSH-15", forbidden, f"{_LTW}, original acknowledgment mode"),
     rule("LAB-MSH-16", "*", "MSH-16", forbidden, f"{_LTW}, original acknowledgment mode"),
     rule("LAB-MSH-7-ZONE", "*", "MSH-7", zoned, _LTW, _NOTE),
-    rule("LAB-PID-3-AUTHORITY", "*", "PID-3.4", required, _LAB1),
+    rule("LAB-MSA-1", f"{_REPLIES} ACK", "MSA-1", one_of("AA", "AE", "AR"), f"{_LTW}, original acknowledgment mode"),
+    rule("LAB-PID-3-AUTHORITY", "*", "PID-3.4", part, _LAB1),
     rule("LAB-ORC-1", f"{_ORDERS} {_REPLIES}", "ORC-1", one_of(*_ORDER_CODES), _LAB1),
     rule("LAB-ORC-2", _ORDERS, "ORC-2", required, _LAB1),
     rule("LAB-ORC-7", f"{_ORDERS} {_RESULTS}", "ORC-7", forbidden, _LAB1),
@@ -66,7 +67,7 @@ COMMON: tuple[FieldRule, ...] = (
     rule("LAB-OBR-3", _RESULTS, "OBR-3", required, _LAB3),
     rule("LAB-OBR-25", _RESULTS, "OBR-25", filled_with("S", "I", "R", "P", "F", "C", "X"), _LAB3),
     rule("LAB-OBX-1", _RESULTS, "OBX-1", required, _LAB3),
-    rule("LAB-OBX-3", _RESULTS, "OBX-3.3", required, _LAB3),
+    rule("LAB-OBX-3", _RESULTS, "OBX-3.3", part, _LAB3),
     rule("LAB-OBX-11", _RESULTS, "OBX-11", one_of("O", "I", "D", "R", "P", "F", "C", "X"), _LAB3),
     *(rule(f"LAB-OBX-{n}", _RESULTS, f"OBX-{n}", forbidden, _LAB3) for n in (9, 10, 12)),
     rule("LAB-SPM-2", f"OML^O33 OML^O35 {_RESULTS}", "SPM-2", required, _LAB4),
@@ -77,10 +78,11 @@ ILW: tuple[FieldRule, ...] = (
     rule("ILW-ORC-4", "OML^O21", "ORC-4", required, "IHE ILW LAB-35", _WARN),
     rule("ILW-ORC-2", "ORU^R01", "ORC-2", required, "IHE ILW LAB-36"),
     rule("ILW-ORC-3", "ORU^R01", "ORC-3", required, "IHE ILW LAB-36"),
-    rule("ILW-SPM-2", "OML^O21 ORU^R01", "SPM-2", required, "IHE ILW LAB-35"),
+    rule("ILW-SPM-2", "OML^O21", "SPM-2", required, "IHE ILW LAB-35"),
     rule("ILW-OBX-23", "ORU^R01", "OBX-23", required, "IHE ILW LAB-36, performing laboratory", _WARN),
 )
 
+_MOST_IDENTIFIERS = 100  # no patient has more; every one of them costs time
 _COHERENT_ORDER = {"I": "IP SC", "P": "A IP", "F": "CM", "C": "CM", "X": "CA", "S": "SC IP", "R": "IP A CM"}
 """ORC-5 that may stand beside each OBR-25."""
 
@@ -104,7 +106,7 @@ def check_ilw(subject: Subject) -> Iterator[Deviation]:
 
 
 def _typed(subject: Subject, types: frozenset[str], also: frozenset[str]) -> Iterator[Deviation]:
-    if subject.kind not in types:
+    if subject.kind not in types and subject.message.header.field(9):
         facts = (("found", subject.message.header.field(9)), ("allowed", ", ".join(sorted(types))))
         severity = _WARN if subject.kind in also else Severity.ERROR
         yield subject.tell(0, 9, "LAB-TYPE", "IHE LTW and ILW, transactions", "hl7-value", facts, severity)
@@ -114,7 +116,7 @@ def _lab(subject: Subject) -> Iterator[Deviation]:
     yield from subject.apply(COMMON)
     errors = list(subject.named("ERR"))
     if errors and not subject.refuses:
-        yield subject.tell(errors[0][0], 0, "LAB-ERR", "HL7 2.5.1 chapter 2", "law-error-beside-aa")
+        yield subject.tell(errors[0][0], 0, "LAB-ERR", "HL7 2.5.1 chapter 2", "hl7-error-beside-aa")
     if subject.kind in _RESULTS.split():
         yield from _results(subject)
     if subject.kind in _REPLIES.split():
@@ -135,7 +137,7 @@ def _results(subject: Subject) -> Iterator[Deviation]:
         if obr is None:
             continue
         if orc is None:
-            yield subject.tell(places[id(obr)], 0, "LAB-RESULT-ORC", _LAB3, "law-status-absent")
+            yield subject.tell(places[id(obr)], 0, "LAB-RESULT-ORC", _LAB3, "hl7-status-absent")
         else:
             yield from _coherent_order(subject, places, orc, obr)
         status = obr.component(25)
@@ -166,7 +168,7 @@ def _coherent_result(subject: Subject, place: int, obx: Segment, status: str) ->
         yield subject.tell(place, 11, "LAB-COHERENT-OBX-11", f"{_LAB3}, status coherence", "hl7-must-fit", facts)
     empty = obx.field(5) in ("", NULL)
     if empty and own in ("P", "R", "F", "C"):
-        yield subject.tell(place, 5, "LAB-OBX-5", _LAB3, "law-value-absent", (("status", own),))
+        yield subject.tell(place, 5, "LAB-OBX-5", _LAB3, "hl7-value-absent", (("status", own),))
     if not empty and obx.component(2) in ("NM", "SN") and not obx.component(6):
         yield subject.tell(place, 6, "LAB-OBX-6", _LAB3, "hl7-number-without-unit", (), _WARN)
 
@@ -186,6 +188,10 @@ def _answers(subject: Subject) -> Iterator[Deviation]:
 def _ins(subject: Subject) -> Iterator[Deviation]:
     source = "PAM.FR, INS"
     for place, pid in subject.named("PID"):
+        if len(pid.repetitions(3)) > _MOST_IDENTIFIERS:
+            facts = (("found", str(len(pid.repetitions(3)))), ("allowed", str(_MOST_IDENTIFIERS)))
+            yield subject.tell(place, 3, "LAB-PID-3-REPEATS", "labmw", "hl7-repeats", facts)
+            continue
         if not any(is_ins(item) for item in identifiers(pid, 3)):
             continue
         identity = read_identity(pid)

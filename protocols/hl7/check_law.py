@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from protocols.hl7.check_fields import (
     FieldRule,
-    Place,
     filled_with,
     forbidden,
     longest,
     one_of,
+    part,
     parts,
     required,
     rule,
@@ -43,11 +43,14 @@ _WARN, _NOTE = Severity.WARNING, Severity.NOTE
 
 FIELDS: tuple[FieldRule, ...] = (
     # --- MSH ---
+    rule("LAW-MSH-1", "*", "MSH-1", one_of("|"), _MSH),
     rule("LAW-MSH-2", "*", "MSH-2", one_of("^~\\&"), _MSH),
     rule("LAW-MSH-7-ZONE", "*", "MSH-7", zoned, _MSH, _WARN),
     rule("LAW-MSH-9", "*", "MSH-9", parts(3), _MSH),
     rule("LAW-MSH-10", "*", "MSH-10", longest(36), _MSH),
     rule("LAW-MSH-12", "*", "MSH-12", one_of("2.5.1"), _MSH),
+    rule("LAW-ACK", "ACK", "MSH-9.2", one_of("R22"), f"{_29} (LAW-008)"),
+    rule("LAW-MSA-1", _REPLY, "MSA-1", one_of("AA", "AE", "AR"), _MSH),
     rule("LAW-MSH-15", _BEGIN, "MSH-15", filled_with("NE"), _MSH),
     rule("LAW-MSH-16", _BEGIN, "MSH-16", filled_with("AL"), _MSH),
     rule("LAW-MSH-15-REPLY", _REPLY, "MSH-15", forbidden, _MSH, _WARN),
@@ -67,8 +70,8 @@ FIELDS: tuple[FieldRule, ...] = (
     rule("LAW-ORC-1", "OML^O33", "ORC-1", one_of("NW", "CA", "DC"), f"{_28} (LAB27-004)"),
     rule("LAW-ORC-9", "OML^O33", "ORC-9", required, _28),
     rule("LAW-OBR-2", "OML^O33", "OBR-2.1", required, f"{_28} (LAW-005)"),
-    rule("LAW-OBR-4-PARTS", "OML^O33", "OBR-4.1", required, _28),
-    rule("LAW-OBR-4-SYSTEM", "OML^O33", "OBR-4.3", required, _28),
+    rule("LAW-OBR-4-PARTS", "OML^O33", "OBR-4.1", part, _28),
+    rule("LAW-OBR-4-SYSTEM", "OML^O33", "OBR-4.3", part, _28),
     rule("LAW-NTE-2", "OML^O33", "NTE-2", one_of("A", "L", "P", "O"), _28, _NOTE),
     rule("LAW-ORL-ORC-1", "ORL^O34", "ORC-1", one_of("OK", "UA", "CR", "UC"), f"{_28} (LAB28-004, LAB28-005)"),
     rule("LAW-ORL-ORC-2", "ORL^O34", "ORC-2", required, f"{_28} (LAB28-004)"),
@@ -77,11 +80,11 @@ FIELDS: tuple[FieldRule, ...] = (
     # --- LAB-29 ---
     rule("LAW-OUL-SPM-11", "OUL^R22", "SPM-11", filled_with("P", "Q", "U", "L", "G"), _29),
     rule("LAW-OUL-OBR-2", "OUL^R22", "OBR-2", required, f"{_29} (LAB29-003)"),
-    rule("LAW-OUL-OBR-4", "OUL^R22", "OBR-4.1", required, _29),
+    rule("LAW-OUL-OBR-4", "OUL^R22", "OBR-4.1", part, _29),
     rule("LAW-OUL-ORC-1", "OUL^R22", "ORC-1", one_of("SC"), _29),
     rule("LAW-OUL-ORC-5", "OUL^R22", "ORC-5", filled_with("SC", "IP", "CM", "CA"), _29),
     rule("LAW-OBX-1", "OUL^R22", "OBX-1", required, _29),
-    rule("LAW-OBX-3", "OUL^R22", "OBX-3.1", required, _29),
+    rule("LAW-OBX-3", "OUL^R22", "OBX-3.1", part, _29),
     rule("LAW-OBX-4", "OUL^R22", "OBX-4", required, _29),
     rule("LAW-OBX-11", "OUL^R22", "OBX-11", one_of("P", "R", "F", "C", "X"), _29),
     rule("LAW-OBX-16", "OUL^R22", "OBX-16", required, _29, _NOTE),
@@ -106,7 +109,8 @@ def check_law(subject: Subject) -> Iterator[Deviation]:
     header = subject.message.header
     if transaction is None:
         facts = (("found", header.field(9)), ("allowed", ", ".join(TYPES)))
-        yield subject.tell(0, 9, "LAW-TYPE", "IHE LAW, transactions", "hl7-value", facts)
+        if header.field(9):
+            yield subject.tell(0, 9, "LAW-TYPE", "IHE LAW, transactions", "hl7-value", facts)
         return
     yield from subject.apply(FIELDS)
     profile = (header.component(21), header.component(21, 2))
@@ -131,15 +135,16 @@ def check_law(subject: Subject) -> Iterator[Deviation]:
 def _reply(subject: Subject) -> Iterator[Deviation]:
     errors = list(subject.named("ERR"))
     if errors and not subject.refuses:
-        yield subject.tell(errors[0][0], 0, "LAW-ERR", _MSH, "law-error-beside-aa")
+        yield subject.tell(errors[0][0], 0, "LAW-ERR", _MSH, "hl7-error-beside-aa")
     if subject.refuses and not errors:
-        yield subject.absent("ERR", "LAW-ERR", _MSH, severity=_WARN)
+        msa = next(place for place, _ in subject.named("MSA"))
+        yield subject.absent("ERR", "LAW-ERR-ABSENT", _MSH, msa, _WARN)
 
 
 def _query(subject: Subject) -> Iterator[Deviation]:
     for place, qpd in subject.named("QPD"):
         by = GENERIC.query_by(qpd.component(1))
-        if by is None:
+        if by is None and qpd.field(1):
             allowed = ", ".join(name.code for name in GENERIC.queries)
             yield subject.tell(place, 1, "LAW-QPD-1", _27, "hl7-value", (("found", qpd.field(1)), ("allowed", allowed)))
         elif by in _ONLY:
@@ -158,7 +163,7 @@ def _query_answer(subject: Subject) -> Iterator[Deviation]:
     msa, qpd = subject.message.first("MSA"), subject.message.first("QPD")
     for place, qak in subject.named("QAK"):
         expected = {"AA": "OK", "AE": "AE", "AR": "AR"}.get(msa.component(1) if msa else "", "")
-        if expected and qak.component(2) and qak.component(2) != expected:
+        if expected and qak.component(2) in ("OK", "AE", "AR") and qak.component(2) != expected:
             facts = (("found", qak.component(2)), ("other", "MSA-1"), ("expected", expected))
             yield subject.tell(place, 2, "LAW-QAK-MSA", f"{_27} (LAB27-003)", "hl7-must-fit", facts)
         for own, copied in ((1, 2), (3, 1)):
@@ -173,33 +178,35 @@ def _work(subject: Subject) -> Iterator[Deviation]:
     if any(orc.component(1) == "DC" for _, orc in orders):
         yield from _no_work(subject, orders)
         return
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for place, obr in subject.named("OBR"):
         number = obr.field(2)
         if number and number in seen:
             yield subject.tell(
                 place, 2, "LAW-AWOS-UNIQUE", f"{_28} (LAW-005, LAB28-006)", "law-awos-twice", (("found", number),)
             )
-        seen[number] = place
+        seen.add(number)
     _, groups = cut(subject.segments, frozenset({"ORC"}))
     for (place, _), group in zip(orders, groups, strict=True):
         ordered = next((item for item in group if item.name == "OBR"), None)
         if ordered is None:
             yield subject.tell(place, 0, "LAW-ORDER-OBR", _28, "law-order-without-test")
         for offset, item in enumerate(group):
-            if ordered and item.name == "TCD" and item.component(1) != ordered.component(4):
-                facts = (("found", item.component(1)), ("other", "OBR-4"), ("expected", ordered.component(4)))
+            test = ordered.component(4) if ordered else ""
+            if test and item.name == "TCD" and item.component(1) not in ("", test):
+                facts = (("found", item.component(1)), ("other", "OBR-4"), ("expected", test))
                 yield subject.tell(place + offset, 1, "LAW-TCD-1", _28, "hl7-must-fit", facts)
 
 
 def _no_work(subject: Subject, orders: list[tuple[int, Segment]]) -> Iterator[Deviation]:
     source = f"{_28} (LAB28-001)"
     for place, item in enumerate(subject.segments):
-        if item.name not in ("MSH", "SPM", "SAC", "ORC", "NTE") and not item.name.startswith("Z"):
-            yield subject.tell(place, 0, "LAW-NEGATIVE-ONLY", source, "law-negative-only", (("segment", item.name),))
-    for place, orc in orders:
-        if len(orders) > 1 or orc.component(1) != "DC":
-            yield subject.tell(place, 1, "LAW-NEGATIVE-ONE", source, "law-negative-one")
+        if item.name not in ("MSH", "SPM", "SAC", "ORC") and not item.name.startswith("Z"):
+            severity = _WARN if item.name == "NTE" else Severity.ERROR  # x800 allows a note with the reason
+            facts = (("segment", item.name),)
+            yield subject.tell(place, 0, "LAW-NEGATIVE-ONLY", source, "law-negative-only", facts, severity)
+    for place, _ in orders[1:]:
+        yield subject.tell(place, 1, "LAW-NEGATIVE-ONE", source, "law-negative-one")
 
 
 def _tubes(subject: Subject, source: str) -> Iterator[Deviation]:
@@ -207,11 +214,12 @@ def _tubes(subject: Subject, source: str) -> Iterator[Deviation]:
     for (place, spm), group in zip(subject.named("SPM"), groups, strict=True):
         sac = next((item for item in group if item.name == "SAC"), None)
         if sac is None:
-            yield subject.absent("SAC", "LAW-SAC", source)
-        elif not sac.component(3):
-            yield subject.tell(place + group.index(sac), 3, "LAW-SAC-3", source, "hl7-required")
-        if not spm.component(2) and (sac is None or not sac.component(3)):
+            yield subject.absent("SAC", "LAW-SAC", source, place)
+        elif not sac.component(3) and not spm.component(2):
             yield subject.tell(place, 2, "LAW-SPECIMEN-ID", source, "law-no-label")
+        elif not sac.component(3):
+            at = place + next(offset for offset, item in enumerate(group) if item.name == "SAC")
+            yield subject.tell(at, 3, "LAW-SAC-3", source, "hl7-required")
 
 
 def _work_reply(subject: Subject) -> Iterator[Deviation]:
@@ -255,7 +263,7 @@ def _performed(subject: Subject, group: list[tuple[int, Segment]]) -> Iterator[D
     orc = next((item for item in group if item[1].name == "ORC"), None)
     results = [(at, item) for at, item in group if item.name == "OBX"]
     if orc is None:
-        yield subject.tell(place, 0, "LAW-OUL-ORC", _29, "law-status-absent")
+        yield subject.tell(place, 0, "LAW-OUL-ORC", _29, "hl7-status-absent")
     if obr.component(11) == "G" and not obr.is_null(2):
         yield subject.tell(
             place, 2, "LAW-REFLEX-AWOS", f"{_29} (LAW-007)", "law-reflex-with-awos", (("found", obr.field(2)),)
@@ -274,11 +282,10 @@ def _performed(subject: Subject, group: list[tuple[int, Segment]]) -> Iterator[D
                 facts = (("found", obx.field(5)), ("status", "X"))
                 yield subject.tell(at, 5, "LAW-OBX-X", _29, "law-value-beside-x", facts, _WARN)
         elif empty and obx.component(11):
-            yield subject.tell(at, 5, "LAW-OBX-5", _29, "law-value-absent", (("status", obx.component(11)),))
+            yield subject.tell(at, 5, "LAW-OBX-5", _29, "hl7-value-absent", (("status", obx.component(11)),))
+        if not empty and obx.component(2) in ("NM", "SN") and not obx.component(6):
+            yield subject.tell(at, 6, "LAW-OBX-6", _29, "hl7-number-without-unit", (), _NOTE)  # an index has none
         if empty and obx.field(2):
             yield subject.tell(
                 at, 2, "LAW-OBX-2-EMPTY", _29, "law-type-without-value", (("found", obx.field(2)),), _WARN
             )
-
-
-__all__ = ["FIELDS", "TYPES", "Place", "check_law"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from protocols.hl7.check_fields import FieldRule, shown
 from protocols.hl7.deviation import Deviation, Facts, Severity
 from protocols.hl7.er7 import Message, Segment
-from protocols.hl7.grammar import Tree, match, structure_of
+from protocols.hl7.grammar import SEGMENT_NAME, Tree, match, structure_of
 
 REPLIES = frozenset({"ACK", "RSP^K11", "RSP^Z02", "ORL^O22", "ORL^O34", "ORL^O36", "ORR^O02"})
 
@@ -54,17 +54,19 @@ class Subject:
         severity: Severity = Severity.ERROR,
         component: int = 0,
     ) -> Deviation:
-        """A deviation of the segment at this place; the fact ``place`` is filled in."""
-        name = self.segments[place].name
-        made = Deviation(name, self._index[place], field, rule, source, severity, text_code, (), place, component)
+        """A deviation of the segment at this place, or of the line when it is none; the fact ``place`` is filled in."""
+        name, index = self.segments[place].name, self._index[place]
+        if not SEGMENT_NAME.fullmatch(name):
+            name, index = "line", place + 1
+        made = Deviation(name, index, field, rule, source, severity, text_code, (), place, component)
         return _with_place(made, facts)
 
     def absent(
-        self, segment: str, rule: str, source: str, facts: Facts = (), severity: Severity = Severity.ERROR
+        self, segment: str, rule: str, source: str, place: int, severity: Severity = Severity.ERROR
     ) -> Deviation:
-        """A deviation because a segment is not there."""
-        made = Deviation(segment, 0, 0, rule, source, severity, "hl7-segment-absent")
-        return _with_place(made, facts)
+        """A deviation because a segment is not there; it should stand after the one at this place."""
+        made = Deviation(segment, 0, 0, rule, source, severity, "hl7-segment-absent", (), place)
+        return _with_place(made, ())
 
     def apply(self, rules: tuple[FieldRule, ...]) -> Iterator[Deviation]:
         """What breaks these rules about fields."""

@@ -29,7 +29,7 @@ class Code:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> Code | None:
         """The code in field n, None when it is empty."""
-        parts = [segment.component(n, c, repetition=repetition) for c in range(1, 7)]
+        parts = segment.parts(n, 6, repetition)
         return cls(*parts) if any(parts) else None
 
 
@@ -53,7 +53,7 @@ class EntityId:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> EntityId | None:
         """The number in field n, None when it is empty."""
-        parts = [segment.component(n, c, repetition=repetition) for c in range(1, 5)]
+        parts = segment.parts(n, 4, repetition)
         return cls(*parts) if any(parts) else None
 
     @classmethod
@@ -109,7 +109,7 @@ class PersonName:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> PersonName | None:
         """The name in field n, None when no name is there."""
-        parts = [segment.component(n, c, repetition=repetition) for c in range(1, 8)]
+        parts = segment.parts(n, 7, repetition)
         return cls(*parts) if any(parts[:6]) else None
 
 
@@ -139,7 +139,7 @@ class Person:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> Person | None:
         """The person in field n, None when it is empty."""
-        name = [segment.component(n, c, repetition=repetition) for c in range(1, 8)]
+        name = segment.parts(n, 7, repetition)
         authority = [segment.component(n, 9, s, repetition) for s in range(1, 4)]
         kinds = [segment.component(n, c, repetition=repetition) for c in (10, 13)]
         return cls(*name, *authority, *kinds) if any((*name, *authority, *kinds)) else None

@@ -21,7 +21,7 @@ class Deviation:
     """One rule that a message breaks.
 
     ``place`` is the segment's place in the message, from 0; ``index`` which one of its name it is, from 1; ``field`` is 0
-    when the whole segment is meant. The sentence for people is the phrase ``text_code`` with its ``facts``.
+    when the whole segment is meant; ``component`` is 0 when the whole field is. The sentence for people is the phrase ``text_code`` with its ``facts``.
     """
 
     segment: str

@@ -15,6 +15,8 @@ from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message, Segment
 from protocols.hl7.grammars import ALTERNATIVES, GRAMMARS, PARTS, STRUCTURES
 
+SEGMENT_NAME = re.compile("[A-Z][A-Z0-9]{2}")
+
 
 class Misfit(Enum):
     """How a segment, or its absence, offends against the structure."""
@@ -178,7 +180,7 @@ class _Walk:
         self.at += 1
 
     def _misplaced(self, group: Group, name: str, *, again: bool) -> None:
-        if not re.fullmatch("[A-Z][A-Z0-9]{2}", name):
+        if not SEGMENT_NAME.fullmatch(name):
             self._tell(Misfit.NAMELESS, name[:20], group)
         elif again:
             self._tell(Misfit.REPEATED, name, group)

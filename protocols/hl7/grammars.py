@@ -68,7 +68,7 @@ ACC? UB1? UB2? PDA?
 GRAMMARS: dict[str, str] = {
     # --- queries ---
     "QBP_Q11": "MSH SFT* QPD RCP DSC?",
-    "RSP_K11": "MSH MSA ERR* SFT* QAK QPD",
+    "RSP_K11": "MSH SFT* MSA ERR? QAK QPD DSC?",
     "QBP_Z03": "MSH SFT* QPD RCP?",  # Cepheid: query for orders
     "RSP_Z02": "MSH MSA ERR* SFT* QAK? QPD?",
     "QCN_J01": "MSH SFT* QID",

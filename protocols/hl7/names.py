@@ -108,8 +108,3 @@ def field_name(segment: str, n: int) -> str:
     """What field n of a segment is called; empty when it is not known."""
     names = _NAMES.get(segment, ())
     return names[n] if 0 < n < len(names) else ""
-
-
-def known_fields(segment: str) -> int:
-    """The highest field number of a segment that has a name here; 0 for an unknown segment."""
-    return max(len(_NAMES.get(segment, ())) - 1, 0)

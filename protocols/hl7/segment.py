@@ -127,6 +127,20 @@ class Segment:
             found.append(value)
         return found
 
+    def parts(self, n: int, count: int, repetition: int = 1) -> list[str]:
+        """``component(n, c)`` for c from 1 to ``count`` at once: the quick way to read a code or an identifier."""
+        cells = self._cells or self.fields
+        if not 2 < n < len(cells):
+            return [self.component(n, c, repetition=repetition) for c in range(1, count + 1)]
+        value = cells[n]
+        _, component, repeats, mark, subcomponent, _ = self.separators
+        if repetition != 1 or repeats in value:
+            value = _pick(value, repeats, repetition)
+        if mark in value or subcomponent in value or NULL in value:
+            return [self.component(n, c, repetition=repetition) for c in range(1, count + 1)]
+        found = value.split(component, count)[:count]
+        return found + [""] * (count - len(found))
+
     def text(self, n: int, repetition: int = 1) -> str:
         """One repetition of a text field decoded whole: component separators that the sender forgot to escape are text.
 

@@ -10,7 +10,6 @@ TABLES: dict[str, frozenset[str]] = {
     name: frozenset(codes.split())
     for name, codes in {
         "0001": "F M O U A N",
-        "0003": "Q11 K11 Z03 Z02 J01 O01 O02 O21 O22 O33 O34 O35 O36 R01 R21 R22 R30 R31 R32 U03 A01 A03 A04 A08 A31 A40 A47",
         "0008": "AA AE AR CA CE CR",
         "0038": "A CA CM DC ER HD IP RP SC",
         "0065": "A G L O P R S",
@@ -28,7 +27,6 @@ TABLES: dict[str, frozenset[str]] = {
         "0136": "Y N",
         "0155": "AL ER NE SU",
         "0208": "OK NF AE AR",
-        "0211": "",  # read by charset
         "0357": "0 100 101 102 103 200 201 202 203 204 205 206 207",
         "0369": "B C E F G L O P Q R U V",  # U: LAW
         "0383": "CE CW EE EW NE NW OE OK OW QE QW",
@@ -74,5 +72,5 @@ IN_FIELD: dict[tuple[str, int], str] = {
 }
 """The table of a field. A coded value that names another coding system than the table's own is not looked up."""
 
-BY_SYSTEM = {f"HL7{number}": number for number, codes in TABLES.items() if codes}
+BY_SYSTEM = {f"HL7{number}": number for number in TABLES}
 """The table that a coding system such as HL70369 names, wherever it is named."""

@@ -5,11 +5,12 @@ Vendors measure the indices on different scales (mg/dL of haemoglobin, or classe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from labmw.model import Flag
+from labmw.model import Flag, VerdictLevel
 from rules.checks.finding import About, Finding, Limits
 from rules.interval import Interval, above, finite, show
 from rules.kleene import word
@@ -54,12 +55,15 @@ class HilCheck:
         if threshold is None:
             facts = (*known, ("index", self.index), ("driver", result.driver))
             return Finding(None, "index-scale", facts, f"no threshold of {self.index} for {result.driver!r}")
-        truth = above(Interval(number, number), float(threshold))
-        detail = (
-            f"{self.index} > threshold [{show(Interval(number, number))} vs {threshold} {self.scale}] -> {word(truth)}"
-        )
-        shown = (("index", f"{measured} {self.scale}"), ("limit", f"{threshold} {self.scale}"))
-        return Finding(truth, code, (*known, *shown) if truth else (), detail)
+        beyond = indices is not None and code in indices.beyond
+        span = Interval(number, math.inf, True, True) if beyond else Interval(number, number)
+        truth = above(span, float(threshold))
+        detail = f"{self.index} > threshold [{show(span)} vs {threshold} {self.scale}] -> {word(truth)}"
+        shown = (("index", f"{'>' if beyond else ''}{measured} {self.scale}"), ("limit", f"{threshold} {self.scale}"))
+        level = (
+            VerdictLevel.HOLD if truth is None else None
+        )  # `>10` is not "not measured": `if_missing` must not let it pass
+        return Finding(truth, code, () if truth is False else (*known, *shown), detail, level)
 
 
 def read_hil(table: Table, about: About) -> HilCheck:

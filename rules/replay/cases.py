@@ -94,4 +94,5 @@ def _indices(row: Row) -> HilIndices | None:
     found = [row[name] for name in ("haemolysis", "icterus", "lipaemia")]
     if all(one is None for one in found):
         return None
-    return HilIndices(*(None if one is None else Decimal(repr(one)) for one in found))
+    haemolysis, icterus, lipaemia = (None if one is None else Decimal(repr(one)) for one in found)
+    return HilIndices(haemolysis, icterus, lipaemia)

@@ -1,12 +1,13 @@
 """make bench: measure, show, and keep build/bench.json. Exit 0 also when a target is missed; 1 when something broke.
 
-python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive]
+python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive,law]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import decode, table
+from tests.benchmarks import decode, law, table
 from tests.benchmarks.decode import Comparison
+from tests.benchmarks.law import LawPlan, QueryCell, ReportCell
 from tests.benchmarks.machine import delays, describe
 from tests.benchmarks.receive import Cell, Plan, measure
 
-PARTS = ("astm", "hl7", "rules", "receive")
+PARTS = ("astm", "hl7", "rules", "receive", "law")
 BUILD = Path("build")
 
 
@@ -64,8 +66,15 @@ def main() -> int:
     if states:
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
         console.print(f"What became of the results that labmw took in: {told}.", highlight=False)
+    law_cells, queries, peer = _law(console, options.quick) if "law" in parts else ([], None, "")
+    if queries is not None:
+        table.law_tables(console, law_cells, queries, peer)
     notes = [one.missing for one in comparisons.values() if one.missing] + ([why] if why else [])
     report = table.as_json(machine, comparisons, cells, flushes, states, notes)
+    if queries is not None:
+        report["law"] = table.law_json(law_cells, queries)
+        report["missed"] += law.missed(law_cells, queries)
+        report["notes"] += [peer] if peer else []
     BUILD.mkdir(exist_ok=True)
     if replayed is not None:
         report["safety"] = table.safety_json(*safety)
@@ -79,7 +88,8 @@ def main() -> int:
     (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     for sentence in report["missed"]:
         console.print(f"Missed: {sentence}", style="bold red", highlight=False)
-    broken = [cell for cell in cells if cell.error]
+    errors = [*(one.error for one in cells), *(one.error for one in law_cells), queries.error if queries else ""]
+    broken = [error for error in errors if error]
     console.print(
         f"{time.monotonic() - began:.0f} s; numbers in {BUILD / 'bench.json'}; "
         f"{len(report['missed'])} targets missed, {len(broken)} measurements failed",
@@ -103,6 +113,22 @@ def _receive(console: Console, quick: bool) -> tuple[list[Cell], dict[int, float
             for log in sorted(folder.glob("*/*.log")):
                 _tell_errors(console, log)
         return cells, flushes, states, why
+    finally:
+        shutil.rmtree(folder)
+
+
+def _law(console: Console, quick: bool) -> tuple[list[ReportCell], QueryCell, str]:
+    """Measure in a folder of the disk that holds the project."""
+    BUILD.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-law-", dir=BUILD)).absolute()
+    try:
+        plan = LawPlan(1, 0.6, 60) if quick else LawPlan(3, 1.5, 300)
+        with console.status("measuring") as status:
+            found = law.measure(folder, os.environ.copy(), plan, lambda what: status.update(f"measuring: {what}"))
+        if found[1].error or any(cell.error for cell in found[0]):
+            for log in sorted(folder.glob("*.log")):
+                _tell_errors(console, log)
+        return found
     finally:
         shutil.rmtree(folder)
 

@@ -10,6 +10,7 @@ import gc
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
@@ -45,7 +46,7 @@ class Outcome:
 
 
 @dataclass
-class Sender(asyncio.Protocol):
+class Sender(asyncio.Protocol, ABC):
     """One connection: a message, its acknowledgments, the next message, until the time is up."""
 
     job: Job
@@ -76,9 +77,9 @@ class Sender(asyncio.Protocol):
         self.until = self.began + self.job.seconds
         self.next_message()
 
+    @abstractmethod
     def next_message(self) -> None:
         """Send the next message from its first byte."""
-        raise NotImplementedError
 
     def write(self, data: bytes) -> None:
         """Send what is to be acknowledged."""
@@ -153,10 +154,19 @@ class Hl7Sender(Sender):
             self.next_message()
 
 
+class LawSender(Hl7Sender):
+    """The same over a LAW line."""
+
+    template = oul_r22(law=True)
+
+
+KINDS: dict[str, type[Sender]] = {"astm": AstmSender, "hl7": Hl7Sender, "law": LawSender}
+
+
 async def run(job: Job) -> Outcome:
     """Do one job."""
     loop = asyncio.get_running_loop()
-    kind: type[Sender] = AstmSender if job.protocol == "astm" else Hl7Sender
+    kind = KINDS[job.protocol]
     senders: list[Sender] = []
     try:
         for number in range(job.connections):

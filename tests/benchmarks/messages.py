@@ -74,8 +74,8 @@ def frame(number: int, text: bytes) -> bytes:
     return b"\x02%b%02X\r\n" % (body, sum(body) & 0xFF if len(body) > 256 else (adler32(body) - 1) & 0xFF)
 
 
-def oul_r22() -> bytes:
-    """The OUL^R22: 40 segments, 10 of them OBX."""
+def oul_r22(*, law: bool = False) -> bytes:
+    """The OUL^R22: 40 segments, 10 of them OBX; for a LAW line as work that began at the analyzer, so that no AWOS must be known."""
     lines = [
         f"MSH|^~\\&|CHEM-X1|LABODEMO|LABMW|LABODEMO|20260315083020+0100||OUL^R22^OUL_R22|{CONTROL_ID}|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-29^IHE",
         "PID|||PAT000417^^^LABODEMO^PI||DUPONT^Lea^^^^^L||19850412|F",
@@ -84,8 +84,9 @@ def oul_r22() -> bytes:
         "INV|CHEM^Reagent pack^99ACME|OK^OK status^HL70383|SR^Single test reagent^HL70384|||||||||20270131||||LOT7781",
     ]
     for number, (code, value, unit, normal) in enumerate(OBSERVATIONS, 1):
+        awos = '""' if law else f"AWOS-{number:06d}^LABMW"
         lines += [
-            f"OBR||AWOS-{number:06d}^LABMW||{code}",
+            f"OBR||{awos}||{code}",
             "ORC|SC||||CM",
             f"OBX|{number}|NM|{code}|1|{value}|{unit}^{unit}^UCUM|{normal}|N^Normal^HL70078|||F|||||TECH01||"
             "CHEM-X1^ACME~SN-4471^ACME|20260315083015+0100||||||||||RSLT",
@@ -93,6 +94,15 @@ def oul_r22() -> bytes:
         if number % 2 == 0:
             lines.append(f"NTE|1|I|Measured undiluted\\.br\\Reagent lot 77810{number:02d}, no alarm")
     return "".join(line + "\r" for line in lines).encode("ascii")
+
+
+def query(serial: int, tube: str) -> bytes:
+    """MLLP block of a query for the work of one tube (LAB-27)."""
+    return (
+        "\x0bMSH|^~\\&|CHEM-X1|LABODEMO|LABMW|LABODEMO|20260315083020+0100||QBP^Q11^QBP_Q11|"
+        f"Q{serial:012d}|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-27^IHE\r"
+        f"QPD|WOS^Work Order Step^IHELAW|T{serial:012d}|{tube}\rRCP|I||R^Real Time^HL70394\r\x1c\r"
+    ).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

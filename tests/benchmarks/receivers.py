@@ -13,11 +13,14 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from labmw.clock import stamp
 from labmw.store import migrate
 from labmw.watch import metrics_folder
-from tests.benchmarks.messages import TESTS
+from tests.benchmarks.messages import OBSERVATIONS, TESTS
+from tests.benchmarks.peers import PYTHON, PeerMissing
 
 CONFIGURATION = """\
 [site]
@@ -30,7 +33,7 @@ url = "sqlite:///{store}"
 enabled = false
 
 [limits]
-connections = 100
+connections = 400
 
 [[link]]
 name = "astm"
@@ -42,6 +45,13 @@ name = "hl7"
 protocol = "hl7"
 listen = "127.0.0.1:{hl7}"
 connections = 40
+
+[[link]]
+name = "law"
+protocol = "law"
+driver = "law"
+listen = "127.0.0.1:{law}"
+connections = 250
 """
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -95,12 +105,33 @@ def start_reference(folder: Path, environment: Mapping[str, str]) -> Receiver:
     if not port:
         process.wait()
         raise RuntimeError(f"the reference does not start: see {log}")
-    return Receiver("reference", process, {"astm": port, "hl7": port}, log)
+    return Receiver("reference", process, {"astm": port, "hl7": port, "law": port}, log)
+
+
+def start_python_hl7(folder: Path, environment: Mapping[str, str]) -> Receiver:
+    """python-hl7's own MLLP server, which reads and acknowledges and keeps nothing; raises PeerMissing where it cannot be had."""
+    if not PYTHON.exists():
+        raise PeerMissing("there is no .venv-peers: run make bench")
+    log = folder / "python-hl7.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [PYTHON, Path(__file__).with_name("peer_mllp.py")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout is not None
+    port = int(process.stdout.readline() or 0)
+    if not port:
+        process.wait()
+        raise PeerMissing(f"python-hl7's server does not start: see {log}")
+    return Receiver("python-hl7", process, {"law": port}, log)
 
 
 def start_daemon(folder: Path, environment: Mapping[str, str], store: Path) -> Receiver:
     """The lines process of labmw on a copy of a store, with its counters where `labmw serve` puts them."""
-    ports = _free_ports("astm", "hl7")
+    ports = _free_ports("astm", "hl7", "law")
     file = folder / "labmw.db"
     shutil.copyfile(store, file)
     configuration, log = folder / "labmw.toml", folder / "labmw.log"
@@ -178,3 +209,44 @@ def outcome(file: Path) -> dict[str, int]:
     with closing(sqlite3.connect(file)) as store:
         found = store.execute("SELECT state, count(*) FROM result GROUP BY state ORDER BY 2 DESC").fetchall()
     return {str(state): int(count) for state, count in found}
+
+
+def open_orders(file: Path, tubes: int) -> None:
+    """Four open orders for each of so many tubes, which came in over ten days, the last of them just now."""
+    now = datetime.now(UTC)
+    step = timedelta(days=10) / tubes
+    codes = [code.partition("^")[0] for code, *_ in OBSERVATIONS[:4]]
+    with closing(sqlite3.connect(file)) as store, store:
+        store.execute(
+            "INSERT INTO patient(site, identifier, family, given, birth, sex) VALUES ('BENCH', 'PAT000418', 'DUPONT', 'LEA', '1985-04-12', 'F')"
+        )
+        store.executemany(
+            "INSERT INTO specimen(site, identifier, kind, patient) VALUES ('BENCH', ?, 'SER', 'PAT000418')",
+            ((f"Q{n:010d}",) for n in range(tubes)),
+        )
+        store.executemany(
+            """INSERT INTO "order"(site, specimen, loinc, placer, ordered_at, updated_at) VALUES ('BENCH', ?, ?, ?, ?, ?)""",
+            (
+                (f"Q{n:010d}", loinc, f"Q{n}-{place}", at, at)
+                for n in range(tubes)
+                for at in (stamp(now - step * (tubes - 1 - n)),)
+                for place, loinc in enumerate(codes)
+            ),
+        )
+
+
+def law_orders(file: Path, messages: int) -> None:
+    """The orders of so many OUL^R22, so that their results go the ordinary way."""
+    codes = [code.partition("^")[0] for code, *_ in OBSERVATIONS]
+    with closing(sqlite3.connect(file)) as store, store:
+        store.execute(
+            "INSERT OR IGNORE INTO patient(site, identifier, family, given, birth, sex) VALUES ('BENCH', 'PAT000417', 'DUPONT', 'Lea', '1985-04-12', 'F')"
+        )
+        store.executemany(
+            "INSERT INTO specimen(site, identifier, kind, patient) VALUES ('BENCH', ?, 'SER', 'PAT000417')",
+            ((f"H{n:010d}",) for n in range(messages)),
+        )
+        store.executemany(
+            """INSERT INTO "order"(site, specimen, loinc, placer) VALUES ('BENCH', ?, ?, ?)""",
+            ((f"H{n:010d}", loinc, f"H{n}-{place}") for n in range(messages) for place, loinc in enumerate(codes)),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from tests.benchmarks.decode import Comparison
 from tests.benchmarks.identity import BETTER, Found
+from tests.benchmarks.law import QueryCell, ReportCell, p99
 from tests.benchmarks.planted import Planted
 from tests.benchmarks.receive import Cell
 from tests.benchmarks.rounds import Sample
@@ -159,6 +161,55 @@ def receive_table(console: Console, cells: Sequence[Cell], flushes: dict[int, fl
         console.print(table)
     if why:
         console.print(f"Slower flushes not measured: {why}.", style="yellow")
+
+
+def law_tables(console: Console, cells: Sequence[ReportCell], queries: QueryCell, why: str) -> None:
+    """Reports and queries of a LAW line, beside others."""
+    table = Table(title="LAW: report, store, ACK", title_justify="left", title_style="bold")
+    for column in ("", "connections", "messages/s", "spread", "p50 ms", "p99 ms", "labmw is so many times it"):
+        table.add_column(column, justify="left" if not column else "right")
+    for cell in cells:
+        if cell.error:
+            table.add_row("failed", str(cell.connections), "", "", "", "", cell.error, style="red")
+            continue
+        for who, outcomes in cell.outcomes.items():
+            if outcomes:
+                rate = cell.sample(who, "rate")
+                times = cell.over(who) if who != "labmw" else None
+                table.add_row(
+                    who,
+                    str(cell.connections),
+                    f"{rate.median:,.1f}",
+                    f"{rate.low:,.1f} to {rate.high:,.1f}",
+                    f"{cell.sample(who, 'median').median:.2f}",
+                    f"{cell.sample(who, 'p99').median:.2f}",
+                    f"{times.median:.2f} ({times.low:.2f} to {times.high:.2f})" if times else "",
+                )
+    console.print(table)
+    if queries.error:
+        console.print(f"LAW queries failed: {queries.error}", style="red", markup=False)
+    else:
+        asked, trips = ([one for waits in some for one in waits] for some in (queries.queries, queries.round_trips))
+        console.print(
+            f"LAW query to order, {queries.orders:,} open orders, {len(asked):,} queries: p50 {median(asked):.2f} ms, p99 {p99(asked):.2f} ms; "
+            f"one durable round trip: p50 {median(trips):.2f} ms, p99 {p99(trips):.2f} ms; {queries.times:.1f} times.",
+            highlight=False,
+        )
+    if why:
+        console.print(f"python-hl7 not measured: {why}.", style="yellow")
+
+
+def law_json(cells: Sequence[ReportCell], queries: QueryCell) -> dict[str, Any]:
+    """The same for a script: milliseconds."""
+    return {
+        "reports": [{"connections": one.connections, "rounds": one.outcomes, "error": one.error} for one in cells],
+        "queries": {
+            "orders": queries.orders,
+            "milliseconds": queries.queries,
+            "round_trips": queries.round_trips,
+            "error": queries.error,
+        },
+    }
 
 
 def _receive_rows(table: Table, cell: Cell) -> None:

@@ -3,7 +3,7 @@
     python tests/crash/daemon.py CONFIG STEP NTH [ack-first]
 
 The product has no such switch: the parts are subclassed here, at the places where a step ends. `ack-first` is the variant that breaks
-the law: it acknowledges a frame and stores it a little later.
+the law: it acknowledges a frame, or a LAW report, and stores it a little later.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery.mllp import MllpSender
 from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
+from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.conversation import AstmConversation
+from labmw.line.law import LawConversation
+from labmw.line.orders import Answer
 from labmw.line.received import Received, Stored
 from labmw.store.sqlite import SqliteStore
 from labmw.store.transaction import Transaction
@@ -29,6 +33,8 @@ from labmw.watch.log import begin
 from protocols.astm.events import Event
 from protocols.astm.frame import Frame
 from protocols.hl7.acknowledgment import Acknowledgment
+from protocols.hl7.er7 import Message
+from protocols.hl7.law import Query, WorkReply
 
 STEPS = (
     "frame-not-committed",
@@ -42,6 +48,14 @@ STEPS = (
     "report-sent",
     "report-acknowledged",
     "delivery-committed",
+    "query-not-committed",
+    "query-committed",
+    "order-not-sent",
+    "order-sent",
+    "order-reply-not-committed",
+    "order-reply-committed",
+    "lis-message-not-committed",
+    "lis-message-committed",
 )
 
 
@@ -89,12 +103,71 @@ class AckFirst(TrappedConversation):
         return events
 
 
+class TrappedLaw(LawConversation):
+    async def send(self, raw: bytes) -> None:
+        TRAP.passes("order-not-sent")
+        await super().send(raw)
+        if TRAP.step == "order-sent":
+            await asyncio.sleep(0.01)  # the bytes are out, the reply is on its way
+        TRAP.passes("order-sent")
+
+
+class LawAckFirst(TrappedLaw):
+    """The variant that breaks the law: AA, and the disk later."""
+
+    async def _deliver(self, received: Received) -> Stored:
+        if not isinstance(received.message, Message) or received.message.code != "OUL":
+            return await super()._deliver(received)
+        self._later = asyncio.create_task(self._store(received))
+        return Stored(0, "accepted", "", 0, reply=super()._reply(received.message, "AA", None))
+
+    async def _store(self, received: Received) -> None:
+        await asyncio.sleep(0.02)
+        await super()._deliver(received)
+
+
+class TrappedWorklist(LaboratoryWorklist):
+    async def query(self, received: Received, query: Query) -> Answer:
+        TRAP.passes("query-not-committed")
+        answer = await super().query(received, query)
+        TRAP.passes("query-committed")
+        return answer
+
+    async def reply(self, received: Received, reply: WorkReply) -> Stored:
+        TRAP.passes("order-reply-not-committed")
+        stored = await super().reply(received, reply)
+        TRAP.passes("order-reply-committed")
+        return stored
+
+
 class TrappedIntake(LaboratoryIntake):
     async def take(self, received: Received) -> Stored:
         TRAP.passes("message-not-committed")
         stored = await super().take(received)
         TRAP.passes("message-committed")
         return stored
+
+
+class TrappedFeed(LisFeed):
+    async def take(self, received: Received) -> Stored:
+        TRAP.passes("lis-message-not-committed")
+        stored = await super().take(received)
+        TRAP.passes("lis-message-committed")
+        return stored
+
+
+class FeedAckFirst(LisFeed):
+    """The variant that breaks the law: a reply, and the disk later."""
+
+    async def take(self, received: Received) -> Stored:
+        assert received.reply is not None
+        self._later = asyncio.create_task(self._store_later(received))
+        return Stored(0, "accepted", "", 0, reply=received.reply("AA", None))
+
+    async def _store_later(self, received: Received) -> None:
+        await asyncio.sleep(0.02)
+        TRAP.passes("lis-message-not-committed")
+        await super().take(received)
 
 
 class TrappedVerification(Verification):
@@ -119,7 +192,7 @@ class TrappedSender(MllpSender):
 class TrappedStore(SqliteStore):
     async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
         value = await super().run(transaction, timeout)
-        if getattr(transaction, "__name__", "") == "delivered":
+        if getattr(transaction, "__name__", "") == "_taken":
             TRAP.passes("delivery-committed")
         return value
 
@@ -127,6 +200,8 @@ class TrappedStore(SqliteStore):
 def main() -> int:
     trapped = {
         "LaboratoryIntake": TrappedIntake,
+        "LaboratoryWorklist": TrappedWorklist,
+        "LisFeed": FeedAckFirst if "ack-first" in sys.argv[4:] else TrappedFeed,
         "Verification": TrappedVerification,
         "MllpSender": TrappedSender,
         "open_store": TrappedStore,
@@ -134,11 +209,12 @@ def main() -> int:
     for name, one in trapped.items():
         assert hasattr(app, name)
         setattr(app, name, one)
-    conversation = AckFirst if "ack-first" in sys.argv[4:] else TrappedConversation
+    wrong = "ack-first" in sys.argv[4:]
+    conversation, law = (AckFirst, LawAckFirst) if wrong else (TrappedConversation, TrappedLaw)
     begin("lines", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 
     async def run() -> None:
-        laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation)
+        laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation, law=law)
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         try:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from crashing import daemon
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.store.schema import FINAL_STATES
 
-DAEMON = Path(__file__).with_name("daemon.py")
 STEPS = (
     "frame-not-committed",
     "frame-committed",
@@ -30,21 +27,6 @@ STEPS = (
 )
 KILLS = 5
 IN_FLIGHT = 24
-
-
-@asynccontextmanager
-async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The daemon in a process of its own, with its trapdoor set."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(DAEMON), str(stage.config), step, str(nth), *more
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            async with asyncio.timeout(20):
-                await process.wait()
 
 
 def expected(round_: int) -> list[str]:

@@ -166,6 +166,17 @@ def test_cobas_values_alarms_and_indices() -> None:
     assert all(one.problem == "" for one in reading.results)
 
 
+@pytest.mark.parametrize(
+    ("processing", "reason"), [("P", ""), ("", ""), ("T", "not-production"), ("D", "not-production")]
+)
+def test_what_was_measured_in_training_is_no_patients(processing: str, reason: str) -> None:
+    reading = records(
+        "roche-cobas-c311", f"H|\\^&|||c311^1|||||host|RSUPL^REAL|{processing}|1", "P|1",
+        "O|1|T1|0^50008^1^^S1^SC||R||||||N||||1|||||||20261126010203|||F", "R|1|^^^990/|4.1|mmol/L||N||F", "L|1|N",
+    )  # fmt: skip
+    assert (reading.reason, reading.results[0].problem) == (reason, reason)
+
+
 def test_cobas_specimen_in_both_forms() -> None:
     assert composed("roche-cobas-c311", "composed-sequence-first.astm").specimens == ("LAB0000043",)
 

@@ -144,6 +144,15 @@ def test_law_takes_numbers_in_loinc_and_ucum_and_nothing_else(obx: str, problem:
     assert one.problem == problem
 
 
+@pytest.mark.parametrize(
+    ("processing", "reason"), [("P", ""), ("", ""), ("P^T", ""), ("T", "not-production"), ("D^T", "not-production")]
+)
+def test_what_was_measured_in_training_is_no_patients(processing: str, reason: str) -> None:
+    head = LAW[0].replace("|P|2.5.1", f"|{processing}|2.5.1")
+    reading = read("law", head, *LAW[1:], "OBX|1|NM|2823-3^K^LN|1|4.1|mmol/L^^UCUM|||||F")
+    assert (reading.reason, reading.results[0].problem) == (reason, reason)
+
+
 # --- Roche cobas 4800 ----------------------------------------------------------------------------------------------------
 
 C4800 = (

@@ -21,6 +21,8 @@ from labmw import metrics
 from labmw.cli import COMMANDS
 from labmw.line.registry import Registry
 from labmw.phrases import codes, read
+from labmw.tls.handshake import CODES
+from labmw.tls.settings import Tls
 from protocols.astm.diagram import mermaid
 from protocols.astm.events import SECONDS, Deadline
 from protocols.astm.tolerance import STRICT, Tolerances
@@ -151,6 +153,30 @@ def test_every_sentence_of_status_has_its_line_of_advice() -> None:
     assert advised & codes() >= said
 
 
+# --- docs/tls.md ----------------------------------------------------------------------------------------------------------
+
+TLS = (ROOT / "docs" / "tls.md").read_text(encoding="utf-8")
+
+
+def settings_table() -> str:
+    """Each key of a tls table, its default, and what is said of it in the code."""
+    source = (ROOT / "labmw" / "tls" / "settings.py").read_text(encoding="utf-8")
+    lines = ["| key | default | what it is for |", "|---|---|---|"]
+    for name, default, said in re.findall(r"(?m)^    (\w+): .+? = (.+?)  # (.+)$", source):
+        shown = {"True": "true", "False": "false"}.get(default, default)
+        lines.append(f"| `{name}` | `{shown}` | {said} |")
+    assert len(lines) == 2 + len(Tls.__struct_fields__)
+    return "\n".join(lines) + "\n"
+
+
+def test_every_setting_of_tls_is_on_the_page_as_the_code_has_it() -> None:
+    holds(TLS, settings_table())
+
+
+def test_every_reason_of_a_failed_handshake_is_on_the_page() -> None:
+    assert set(re.findall(r"`(tls-[a-z-]+)`", TLS)) == CODES
+
+
 # --- README and the others ------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +188,7 @@ def test_make_has_every_target_that_a_page_names() -> None:
     assert {"demo", "test"} <= set(re.findall(r"(?m)^make ([a-z]+)", README))
 
 
-NOT_YET = {"link", "store"}
+NOT_YET = {"store"}
 """Commands that pages speak of as missing."""
 
 

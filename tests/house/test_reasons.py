@@ -11,7 +11,7 @@ from labmw.phrases import codes
 ROOT = Path(__file__).parents[2]
 
 WHERE = {
-    "say": 0, "trouble": 0, "well": 0, "Reason": 0,
+    "say": 0, "trouble": 0, "well": 0, "Reason": 0, "Doubt": 0, "doubt": 0,
     "Finding": 1, "Inactive": 1, "Line": 1, "error": 1, "warning": 1, "good": 1,
     "Placement": 2,
 }  # fmt: skip

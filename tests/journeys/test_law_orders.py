@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,28 @@ async def test_what_was_planned_and_never_said_is_cancelled_without_a_word(tmp_p
             await sim.connected.wait()
             assert (await sim.ask(named="S9")).nothing is not None
             assert sim.counts["heard OML^O33"] == 1
+
+
+async def test_a_feed_that_is_loaded_at_once_is_worked_through_without_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labmw.lab.worklist.MOST_ORDERS", 3)
+    stage = set_up(tmp_path, link=f'{LINK}\npush = true\nallow = ["127.0.0.1"]')
+    now = datetime.now(UTC)
+    for n in range(
+        20
+    ):  # seven steps, of a second each if there were a rest between them; ten orders of one and the same moment
+        order(stage, f"S{n}", at=now if n < 10 else None)
+    async with running(stage) as laboratory:
+        laboratory.worklist.rest = 3600.0
+        await eventually(lambda: stage.ask("SELECT count(*) FROM awos") == [(20,)])
+
+
+async def test_an_order_that_comes_to_the_disk_after_a_later_one_is_pushed_all_the_same(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, link=f'{LINK}\npush = true\nallow = ["127.0.0.1"]')
+    now = datetime.now(UTC)
+    order(stage, "S1", at=now)
+    async with running(stage):
+        await eventually(lambda: stage.ask("SELECT specimen FROM awos") == [("S1",)])
+        order(stage, "S2", at=now - timedelta(seconds=5))
+        await eventually(lambda: len(stage.ask("SELECT specimen FROM awos")) == 2, within=10)

@@ -74,6 +74,21 @@ async def test_a_refusal_after_sending_again_is_taken_for_a_repeat(tmp_path: Pat
         await eventually(lambda: stage.ask("SELECT state, reason FROM awos") == [("accepted", "taken-as-repeat")])
 
 
+async def test_a_refusal_after_a_restart_is_taken_for_a_repeat(tmp_path: Path) -> None:
+    """The analyzer took it, and its reply found nobody: the next process sends it again, and is told UA."""
+    stage = set_up(tmp_path, link=PUSH.replace("0.3", "30.0"))
+    order(stage, "S1")
+    async with analyzer(stage, manners=QUIET) as sim:
+        async with running(stage):
+            await eventually(lambda: len(sim.arrived) == 1)
+        (work,) = sim.arrived
+        assert isinstance(work, law.Work) and work.specimens[0].steps[0].awos is not None
+        sim.held[work.specimens[0].steps[0].awos.id] = Taken(work.specimens[0].specimen, work.specimens[0].steps[0])
+        sim.manners = Manners(patience=5.0)
+        async with running(stage):
+            await eventually(lambda: stage.ask("SELECT state, reason FROM awos") == [("accepted", "taken-as-repeat")])
+
+
 async def test_what_was_about_to_be_said_is_said_by_the_next_process(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=PUSH)
     async with running(stage), analyzer(stage, manners=QUIET) as sim:

@@ -83,7 +83,17 @@ def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
         ('[[link]]\nname = "xn"\nlisten = "127.0.0.1:4002"', "link[1] (xn).name", "link[0]"),
         ('[[link]]\nname = " "\nlisten = "127.0.0.1:4002"', "link[1] ( ).name", "empty"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4001"', "link[1] (two)", "used by link[0]"),
-        ('[[link]]\nname = "LIS"\nlisten = "127.0.0.1:4002"', "lis.name", "used by link[1]"),
+        ('[[link]]\nname = "LIS"\nlisten = "127.0.0.1:4002"', "lis.name", "is the name of a link"),
+        ('dialect = "esperanto"', "lis.dialect", "no dialect"),
+        ('listen = "2576"', "lis.listen", "is not host:port"),
+        ('listen = "127.0.0.1:4001"', "lis.listen", "used by a link"),
+        ('listen = "127.0.0.1:2576"\nprotocol = "astm"', "lis.listen", "of no use"),
+        ('encoding = "utf-9"', "lis.encoding", "character set"),
+        ('allow = ["ward"]', "lis.allow", "'ward' is not an address"),
+        ('tests = { ALAT = "alat" }', "lis.tests.ALAT", "not a LOINC code"),
+        ('tests = { B = [] }', "lis.tests.B", "not a LOINC code"),
+        ('query_patience = 60.0', "lis.query_patience", "out of bounds"),
+        ('window_days = 0', "lis.window_days", "out of bounds"),
         ('[[link]]\nname = "two"\nlisten = "4002"', "link[1] (two).listen", "is not host:port"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:99999"', "link[1] (two).listen", "is not host:port"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\ntimezone = "Paris"', "link[1] (two).timezone", "time zone"),
@@ -186,3 +196,37 @@ def test_the_example_is_what_it_claims(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "deploy" / "labmw.toml"
     config = load(example)
     assert config.link
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------------------
+
+
+def test_paths_of_tls_start_at_the_file(tmp_path: Path) -> None:
+    secured = GOOD.replace(
+        '[lis]', 'tls = { certificate = "tls/c.pem", key = "/etc/k.pem", trusted = "ca.pem" }\n[lis]\ntls = { trusted = "ca.pem" }'
+    )  # fmt: skip
+    config = load(write(tmp_path, secured))
+    tls = config.link[0].tls
+    assert tls is not None
+    assert (tls.certificate, tls.key, tls.trusted) == (f"{tmp_path}/tls/c.pem", "/etc/k.pem", f"{tmp_path}/ca.pem")
+    assert config.lis is not None
+    assert config.lis.tls is not None
+    assert (config.lis.tls.trusted, config.lis.tls.certificate) == (f"{tmp_path}/ca.pem", "")
+    plain = load(write(tmp_path, GOOD))
+    assert (plain.link[0].tls, plain.lis.tls if plain.lis else 1) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (GOOD.replace("[lis]", 'tls = { trusted = "ca.pem" }\n[lis]'), "link[0] (xn).tls.certificate"),
+        (GOOD.replace("[lis]", 'tls = { certificate = "c.pem" }\n[lis]'), "link[0] (xn).tls.trusted"),
+        (GOOD + "tls = {}\n", "lis.tls.trusted"),
+        (GOOD.replace("[lis]", 'driver = "law"\nprotocol = "law"\norders = "127.0.0.1:1"\ntls = { certificate = "c.pem", mutual = false }\n[lis]'), "link[0] (xn).tls.trusted"),
+        (GOOD.replace('listen = "127.0.0.1:4001"', 'serial = { device = "/dev/x" }\ntls = { trusted = "ca.pem" }'), "link[0] (xn).tls"),
+        (GOOD + 'tls = { trusted = "ca.pem", verify = false }\n', "lis.tls"),
+        (GOOD + 'tls = { trusted = "ca.pem", minimum = "1.1" }\n', "lis.tls.minimum"),
+    ],
+)  # fmt: skip
+def test_tls_that_cannot_work_is_refused(text: str, key: str, tmp_path: Path) -> None:
+    assert refused(tmp_path, text).key == key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +42,7 @@ TUBE = Specimen("site", "tube", "p1", kind="SER", ward="MED", collected=NOON)
 
 def case(text: str = "4.2", unit: str = "mmol/L", *, loinc: str = K, **changes: Any) -> Case:
     """One result of an adult whose history was asked; keyword arguments change the result or the case."""
-    inside = {name: changes.pop(name) for name in tuple(changes) if name in Result.__slots__}
+    inside = {name: changes.pop(name) for name in tuple(changes) if name in {one.name for one in fields(Result)}}
     made = Case(
         result(text, unit, loinc=loinc, **inside),
         ADULT,

@@ -163,6 +163,14 @@ def test_an_index_that_was_not_measured_is_unknown_not_zero() -> None:
         assert (found.truth, found.code) == (None, "index-missing")
 
 
+@pytest.mark.parametrize(("more_than", "truth"), [("10", None), ("50", True), ("500", True)])
+def test_an_index_of_more_than_a_number_is_never_below_the_threshold(more_than: str, truth: Truth) -> None:
+    found = ask(HIL, case(indices=HilIndices(Decimal(more_than), beyond=frozenset({"haemolysis"}))))
+    assert (found.truth, found.code) == (truth, "haemolysis")
+    assert dict(found.facts)["index"] == f">{more_than} mg/dL"
+    assert found.level is (VerdictLevel.HOLD if truth is None else None)  # not measured is something else
+
+
 def test_the_analyzers_own_flag_counts_without_an_index() -> None:
     found = ask(HIL, case(indices=None, flags=frozenset({Flag.HAEMOLYSIS})))
     assert (found.truth, found.code) == (True, "haemolysis")

@@ -117,6 +117,8 @@ def test_another_unit_holds_and_is_named(tmp_path: Path) -> None:
         ("age > 39.9", {"patient": None}, "unknown"),
         ("haemolysis > 50 or icterus > 3", {"indices": HilIndices(Decimal(60))}, "fired"),
         ("haemolysis > 50 or icterus > 3", {"indices": None}, "unknown"),
+        ("haemolysis > 50", {"indices": HilIndices(Decimal(40), beyond=frozenset({"haemolysis"}))}, "unknown"),
+        ("haemolysis > 50", {"indices": HilIndices(Decimal(60), beyond=frozenset({"haemolysis"}))}, "fired"),
         ("runs > 0 and K > 1", {}, "passed"),
         ('sex == "F" and ward == "MED" and specimen == "SER" and driver == "acme-x100"', {}, "fired"),
         ('method == "x"', {}, "unknown"),

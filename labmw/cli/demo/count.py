@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from labmw.cli.demo.sides import Planted, Sides, Stored
 
-FINAL = frozenset({"held", "blocked", "quarantined", "control", "detail", "delivered", "dead"})
+FINAL = frozenset({"held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"})
 WITH_ANALYZER = frozenset(
     {"accepted", "in-process", "resulted", "not-performed", "unable"}
 )  # says the store of an order

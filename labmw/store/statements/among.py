@@ -57,6 +57,8 @@ _IDENTITIES: Final = (
         result.c.comparator,
         result.c.unit_raw,
         result.c.state,
+        result.c.status,
+        result.c.flags_raw,
         session.c.closing,
     )
     .select_from(
@@ -88,7 +90,7 @@ _TAKE_THE_PLACE: Final = {
 }
 _SUPERSEDE: Final = (
     update(result)
-    .where(result.c.id == given_number("result_id"), result.c.state == "quarantined")
+    .where(result.c.id == given_number("result_id"), result.c.state.in_(("quarantined", "held", "blocked")))
     .values(
         **_TAKE_THE_PLACE,
         message=given_number("new_message"),
@@ -158,7 +160,7 @@ def results_of_identities(site: str, identities: Sequence[str]) -> Step:
 
 
 def supersede_result(result_id: int, row: dict[str, Any]) -> Step:
-    """Let a result sent again take the row of the one in quarantine; answers no row when that one has moved on meanwhile."""
+    """Let a result sent again take the row of the one that waits for a person; answers no row when that one has moved on meanwhile."""
     numbers = ("message", "record", "ordinal", "main")
     values = {f"new_{name}": row[name] for name in (*_TAKE_THE_PLACE, *numbers)}
     return Step(_SUPERSEDE, {"result_id": result_id, **values})

@@ -81,6 +81,7 @@ _BY_DESTINATION: Final = (
     .order_by(outbox.c.destination, outbox.c.state)
 )
 _BY_CONTROL_ID: Final = select(outbox).where(outbox.c.site == given("site"), outbox.c.control_id == given("control_id"))
+_NUMBERED: Final = select(outbox.c.state, outbox.c.payload).where(outbox.c.id == given_number("entry"))
 _latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
 _REPORT: Final = (
     select(
@@ -148,6 +149,11 @@ def results_of_outbox(entry: int, *, was: str = "released", becomes: str) -> Ste
 def outbox_by_control_id(site: str, control_id: str) -> Step:
     """The outbox message of this MSH-10."""
     return Step(_BY_CONTROL_ID, {"site": site, "control_id": control_id})
+
+
+def outbox_numbered(entry: int) -> Step:
+    """An outbox message as it is now: `state` and `payload`."""
+    return Step(_NUMBERED, {"entry": entry})
 
 
 def outbox_waiting(site: str) -> Step:

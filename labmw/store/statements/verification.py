@@ -24,7 +24,10 @@ _WAITING: Final = (
     .order_by(result.c.id)
 )
 _INDICES: Final = (
-    select(result.c.analyzer, result.c.specimen, result.c.serum_index, result.c.number)
+    select(
+        *(result.c.analyzer, result.c.specimen, result.c.patient, result.c.serum_index),
+        *(result.c.number, result.c.comparator, result.c.flags, result.c.status),
+    )
     .where(
         result.c.site == given("site"),
         result.c.specimen.in_(_specimens),

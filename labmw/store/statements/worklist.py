@@ -51,7 +51,11 @@ _SENT_MESSAGE: Final = select(message.c.id, message.c.raw).where(
 )
 _SINCE: Final = (
     select(order)
-    .where(order.c.site == given("site"), order.c.updated_at >= given("since"))
+    .where(
+        order.c.site == given("site"),
+        order.c.updated_at >= given("since"),  # for the index; the next line is exact
+        or_(order.c.updated_at > given("since"), order.c.id > given_number("after")),
+    )
     .order_by(order.c.updated_at, order.c.id)
     .limit(given_number("most"))
 )
@@ -184,9 +188,9 @@ def sent_message(site: str, link: str, control_id: str) -> Step:
     return Step(_SENT_MESSAGE, {"site": site, "link": link, "control_id": control_id})
 
 
-def orders_since(site: str, since: str, *, most: int) -> Step:
-    """Orders new or changed since a moment, oldest change first."""
-    return Step(_SINCE, {"site": site, "since": since, "most": most})
+def orders_since(site: str, since: str, after: int, *, most: int) -> Step:
+    """Orders new or changed since a moment, oldest change first; of those of that very moment, the ones after a row."""
+    return Step(_SINCE, {"site": site, "since": since, "after": after, "most": most})
 
 
 def orders_not_given(site: str, link: str, *, since: str, most: int) -> Step:

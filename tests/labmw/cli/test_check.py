@@ -69,7 +69,7 @@ def test_the_defaults_it_tells_are_the_defaults(tmp_path: Path) -> None:
     from labmw.config import load
 
     text = DEPLOY.read_text(encoding="utf-8")
-    skip = ("signatures", "folder", "tolerances", "device")
+    skip = ("signatures", "folder", "tolerances", "tls", "device")
     spelled = "\n".join(
         line[2:] if (match := re.match(r"# ([a-z_]+) = ", line)) and match[1] not in skip else line
         for line in text.splitlines()
@@ -111,6 +111,15 @@ def test_a_broken_driver_file_is_named_and_the_others_are_counted_on(house: Hous
     assert code == 1 and codes(found, "error") == ["check-driver"]
     (broken,) = [one for one in found["findings"] if one["weight"] == "error"]
     assert "acme.py:1" in broken["sentence"] and "ZeroDivisionError" in broken["sentence"]
+
+
+def test_a_driver_of_another_protocol_than_the_links_is_an_error(house: House) -> None:
+    line = '[[link]]\nname = "other"\nlisten = "127.0.0.1:0"\ndriver = "law"\n'
+    house.config.write_text(house.config.read_text() + line)
+    code, found = findings(house)
+    assert code == 1
+    (wrong,) = [one for one in found["findings"] if one["weight"] == "error"]
+    assert "'law' reads hl7 and the link speaks astm" in wrong["sentence"]
 
 
 def test_a_broken_rule_pack_and_unreadable_signatures_are_errors(house: House) -> None:

@@ -117,6 +117,35 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ..
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_without_captures_is_wrong_usage(tmp_path: Path) -> None:
+    answer = labmw("decode", str(tmp_path))
+    assert answer.returncode == 2
+    assert "there is no capture in" in answer.stderr
+
+
+def test_a_driver_of_another_protocol_is_not_ignored_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "one.astm").write_bytes(wire(*GOOD))
+    answer = labmw("decode", str(tmp_path / "one.astm"), "--driver", "law", "--json")
+    assert "--driver law reads hl7 and this is astm: its header chose the driver" in answer.stderr
+    assert not labmw("decode", str(tmp_path / "one.astm"), "--driver", "erba-xl", "--json").stderr
+
+
+def test_an_empty_file_and_a_dump_in_letters_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "log.txt").write_text("03:00:01 <STX>1H|\\^&|||c311^1<CR><ETX>A7<CR><LF>")
+    empty, dump = labmw("decode", str(tmp_path / "empty")), labmw("decode", str(tmp_path / "log.txt"))
+    assert (empty.returncode, dump.returncode) == (1, 1)
+    assert "The file is empty" in empty.stdout
+    assert "turned back into bytes" in dump.stdout
+
+
+def test_a_damaged_frame_is_named_with_both_checksums(tmp_path: Path) -> None:
+    (tmp_path / "bad.astm").write_bytes(wire(*GOOD).replace(b"|4.1|", b"|4.2|"))
+    answer = labmw("decode", str(tmp_path / "bad.astm"), "--language", "en")
+    assert answer.returncode == 1
+    assert "frame 4 (number 4): checksum" in answer.stdout
+
+
 def test_exit_codes_tell_read_from_refused(tmp_path: Path) -> None:
     (tmp_path / "good").write_bytes(wire(*GOOD))
     (tmp_path / "quarantined").write_bytes(wire(GOOD[0].replace("c311", "x311"), *GOOD[1:]))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labmw.driver.declaration import Driver, Test
 from labmw.driver.value import read_detail, read_main, read_unknown
@@ -90,3 +95,35 @@ def test_of_an_unknown_test_the_number_is_read_and_the_unit_is_not() -> None:
     assert read.quantity is not None
     assert (read.number, read.quantity.unit, read.problem) == ("199", "", "")
     assert read_unknown("199^^", DRIVER).number is None
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "number", "problem"),
+    [
+        ("532", "10*2.{copies}/mL", "53200", ""),
+        ("125", "10*-1.{copies}/mL", "12.5", ""),
+        ("1.20", "10*3.{copies}/mL", "1200", ""),
+        ("1.204", "10*1.{copies}/mL", "12.04", ""),
+        ("532", "{copies}/mL", "532", ""),
+        ("532", "10*2.[IU]/mL", "53200", "unit-mismatch"),
+        ("532", "10*2{copies}/mL", "532", "unit-mismatch"),
+        ("532", "10^2.{copies}/mL", "532", "unknown-unit"),
+        ("532", "10*2.10*1.{copies}/mL", "53200", "unit-mismatch"),
+    ],
+)
+def test_a_power_of_ten_in_the_unit_is_multiplied_where_the_family_declares_it(
+    text: str, unit: str, number: str, problem: str
+) -> None:
+    read = read_main(text, unit, LOAD, Driver(name="acme", powers=True))
+    assert (read.number, read.problem) == (number, problem)
+    assert read.ucum == ("" if problem else "{copies}/mL")
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**12, places=3),
+    st.integers(min_value=-99, max_value=99),
+)
+def test_a_power_of_ten_is_exact(number: Decimal, power: int) -> None:
+    read = read_main(f"{number:f}", f"10*{power}.{{copies}}/mL", LOAD, Driver(name="acme", powers=True))
+    assert read.quantity is not None
+    assert Fraction(read.quantity.number) == Fraction(number) * Fraction(10) ** power

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from lineside import Lineside, lineside
 from readings import patient, reading, received, result
-from stage import SITE
+from stage import ALT, SITE
 
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreBusy, StoreError
@@ -102,7 +102,7 @@ async def test_a_transaction_that_fails_leaves_nothing(line: Lineside) -> None:
 
 
 async def test_what_is_committed_late_is_recognised_when_it_comes_again(tmp_path: Path) -> None:
-    async with lineside(tmp_path, ["S1"], read=as_given, commit_timeout=0.05) as line:
+    async with lineside(tmp_path, ["S1"], read=as_given, commit_timeout=1.0) as line:
         one = received(message=reading(result()))
         line.disk.ready.clear()
         with pytest.raises(StoreBusy):
@@ -366,3 +366,61 @@ async def test_the_sender_of_a_result_is_compared_with_its_patient(line: Linesid
     message = reading(result(), orders=(order("S1"),), patients=(patient("M", "19700101"),))
     await take(line, message)
     assert line.ask("SELECT reason FROM quarantine") == [("identity-mismatch",)]
+
+
+async def test_an_old_patients_order_is_not_the_next_ones_on_a_recycled_barcode(line: Lineside) -> None:
+    """S40 was one patient's until the 20th and is another's since: only the first had the test ordered."""
+    line.stage.expect([], [])
+    with sqlite3.connect(line.stage.database) as store:
+        for patient_, start, end in (("P40", "2026-09-01", "2026-10-20"), ("P41", "2026-10-21", None)):
+            store.execute("INSERT INTO patient (site, identifier) VALUES (?, ?)", (SITE, patient_))
+            store.execute(
+                "INSERT INTO specimen (site, identifier, kind, patient, valid_from, valid_to) VALUES (?, 'S40', 'SER', ?, ?, ?)",
+                (SITE, patient_, f"{start}T00:00:00.000000Z", end and f"{end}T00:00:00.000000Z"),
+            )
+        store.execute(
+            """INSERT INTO "order" (site, specimen, loinc, placer, ordered_at) VALUES (?, 'S40', ?, 'O40', ?)""",
+            (SITE, ALT, "2026-09-02T00:00:00.000000Z"),
+        )
+    store.close()
+    await take(line, reading(result(specimen="S40")))
+    assert line.ask("SELECT state FROM result") == [("quarantined",)]
+    assert line.ask("SELECT reason FROM quarantine") == [("no-order",)]
+    with sqlite3.connect(line.stage.database) as store:
+        store.execute(
+            """INSERT INTO "order" (site, specimen, loinc, placer, ordered_at) VALUES (?, 'S40', ?, 'O41', ?)""",
+            (SITE, ALT, "2026-10-20T12:00:00.000000Z"),
+        )
+    store.close()
+    await take(line, reading(result(specimen="S40", value="31", number="31")))
+    assert line.ask("SELECT patient, state FROM result WHERE value = '31'") == [("P41", "verify")]
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        ("delivered", [("delivered", "F"), ("quarantined", "C")]),
+        ("verify", [("verify", "F"), ("quarantined", "C")]),
+        ("held", [("verify", "C")]),
+        ("blocked", [("verify", "C")]),
+    ],
+)
+async def test_the_same_value_with_another_status_is_not_swallowed(
+    state: str, ends: list[tuple[str, str]], line: Lineside
+) -> None:
+    await take(line, reading(result(status="F")))
+    with sqlite3.connect(line.stage.database) as store:
+        store.execute("UPDATE result SET state = ?", (state,))
+    store.close()
+    await take(line, reading(result(status="C")))
+    assert line.ask("SELECT state, status FROM result ORDER BY id") == ends
+    reasons = line.ask("SELECT reason FROM quarantine")
+    assert reasons == ([("changed-repeat",)] if len(ends) == 2 else [])
+
+
+async def test_results_without_any_specimen_are_each_kept_however_often_they_come(line: Lineside) -> None:
+    message = reading(result(specimen="", problem="no-specimen"))
+    for _ in range(3):
+        await take(line, message)
+    assert line.ask("SELECT count(*), count(DISTINCT run), max(state) FROM result") == [(3, 3, "quarantined")]
+    assert line.ask("SELECT DISTINCT reason FROM quarantine") == [("no-specimen",)]

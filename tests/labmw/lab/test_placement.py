@@ -63,7 +63,18 @@ def placed(
 def earlier(
     read: ResultRead, id_: int = 7, run: str = "", state: str = VERIFY, *, acknowledged: bool = True
 ) -> Earlier:
-    return Earlier(id_, run, read.value, read.number or "", read.comparator, read.unit_raw, state, acknowledged)
+    return Earlier(
+        id_,
+        run,
+        read.value,
+        read.number or "",
+        read.comparator,
+        read.unit_raw,
+        state,
+        acknowledged,
+        read.status,
+        read.flags_raw,
+    )
 
 
 def after(read: ResultRead, *others: Earlier) -> Known:

@@ -24,7 +24,7 @@ from labmw.errors import StoreError
 from labmw.lab import verification as module
 from labmw.lab.verification import ATTEMPTS, Verification
 from labmw.line.received import Received
-from labmw.model import Case, HilIndices, Verdict, VerdictLevel
+from labmw.model import Case, Flag, HilIndices, Verdict, VerdictLevel
 from labmw.quantity import Quantity
 from rules import engine
 from rules.pack import SHIPPED, Packs, load
@@ -61,6 +61,22 @@ class Work:
     def write(self, sql: str, *values: object) -> None:
         with contextlib.closing(sqlite3.connect(self.line.stage.database, timeout=10)) as store, store:
             store.execute(sql, values)
+
+    def recycle(self) -> None:
+        """The number of S1 goes to the other patient's tube in the afternoon, with the same test ordered for each."""
+        self.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", stamp(START + timedelta(hours=4)))
+        self.write(
+            "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
+            SITE,
+            stamp(START + timedelta(hours=5)),
+        )
+        self.write("""UPDATE "order" SET ordered_at = ? WHERE specimen = 'S1'""", stamp(START))
+        self.write(
+            """INSERT INTO "order" (site, specimen, loinc, placer, ordered_at) VALUES (?, 'S1', ?, 'O-NEXT', ?)""",
+            SITE,
+            ALT,
+            stamp(START + timedelta(hours=5)),
+        )
 
     def previous(self, value: str, days: float, loinc: str = ALT) -> None:
         """What the LIS told us of an earlier result."""
@@ -175,13 +191,7 @@ async def test_one_report_for_each_specimen_and_stat_is_told(work: Work) -> None
 
 async def test_a_recycled_barcode_never_puts_two_patients_into_one_report(work: Work) -> None:
     """One message from an analyzer that sends in the evening: the tube of that number in the morning, and the one after noon."""
-    noon = stamp(START + timedelta(hours=4))
-    work.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", noon)
-    work.write(
-        "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
-        SITE,
-        stamp(START + timedelta(hours=5)),
-    )
+    work.recycle()
     await work.bring(timed("22"), timed("31", minutes=360))
     await work.verification.step()
     assert work.line.ask("SELECT patient, state FROM result ORDER BY id") == [
@@ -194,12 +204,7 @@ async def test_a_recycled_barcode_never_puts_two_patients_into_one_report(work: 
 
 
 async def test_the_other_patient_of_a_recycled_barcode_is_no_sibling(work: Work, cases: list[Case]) -> None:
-    work.write("UPDATE specimen SET valid_to = ? WHERE identifier = 'S1'", stamp(START + timedelta(hours=4)))
-    work.write(
-        "INSERT INTO specimen (site, identifier, kind, valid_from, patient) VALUES (?, 'S1', 'SER', ?, 'P-S2')",
-        SITE,
-        stamp(START + timedelta(hours=5)),
-    )
+    work.recycle()
     await work.bring(timed("22"), timed("31", minutes=360), timed("5", code="OTHER", minutes=1))
     await work.verification.step()
     found = {case.result.value: {other.value for other in case.siblings} for case in cases}
@@ -333,6 +338,36 @@ async def test_the_indices_of_another_analyzer_are_not(work: Work, cases: list[C
     await work.bring(timed("22"))
     await work.verification.step()
     assert cases[0].indices is None
+
+
+def haemolysis(value: str = "5", minutes: int = 0, **different: Any) -> ResultRead:
+    return timed(value, minutes, code="H", index="H", main=False, loinc="", unit_raw="", ucum="", **different)
+
+
+async def test_the_index_of_the_tube_that_had_this_barcode_before_is_not_believed(
+    work: Work, cases: list[Case]
+) -> None:
+    work.recycle()
+    await work.bring(haemolysis(), timed("22"))
+    await work.bring(timed("31", minutes=360))
+    await work.verification.step()
+    assert [case.indices for case in cases] == [HilIndices(haemolysis=Decimal(5)), None]
+
+
+@pytest.mark.parametrize(
+    "doubt", [{"status": "P"}, {"flags": frozenset({Flag.UNKNOWN})}, {"flags": frozenset({Flag.INSTRUMENT_ERROR})}]
+)
+async def test_an_index_in_doubt_is_not_known(doubt: dict[str, Any], work: Work, cases: list[Case]) -> None:
+    await work.bring(haemolysis("4"))
+    await work.bring(haemolysis("5", 1, **doubt), timed("22", 1))
+    await work.verification.step()
+    assert [case.indices for case in cases] == [HilIndices()]
+
+
+async def test_an_index_that_is_more_than_a_number_is_told_so(work: Work, cases: list[Case]) -> None:
+    await work.bring(haemolysis("10", comparator=">"), timed("22"))
+    await work.verification.step()
+    assert [case.indices for case in cases] == [HilIndices(haemolysis=Decimal(10), beyond=frozenset({"haemolysis"}))]
 
 
 async def test_another_value_for_the_same_tube_waits_for_a_person_whenever_it_comes(work: Work) -> None:

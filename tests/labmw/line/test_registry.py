@@ -48,6 +48,12 @@ def test_the_shipped_drivers_are_all_fit() -> None:
         ("GeneXpert PC^GeneXpert^6.3", "cepheid-genexpert"),
         ("    XN-550^00-24^22723^^^^BD634545", "sysmex-xn"),
         ("c311^1", "roche-cobas-c311"),
+        ("cobas-e411^1", "roche-cobas-e411"),
+        ("XP-300^00-07^^^^A1573^AP807129", "sysmex-xp"),
+        ("CS-2000i^01-70^1", "sysmex-cs"),
+        ("m2000^8.1.9.0^275000001", "abbott-m2000"),
+        ("MAGLUMI X3", "snibe-maglumi"),
+        ("LABO^Roche^c111^4.2^1^13147", "roche-cobas-c111"),
     ],
 )
 def test_a_header_names_its_driver(sender: str, name: str) -> None:
@@ -57,7 +63,8 @@ def test_a_header_names_its_driver(sender: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sender", ["", "3600796", "m2000^8.1.9.0^275000001", "cobas-e411^1", "XP-100^1", "H5000^1", "Xc311^1"]
+    "sender",
+    ["", "3600796", "m20000^8.1^2", "xcobas-e411^1", "XP-1000^1", "H5000^1", "Xc311^1", "CS-25^1", "ACCESSORY^1"],
 )
 def test_a_header_that_names_nobody_is_not_guessed(sender: str) -> None:
     registry = Registry.find()

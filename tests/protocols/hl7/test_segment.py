@@ -153,6 +153,8 @@ def test_any_field_comes_back(field: list[list[list[str]]]) -> None:
 def test_the_quick_way_reads_the_same(line: str, n: int, c: int, s: int, r: int) -> None:
     one = Segment("OBX|" + line)
     assert one.values(1, 2, 3, 4) == [one.component(k) for k in (1, 2, 3, 4)]
+    assert one.parts(n, 4, r) == [one.component(n, k, repetition=r) for k in (1, 2, 3, 4)]
+    assert Segment("MSH|" + line).parts(n, 2) == [Segment("MSH|" + line).component(n, k) for k in (1, 2)]
     slow = [
         [[*part.split("&"), *[""] * 3] for part in (*repetition.split("^"), "", "", "")]
         for repetition in (*one.field(n).split("~"), "", "", "")

@@ -105,7 +105,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_message"),
     )
     op.create_index("ix_message_control_id", "message", ["site", "link", "control_id"], sqlite_where=sa.text("control_id <> ''"), postgresql_where=sa.text("control_id <> ''"))
-    op.create_index("ix_message_site_received_at", "message", ["site", "received_at"])
     op.create_index("ix_message_site_session_last_frame", "message", ["site", "session", "last_frame"])
 
     op.create_table(
@@ -294,7 +293,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message"], ["message.id"], name="fk_work_message"),
         sa.PrimaryKeyConstraint("id", name="pk_work"),
     )
-    op.create_index("ix_work_message", "work", ["message"])
     op.create_index("ix_work_site_kind_due_at", "work", ["site", "kind", "due_at"])
 
     op.create_table(
@@ -348,7 +346,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_quarantine_message", "quarantine", ["message"])
     op.create_index("ix_quarantine_open", "quarantine", ["site", "raised_at"], sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
-    op.create_index("ix_quarantine_result", "quarantine", ["result"])
+    op.create_index("ix_quarantine_result", "quarantine", ["result"], sqlite_where=sa.text("result IS NOT NULL"), postgresql_where=sa.text("result IS NOT NULL"))
 
     op.create_table(
         "repeat",

@@ -1,0 +1,49 @@
+"""Abbott ARCHITECT immunoassay and chemistry analyzers, E1394 over RS-232: result, interpretation and raw signal are told apart in R.3.11.
+
+R.3 is ^^^number^name^dilution^version^lot^serial^control lot^kind. Kind F is the result, I its interpretation, P the signal (RLU, Abs, mV):
+the last two are details. A dilution protocol other than UNDILUTED or STANDARD, and a correlation version (C), are other keys and go to
+quarantine. Several flags stand as components of R.7 (EXP^<). Status R was sent before; an order that failed has O.26 = X. Controls have
+action Q. Assay numbers are Abbott's, assay files change with kits: only what a document shows is mapped.
+
+Source: Abbott Standard Interface RS-232 Manual, ARCHITECT System, 91407 revision 106 (July 2008), its records by the field numbers of E1394
+(result type: § 10.1.3), as restated in public code with its examples (0241 TSH); messages of an i1SR and an i2000 found in public code. Not
+read in the original.
+Evidence: manual.
+"""
+
+from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from labmw.model import Flag
+
+_PLAIN = frozenset({"", "UNDILUTED", "STANDARD"})
+
+
+def split(components: tuple[str, ...]) -> TestId:
+    """R.3: the key is number/name of an undiluted primary version; leading zeros of the number are the manual's, not the analyzer's."""
+    parts = (*components, *[""] * 11)
+    number, name, dilution, version, kind = parts[3], parts[4], parts[5], parts[6], parts[10]
+    named = [number.lstrip("0"), name, "" if dilution in _PLAIN else dilution, "" if version in {"", "P"} else version]
+    detail = "" if kind in {"", "F"} else kind
+    return TestId(number, "/".join(text for text in named if text) or "-", detail, main=not detail)
+
+
+DRIVER = Driver(
+    name="abbott-architect",
+    recognises=r"^ARCHITECT\^",
+    maker="Abbott",
+    models=("ARCHITECT i1000SR", "ARCHITECT i2000SR", "ARCHITECT c4000", "ARCHITECT c8000"),
+    evidence=Evidence.MANUAL,
+    serial=Field("H", 5, 3),
+    software=Field("H", 5, 2),
+    split=split,
+    flags={
+        "LOW": Flag.LOW,
+        "HIGH": Flag.HIGH,
+        "LL": Flag.CRITICAL_LOW,
+        "HH": Flag.CRITICAL_HIGH,
+        "<": Flag.BELOW_RANGE,
+        ">": Flag.ABOVE_RANGE,
+    },  # EXP, EDIT, CNTL, CORR and their kin stay unknown: a person looks
+    accepts_status=frozenset({"F", "R"}),
+    preliminary=frozenset(),
+    tests={"241/TSH": Test("3016-3", "u[IU]/mL", ("m[IU]/L",), "TSH")},
+)

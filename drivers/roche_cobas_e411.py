@@ -1,0 +1,40 @@
+"""Roche cobas e 411 immunoassay analyzers, E1394 over RS-232 in "cobas type": the sender calls itself cobas-e411.
+
+R.3.4 is "host test code/dilution/pre-dilution". R.4 holds a number with a message code behind a caret, or, for qualitative tests, 1, 0 or -1
+with the cut-off index behind it: only a component that stands alone is read as a number, the others go to quarantine. Seven blanks are no
+result. A data alarm comes as a comment; any number but 0 is an unknown flag until a laboratory maps it. The time is O.23; R.13 stays empty.
+A specimen whose barcode could not be read is called @ and its sequence number. Host test codes are set on each analyzer: none is mapped here,
+so every result goes to quarantine until the laboratory's own driver file says what its codes mean.
+
+Source: Roche, cobas e 411 Host Interface Manual, version 2.3 (August 2016): p. 28 (read errors), p. 32 (header), p. 35 (query), pp. 39 to 41
+(order, specimen types, actions, report type, generations of a test), pp. 42 to 43 (result), p. 45 (data alarm), pp. 51 to 52 (dialogues).
+Evidence: manual.
+"""
+
+from labmw.driver.declaration import STANDARD_FLAGS, Control, Driver, Evidence, Field, TestId
+
+
+def split(components: tuple[str, ...]) -> TestId:
+    """R.3: ^^^code/dilution/pre-dilution; the code ends at the first stroke."""
+    code, _, _dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
+    return TestId(code=code)
+
+
+DRIVER = Driver(
+    name="roche-cobas-e411",
+    recognises=r"^cobas-e411\^",
+    maker="Roche",
+    models=("cobas e 411",),
+    evidence=Evidence.MANUAL,
+    query=Field("Q", 3, 3),
+    value=Field("R", 4, 1),
+    completed_or=Field("O", 23),
+    alarm=Field("C", 4, 1),
+    silent=frozenset({"0"}),
+    split=split,
+    flags={**STANDARD_FLAGS},
+    control=Control(position=r"\^QC\^"),
+    material=(Field("O", 4, 5), Field("O", 16)),
+    materials=frozenset({"S1", "1", "SC", "MC"}),  # serum; a cup, where the type is left out
+    accepts_status=frozenset({"F", "C"}),
+)

@@ -1,0 +1,28 @@
+"""A daemon in a process of its own, with a trapdoor at one step: tests/crash/daemon.py."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from stage import Stage
+
+DAEMON = Path(__file__).parents[1] / "crash" / "daemon.py"
+
+
+@asynccontextmanager
+async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The daemon in a process of its own, with its trapdoor set."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(DAEMON), str(stage.config), step, str(nth), *more
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            async with asyncio.timeout(20):
+                await process.wait()
