@@ -22,10 +22,10 @@ from tests.rules.cases import ALL_RULES, HEAD, HEADER, LIMITS, write
 from tests.rules.test_when import CSV, EDTA, HEAD_K, LIMIT_K
 
 
-@pytest.mark.parametrize("name", ["chemistry", "haematology", "immunoassay"])
+@pytest.mark.parametrize("name", sorted(one.parent.name for one in SHIPPED.glob("*/pack.toml")))
 def test_the_limits_of_shipped_packs_hold_exactly_where_they_stand(name: str) -> None:
     made = list(boundaries(load(SHIPPED / name)))
-    assert len(made) > 100
+    assert len(made) > 10
     assert [one for one in made if not one.holds] == []
     assert {one.expected for one in made} == {"fired", "passed"}
 

@@ -51,7 +51,7 @@ def test_shipped_packs_pass_lint_and_test(house: House) -> None:
     rows = found(house, "lint")
     assert {row["weight"] for row in rows} <= {"remark"}
     made = found(house, "test")
-    assert {one["pack"].partition("@")[0] for one in made["packs"]} == {"chemistry", "haematology", "immunoassay"}
+    assert {one["pack"].partition("@")[0] for one in made["packs"]} >= {"chemistry", "haematology", "immunoassay"}
     assert not made["broken"] and all(
         one["examples"] and one["boundaries"] and not one["failed"] for one in made["packs"]
     )
