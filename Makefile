@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := .venv/bin/python -m pip install --quiet
 
-.PHONY: help demo run test check lint types contracts bench torture clean
+.PHONY: help demo history run test check lint types contracts bench torture clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,11 @@ help:  ## what there is to make
 
 demo: .venv/.runtime  ## a morning in the laboratory, counted from three sides
 	labmw demo
+
+history: build/history.parquet  ## a year of invented results, for labmw rules replay
+
+build/history.parquet: .venv/.runtime simulators/history.py simulators/population.py simulators/mishaps.py simulators/patients.py
+	python -m simulators.history --out $@
 
 run: .venv/.runtime  ## the daemon with deploy/labmw.toml, or CONFIG=file
 	labmw serve --config $(or $(CONFIG),deploy/labmw.toml)

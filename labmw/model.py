@@ -198,6 +198,21 @@ class HilIndices:
 
 
 @dataclass(frozen=True, slots=True)
+class Module:
+    """What is known of the part of the analyzer that measured, and of the reagent it used; None or "" is not known."""
+
+    name: str = ""
+    qc: str = ""  # ok, warning or failed: what quality control said last for this test
+    qc_at: datetime | None = None
+    calibrated: datetime | None = None
+    reagent_lot: str = ""
+    reagent_expires: datetime | None = None
+    reagent_opened: datetime | None = None
+    reagent_accepted: bool | None = None  # the comparison of a new lot with the one before is signed
+    average: str = ""  # ok or alarm: the moving average of patients for this test
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Everything the rules may look at for one result; what is unknown is None and stays unknown."""
 
@@ -212,3 +227,12 @@ class Case:
     method: str = ""  # how this result was measured, where known: delta checks stay within one method
     laboratory: str = ""  # and within one laboratory
     earlier_runs: int = 0  # of this test on this specimen: a rerun is never released without confirmation
+    runs: tuple[Result, ...] = ()  # those earlier runs themselves, oldest first, as far as they are known
+    panel_history: tuple[tuple[str, Previous], ...] | None = (
+        None  # earlier results of the patient's other tests, by LOINC code
+    )
+    said_before: tuple[tuple[str, datetime], ...] | None = None  # what this test said in words before, newest first
+    module: Module | None = None
+    ordered: frozenset[str] | None = None  # LOINC codes asked for on this specimen
+    received: datetime | None = None  # when the first result of this specimen came
+    mode: str = ""  # how the laboratory is staffed now, in its own words: day, night, on-call

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rules.rule import Message, read_message
+from labmw.errors import QuantityError
+from labmw.quantity import ucum
+from rules.message import Message, read_message
 from rules.strict import Table
 from rules.vocabulary import is_loinc
 
@@ -17,6 +20,11 @@ class Analyte:
     loincs: tuple[str, ...]
     name: Message
     words: frozenset[str]
+    unit: str = ""  # the UCUM unit in which expressions and formulas take it; a result in another is missing to them
+
+
+Analytes = Mapping[str, Analyte]
+"""The tests of a pack, by alias."""
 
 
 def read_analytes(table: Table) -> dict[str, Analyte]:
@@ -39,8 +47,17 @@ def read_analytes(table: Table) -> dict[str, Analyte]:
                     "loinc", f"{loinc!r} belongs to {owners[loinc]} too", "give each code to one analyte"
                 )
             owners[loinc] = alias
-        found[alias] = Analyte(alias, loincs, read_message(inner, "name", frozenset()), frozenset(inner.texts("words")))
+        name, words = read_message(inner, "name", frozenset()), frozenset(inner.texts("words"))
+        found[alias] = Analyte(alias, loincs, name, words, _unit(inner))
         inner.done()
     if not found:
         raise table.refuse("analytes", "is empty", "name at least one test")
     return found
+
+
+def _unit(table: Table) -> str:
+    text = table.text("unit", default="")
+    try:
+        return ucum(text) if text else ""
+    except QuantityError:
+        raise table.refuse("unit", f"{text!r} is not a unit", "write a UCUM unit such as mmol/L") from None

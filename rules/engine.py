@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from labmw.model import Case, Reason, Verdict, VerdictLevel
 from rules.guards import ALARMS, GUARDS, guard
+from rules.message import fill
 from rules.pack import Packs, Step
-from rules.rule import Outcome, apply, fill, reason
+from rules.rule import Outcome, apply, reason
 from rules.subject import Subject, subject
 
 RELEASED = VerdictLevel.RELEASE

@@ -66,7 +66,9 @@ def _unknown_flag(one: Subject, plan: Plan) -> Found:
 
 
 def _rerun(one: Subject, plan: Plan) -> Found:
-    """A repeated measurement is released when a person has compared the two."""
+    """A repeated measurement is released when a person, or a rule with check = "rerun", has compared the two."""
+    if plan.reconciles:
+        return None
     result = one.case.result
     others = [
         str(other.quantity or other.value)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from labmw.errors import PackError
-from rules.analyte import Analyte, read_analytes
+from rules.analyte import Analyte, Analytes, read_analytes
 from rules.examples import Example, read_example
 from rules.limits import KINDS, LimitTable, read_limits
+from rules.message import Message, read_message
 from rules.review import check_examples, check_reach, check_sources
-from rules.rule import Message, Rule, identifier, read_message, read_rule
+from rules.rule import Rule, identifier, read_rule
 from rules.strict import Table, refusal
 from rules.vocabulary import loincs_in
 
@@ -68,8 +69,8 @@ def load(path: Path) -> Pack:
     """Read one pack (its folder or its TOML file); raises PackError naming file, line or key, and remedy."""
     path = path / FILE if path.is_dir() else path
     file = str(path)
-    data = _toml(file, path)
-    table = Table(file, "", data)
+    data, text = _toml(file, path)
+    table = Table(file, "", data, text)
     head = table.table("pack", "begin with [pack]")
     identity, version = identifier(head, "id"), identifier(head, "version")
     title = read_message(head, "title", frozenset())
@@ -79,7 +80,7 @@ def load(path: Path) -> Pack:
     sources = _sources(table)
     analytes = read_analytes(table)
     loincs = {alias: analyte.loincs for alias, analyte in analytes.items()}
-    rules, examples = _rules(table, loincs)
+    rules, examples = _rules(table, analytes)
     table.done()
     limits = _limits(head, path, limits_file, loincs)
     csv = str(path.with_name(limits_file or FILE))
@@ -131,7 +132,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _toml(file: str, path: Path) -> dict[str, Any]:
+def _toml(file: str, path: Path) -> tuple[dict[str, Any], str]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -141,7 +142,8 @@ def _toml(file: str, path: Path) -> dict[str, Any]:
     if len(data) > LARGEST:
         raise refusal(file, "", f"has {len(data)} bytes", f"keep a pack under {LARGEST} bytes")
     try:
-        return tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal)
+        text = data.decode("utf-8-sig")
+        return tomllib.loads(text, parse_float=Decimal), text
     except UnicodeDecodeError as error:
         raise refusal(file, "", f"is not UTF-8 ({error})", "save it as UTF-8") from None
     except (
@@ -159,17 +161,15 @@ def _sources(table: Table) -> dict[str, str]:
     return found
 
 
-def _rules(
-    table: Table, loincs: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[Rule, ...], tuple[tuple[Rule, Example], ...]]:
+def _rules(table: Table, analytes: Analytes) -> tuple[tuple[Rule, ...], tuple[tuple[Rule, Example], ...]]:
     rules: list[Rule] = []
     examples: list[tuple[Rule, Example]] = []
     for one in table.tables("rule"):
-        rule = read_rule(one, tuple(loincs))
+        rule = read_rule(one, analytes)
         if any(rule.id == other.id for other in rules):
             raise one.refuse("id", f"{rule.id!r} is used twice", "give each rule its own id")
         rules.append(rule)
-        examples += [(rule, read_example(test, loincs, rule.analytes)) for test in one.tables("test")]
+        examples += [(rule, read_example(test, analytes, rule.analytes)) for test in one.tables("test")]
         one.done()
     return tuple(rules), tuple(examples)
 

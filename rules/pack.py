@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labmw.model import VerdictLevel
 from rules.analyte import Analyte
 from rules.checks.finding import Limits
 from rules.load import SHIPPED, Broken, Pack, load, load_all
@@ -47,6 +48,7 @@ class Plan:
     packs: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
     numbers: bool = False  # some rule has release limits for it
+    reconciles: bool = False  # some rule compares its runs
     stopped: tuple[Inactive, ...] = ()
 
 
@@ -170,8 +172,15 @@ def _plan(loinc: str, active: Sequence[Pack], stopped: Sequence[Pack], inactive:
         packs=tuple(pack.name for pack, _ in judging),
         words=frozenset(word for _, analyte in judging for word in analyte.words),
         numbers=any(step.rule.check.name == "limit" for step in steps),
+        reconciles=any(_reconciles(step.rule) for step in steps),
         stopped=tuple(one for one in inactive if loinc in one.holds),
     )
+
+
+def _reconciles(rule: Rule) -> bool:
+    """A rule may stand for the person only where it holds at all: for all analyzers and wards, and holding what it cannot compare."""
+    strict = rule.verdict >= VerdictLevel.HOLD and rule.if_missing >= VerdictLevel.HOLD
+    return rule.check.name == "rerun" and strict and not rule.scope.drivers and not rule.exemptions
 
 
 def _analyte(pack: Pack, loinc: str) -> Analyte | None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labmw.model import Reason, VerdictLevel
+from rules.analyte import Analytes
 from rules.checks import CHECKS, Check
-from rules.checks.finding import Finding, Limits
+from rules.checks.finding import About, Finding, Limits
+from rules.checks.when import read_when
+from rules.message import Message, fill, read_message
 from rules.strict import Table
-from rules.subject import Facts, Scope, Subject
-from rules.vocabulary import LANGUAGES, POLICIES, VERDICTS, Language
+from rules.subject import Scope, Subject
+from rules.vocabulary import LANGUAGES, POLICIES, VERDICTS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_BRACES = re.compile(r"\{([a-z_]*)\}")
-
-Message = Mapping[Language, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +80,20 @@ def reason(rule: Rule, name: str, outcome: Outcome) -> Reason:
     return Reason(outcome.finding.code, outcome.level, name, facts)
 
 
-def fill(template: str, facts: Facts) -> str:
-    """Put facts into the braces of a message; nothing else in it is ever evaluated."""
-    known = dict(facts)
-    return _BRACES.sub(lambda match: known.get(match[1], ""), template)
-
-
-def read_rule(table: Table, aliases: tuple[str, ...]) -> Rule:
-    """Read one [[rule]], all but its examples."""
+def read_rule(table: Table, pack: Analytes) -> Rule:
+    """Read one [[rule]], all but its examples: a condition in `when`, or a check with its own keys."""
     name = identifier(table, "id")
-    check = CHECKS[table.word("check", CHECKS)](table)
-    verdict = VERDICTS[table.word("verdict", VERDICTS)]
-    if check.name in ("limit", "absurd") and verdict is VerdictLevel.COMMENT:
-        raise table.refuse("verdict", "would let the result go all the same", "write review, hold or block")
-    if_missing = POLICIES[table.word("if_missing", POLICIES, "hold")]
+    aliases = tuple(pack)
     analytes = table.texts("analytes", "list aliases of [analytes]") or aliases
     for alias in analytes:
         if alias not in aliases:
             raise table.refuse("analytes", f"{alias!r} is no analyte of this pack", f"known are {', '.join(aliases)}")
+    about = About(analytes, pack)
+    check = read_when(table, about) if table.has("when") else CHECKS[table.word("check", CHECKS)](table, about)
+    verdict = VERDICTS[table.word("verdict", VERDICTS)]
+    if check.name in ("limit", "absurd") and verdict is VerdictLevel.COMMENT:
+        raise table.refuse("verdict", "would let the result go all the same", "write review, hold or block")
+    if_missing = POLICIES[table.word("if_missing", POLICIES, "hold")]
     drivers = frozenset(table.texts("drivers", "list names of drivers"))
     if drivers and check.name == "limit":
         raise table.refuse(
@@ -120,22 +115,6 @@ def _exemption(table: Table) -> Exemption:
     found = Exemption(Scope(wards=wards), read_message(table, "reason", frozenset()))
     table.done()
     return found
-
-
-def read_message(table: Table, key: str, facts: frozenset[str]) -> Message:
-    """Read a sentence in every language; its braces may only name the facts that the check brings."""
-    inner = table.table(key, f'write {key}.en = "..." and {key}.fr = "..."')
-    message: dict[Language, str] = {}
-    for language in LANGUAGES:
-        message[language] = text = inner.text(language, f"translate it: {key}.{language} = ...")
-        for name in _BRACES.findall(text):
-            if name not in facts:
-                known = ", ".join(sorted(facts)) or "none"
-                raise inner.refuse(language, f"{{{name}}} is not known here", f"known are {known}")
-        if "{" in _BRACES.sub("", text) or "}" in _BRACES.sub("", text):
-            raise inner.refuse(language, "has a brace that stands for nothing", "write {value}, with the braces closed")
-    inner.done()
-    return message
 
 
 def identifier(table: Table, key: str) -> str:

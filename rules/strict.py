@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from labmw.errors import PackError
+from rules.lines import line_of
 
 LARGEST = 30  # powers of ten; a viral load stays below ten
 
@@ -21,8 +22,8 @@ def refusal(file: str, where: str, problem: str, remedy: str) -> PackError:
 class Table:
     """One TOML table being read: `take` what is known, then `done` refuses what is left over."""
 
-    def __init__(self, file: str, where: str, data: object) -> None:
-        self.file, self.where = file, where
+    def __init__(self, file: str, where: str, data: object, text: str = "") -> None:
+        self.file, self.where, self._text = file, where, text
         if not isinstance(data, Mapping):
             raise refusal(file, where, "is not a table", "write it as a table with keys")
         self._data: dict[str, Any] = dict(data)
@@ -30,7 +31,9 @@ class Table:
 
     def refuse(self, key: str, problem: str, remedy: str) -> PackError:
         """Return the error for one key of this table."""
-        return refusal(self.file, f"{self.where}.{key}" if self.where else key, problem, remedy)
+        where = f"{self.where}.{key}" if self.where else key
+        line = line_of(self._text, self.where, key) if self._text else None
+        return refusal(self.file, where if line is None else f"line {line}, {where}", problem, remedy)
 
     def has(self, key: str) -> bool:
         """True when the key is there and was not taken yet."""
@@ -103,7 +106,7 @@ class Table:
 
     def table(self, key: str, remedy: str) -> Table:
         """Return a table inside this one."""
-        return Table(self.file, f"{self.where}.{key}" if self.where else key, self.take(key, remedy))
+        return Table(self.file, f"{self.where}.{key}" if self.where else key, self.take(key, remedy), self._text)
 
     def tables(self, key: str, remedy: str = "write each as [[...]]") -> list[Table]:
         """Return the tables of an array, each named by its place and its id; the empty list where the key is left out."""
@@ -113,7 +116,10 @@ class Table:
         where = f"{self.where}.{key}" if self.where else key
         if not isinstance(value, list):
             raise refusal(self.file, where, "is not an array of tables", remedy)
-        return [Table(self.file, f"{where}[{place}]{_name(one)}", one) for place, one in enumerate(value, start=1)]
+        return [
+            Table(self.file, f"{where}[{place}]{_name(one)}", one, self._text)
+            for place, one in enumerate(value, start=1)
+        ]
 
     def done(self) -> None:
         """Refuse a key that nobody asked for."""

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "Say what is in trouble, and what to do about it.",
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
+    "rules": "Check, test, explain and replay rule packs.",
     "link": "Test one line: name, connection, TLS handshake, certificates.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
     "task": "Show what a person has to do by hand, and note that it is done.",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from labmw.errors import QuantityError
 from labmw.model import Case, Previous, VerdictLevel
 from labmw.quantity import ucum
-from rules.checks.finding import Finding, Limits, no_number, other_unit
+from rules.checks.finding import About, Finding, Limits, no_number, other_unit
 from rules.interval import Interval, above, difference, divided, interval, negative, percent, show, size
 from rules.kleene import word
 from rules.strict import Table
@@ -131,7 +131,7 @@ def span(text: str) -> timedelta | None:
     return timedelta(hours=int(match[1])) if match[2] == "h" else timedelta(days=int(match[1]))
 
 
-def read_delta(table: Table) -> DeltaCheck:
+def read_delta(table: Table, about: About) -> DeltaCheck:
     """Read the keys of a delta rule."""
     mode = table.word("mode", MODES)
     if mode == "percent":
@@ -147,12 +147,18 @@ def read_delta(table: Table) -> DeltaCheck:
     for number in limit.values():
         if number <= 0:
             raise table.refuse("limit", f"{number} is not more than zero", "write how much change is still accepted")
+    window = read_window(table)
+    no_previous = POLICIES[table.word("if_no_previous", POLICIES)]
+    return DeltaCheck(mode, limit, window, table.word("direction", DIRECTIONS, "both"), no_previous)
+
+
+def read_window(table: Table) -> timedelta:
+    """Read how far back a change is looked for."""
     remedy = "write it like 72h or 7d"
     window = span(text := table.text("window", remedy))
     if window is None:
         raise table.refuse("window", f"{text!r} is not a time span", remedy)
-    no_previous = POLICIES[table.word("if_no_previous", POLICIES)]
-    return DeltaCheck(mode, limit, window, table.word("direction", DIRECTIONS, "both"), no_previous)
+    return window
 
 
 def _unit(table: Table, text: str) -> str:

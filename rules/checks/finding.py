@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labmw.model import VerdictLevel
+from rules.analyte import Analytes
 from rules.kleene import Truth
 from rules.limits import UnitLimits
 from rules.subject import Facts, Subject
 
 Limits = Mapping[str, UnitLimits]
 """The limit rows of one LOINC code in one pack, by unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a rule is about while it is read: the aliases that it judges, and all tests of its pack."""
+
+    analytes: tuple[str, ...]
+    pack: Analytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labmw.model import Flag
-from rules.checks.finding import Finding, Limits
+from rules.checks.finding import About, Finding, Limits
 from rules.kleene import word
 from rules.strict import Table, nearest
 from rules.subject import Subject
@@ -29,7 +29,7 @@ class FlagCheck:
         return Finding(bool(found), "flag", (("value", one.shown), ("flags", found)) if found else (), detail)
 
 
-def read_flag(table: Table) -> FlagCheck:
+def read_flag(table: Table, about: About) -> FlagCheck:
     """Read the keys of a flag rule."""
     remedy = "list flags in labmw's words"
     words = table.texts("flags", remedy)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from labmw.model import Flag, VerdictLevel
-from rules.checks.finding import Finding, Limits
+from rules.checks.finding import About, Finding, Limits
 from rules.interval import Interval, above, finite, show
 from rules.kleene import word
 from rules.strict import Table
@@ -66,7 +66,7 @@ class HilCheck:
         return Finding(truth, code, () if truth is False else (*known, *shown), detail, level)
 
 
-def read_hil(table: Table) -> HilCheck:
+def read_hil(table: Table, about: About) -> HilCheck:
     """Read the keys of a HIL rule."""
     index = table.word("index", INDICES)
     remedy = 'write threshold = 50, or by driver: threshold = { "acme-x100" = 50 }'

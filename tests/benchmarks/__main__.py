@@ -1,6 +1,6 @@
 """make bench: measure, show, and keep build/bench.json. Exit 0 also when a target is missed; 1 when something broke.
 
-python -m tests.benchmarks [--quick] [--only astm,hl7,receive,law]
+python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive,law]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.benchmarks.law import LawPlan, QueryCell, ReportCell
 from tests.benchmarks.machine import delays, describe
 from tests.benchmarks.receive import Cell, Plan, measure
 
-PARTS = ("astm", "hl7", "receive", "law")
+PARTS = ("astm", "hl7", "rules", "receive", "law")
 BUILD = Path("build")
 
 
@@ -45,8 +45,22 @@ def main() -> int:
         comparisons["ASTM: 60 framed records"] = decode.astm(rounds, seconds)
     if "hl7" in parts:
         comparisons["HL7: OUL^R22 of 40 segments"] = decode.hl7(rounds, seconds)
+    replayed = None
+    if "rules" in parts:
+        from tests.benchmarks import rules
+
+        several = 9 if options.quick else rounds
+        comparisons["Rules: sixty rules on one result"] = found = rules.sixty(several, seconds)
+        results = rules.MILLION // 5 if options.quick else rules.MILLION
+        replayed = rules.million(3 if options.quick else 9, found.samples[rules.VERDICT], results)
     for title, comparison in comparisons.items():
         table.comparison_table(console, title, comparison)
+    if replayed is not None:
+        table.replay_table(console, replayed)
+        from tests.benchmarks import identity, planted
+
+        safety = planted.measure(), identity.measure()
+        table.safety_tables(console, *safety)
     cells, flushes, states, why = _receive(console, options.quick) if "receive" in parts else ([], {}, {}, "")
     table.receive_table(console, cells, flushes, why)
     if states:
@@ -62,6 +76,15 @@ def main() -> int:
         report["missed"] += law.missed(law_cells, queries)
         report["notes"] += [peer] if peer else []
     BUILD.mkdir(exist_ok=True)
+    if replayed is not None:
+        report["safety"] = table.safety_json(*safety)
+        report["missed"] += (
+            [f"identity score: {safety[1].above:.2f} above the best test"]
+            if safety[1] and safety[1].above < identity.BETTER
+            else []
+        )
+        report["replay"] = table.replay_json(replayed)
+        report["missed"] += table.replay_missed(replayed)
     (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     for sentence in report["missed"]:
         console.print(f"Missed: {sentence}", style="bold red", highlight=False)

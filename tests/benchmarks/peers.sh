@@ -15,7 +15,8 @@ if ! "$python" -m venv --clear "$folder"; then
     echo "peers: $folder cannot be made; the benchmark runs without them" >&2
     exit 0
 fi
-sed '/^astm==/,$d' "$lock" > "$folder/first.txt"
+sed '/^zen-engine==/,$d' "$lock" > "$folder/first.txt"
+sed -n '/^zen-engine==/,/^#/p' "$lock" > "$folder/beside.txt"
 sed -n '/^astm==/,$p' "$lock" > "$folder/then.txt"
 
 # astm 0.5.0 (2013) imports a name that left Python in 3.10. One line at the start of this environment's interpreter gives it back, for its
@@ -26,4 +27,5 @@ echo 'import collections, collections.abc; collections.Iterable = collections.ab
 complete=yes
 install -r "$folder/first.txt" || { echo "peers: python-hl7 cannot be installed; the benchmark runs without it" >&2; complete=no; }
 install --no-build-isolation -r "$folder/then.txt" || { echo "peers: python-astm cannot be installed; the benchmark runs without it" >&2; complete=no; }
+install -r "$folder/beside.txt" || { echo "peers: zen-engine cannot be installed; the benchmark runs without it" >&2; complete=no; }
 [ $complete = no ] || touch "$folder/.stamp"

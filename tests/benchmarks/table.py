@@ -10,10 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.decode import Comparison
+from tests.benchmarks.identity import BETTER, Found
 from tests.benchmarks.law import QueryCell, ReportCell, p99
+from tests.benchmarks.planted import Planted
 from tests.benchmarks.receive import Cell
 from tests.benchmarks.rounds import Sample
+from tests.benchmarks.rules import Replayed
 
+LOOP = 20.0  # times as fast as one result at a time, at least
+EDITED = 0.1  # of the time of all sixty rules, at most
 SHARE = 0.25  # of the reference's rate, at least
 
 
@@ -48,6 +53,96 @@ def comparison_table(console: Console, title: str, comparison: Comparison) -> No
     if comparison.missing:
         table.add_row(comparison.peer, "not measured", "", "", comparison.missing)
     console.print(table)
+
+
+def replay_table(console: Console, one: Replayed) -> None:
+    """A year of results at once."""
+    table = Table(title=f"Replay: {one.results:,} results under sixty rules", title_justify="left", title_style="bold")
+    for column in ("", "median", "spread", "target"):
+        table.add_column(column, justify="left" if column in ("", "target") else "right")
+    target = f"{one.times:.0f} times our own loop ({one.loop:.1f} s), at least {LOOP:g} times: " + _met(
+        one.times >= LOOP
+    )
+    table.add_row("sixty conditions on stored features", *_ms(one.all_rules), target)
+    share = f"{one.share:.2f} of all sixty, at most {EDITED:g}: " + _met(one.share <= EDITED)
+    table.add_row("one edited rule", *_ms(one.one_rule), share)
+    table.add_row("whole packs: verdict, guards, each rule's level", f"{one.whole * 1e3:,.0f} ms", "", "")
+    table.add_row(
+        "features from the raw table",
+        f"{one.features * 1e3:,.0f} ms",
+        "",
+        f"{one.memory:,.0f} MB at most in this process",
+    )
+    console.print(table)
+
+
+def safety_tables(console: Console, one: Planted, score: Found | None) -> None:
+    """What rules stop of what was planted, and what a score of many tests finds in public data."""
+    table = Table(
+        title=f"Planted in {one.results:,} results of invented patients; shipped packs, as an example",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("mishap", "specimens", "something stopped", "results touched", "released all the same"):
+        table.add_column(column, justify="left" if column == "mishap" else "right")
+    for kind, (tubes, stopped, results, released) in one.kinds.items():
+        table.add_row(kind, str(tubes), f"{stopped / tubes:.0%}", str(results), str(released))
+    console.print(table)
+    console.print(
+        f"Held for nothing: {one.false_holds:.2%} of the rest. A generator can flatter, and can be unfair.",
+        highlight=False,
+    )
+    if score is None:
+        console.print("Identity score: the public data are not here, so it was not measured.", style="yellow")
+        return
+    table = Table(
+        title=f"Exchanged tubes found in {score.panels:,} specimens of a public trial; set on half of the subjects",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("held for nothing, wanted", "found", "exchanged tubes caught", "95 % interval"):
+        table.add_column(column, justify="right")
+    for wanted, held, caught, low, high in score.curve:
+        table.add_row(f"{wanted:.0%}", f"{held:.1%}", f"{caught:.1%}", f"{low:.1%} to {high:.1%}")
+    console.print(table)
+    best = score.best
+    console.print(f"The best test alone at 5 %: {best.name} ({best.mode}), {best.caught:.1%}; the score finds {score.above * 100:.0f} points more, at least 20: {_met(score.above >= BETTER)}")  # fmt: skip
+
+
+def safety_json(one: Planted, score: Found | None) -> dict[str, Any]:
+    """The same for a script."""
+    told = (
+        None
+        if score is None
+        else {"curve": score.curve, "best": score.best.name, "best_caught": score.best.caught, "panels": score.panels}
+    )
+    return {"planted": one.kinds, "false_holds": one.false_holds, "results": one.results, "identity": told}
+
+
+def _ms(sample: Sample) -> tuple[str, str]:
+    return f"{sample.median * 1e3:,.1f} ms", f"{sample.low * 1e3:,.1f} to {sample.high * 1e3:,.1f}"
+
+
+def _met(met: bool) -> str:
+    return "[green]met[/]" if met else "[bold red]missed[/]"
+
+
+def replay_missed(one: Replayed) -> list[str]:
+    """Every target of the replay that was not met."""
+    found = []
+    if one.times < LOOP:
+        found.append(f"replay: {one.times:.1f} times our own loop, wanted {LOOP:g}")
+    if one.share > EDITED:
+        found.append(f"one edited rule: {one.share:.2f} of all sixty, wanted {EDITED:g}")
+    return found
+
+
+def replay_json(one: Replayed) -> dict[str, Any]:
+    """The replay in seconds and MB."""
+    return {
+        "results": one.results, "sixty_rules": one.all_rules.values, "one_rule": one.one_rule.values, "loop": one.loop, "times_loop": one.times,
+        "whole_packs": one.whole, "features": one.features, "memory_mb": one.memory,
+    }  # fmt: skip
 
 
 def receive_table(console: Console, cells: Sequence[Cell], flushes: dict[int, float], why: str) -> None:

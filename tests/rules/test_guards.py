@@ -14,7 +14,7 @@ from labmw.quantity import Quantity
 from rules.engine import judge
 from rules.guards import ALARMS, CORRECTED, FINAL, GUARDS, IN_DOUBT
 from rules.pack import Packs
-from tests.rules.cases import FLAG, HEAD, HEADER, LIMIT, active, case, changed, result
+from tests.rules.cases import ALL_RULES, FLAG, HEAD, HEADER, LIMIT, UNIT, active, case, changed, result, rule
 
 WIDE = HEADER + "K,*,0d,,*,*,mmol/L,-1000000,5.5,,,,,here\n"
 
@@ -22,8 +22,8 @@ WIDE = HEADER + "K,*,0d,,*,*,mmol/L,-1000000,5.5,,,,,here\n"
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> Packs:
     """A pack that only asks for less than 5.5 and passes whatever it cannot know."""
-    rule = LIMIT.replace("[[rule.test]]", 'if_missing = "pass"\n[[rule.test]]', 1)
-    return active(tmp_path_factory.mktemp("lenient"), [rule], csv=WIDE, head=HEAD + 'words = ["NEGATIVE"]\n')
+    text = LIMIT.replace("[[rule.test]]", 'if_missing = "pass"\n[[rule.test]]', 1)
+    return active(tmp_path_factory.mktemp("lenient"), [text], csv=WIDE, head=HEAD + 'words = ["NEGATIVE"]\n')
 
 
 SIBLING = result("4.9", key=replace(result().key, run="2"))
@@ -111,3 +111,18 @@ def test_a_number_where_only_words_are_judged(tmp_path: Path) -> None:
     packs = active(tmp_path, [FLAG], head=head)
     assert judge(case("NEGATIVE"), packs).released
     assert {one.code for one in judge(case("4.2"), packs).reasons} == {"no-rule"}
+
+
+def test_a_rule_that_compares_runs_takes_the_place_of_the_person(tmp_path: Path) -> None:
+    text = rule(
+        "RUNS", "rerun", keys='percent = 5\nsource = "here"\nif_missing = "hold"',
+        fires=f'value = "4.2", {UNIT}, runs = ["6.0"]', passes=f'value = "4.2", {UNIT}, runs = ["4.1"]',
+    )  # fmt: skip
+    known = case(earlier_runs=1, runs=(result("4.1"),))
+    assert not judge(known, active(tmp_path / "without")).released
+    assert judge(known, active(tmp_path / "with", (*ALL_RULES, text))).released
+    assert not judge(case(earlier_runs=1), active(tmp_path / "unknown", (*ALL_RULES, text))).released
+    weak = text.replace('if_missing = "hold"', 'if_missing = "pass"')
+    assert not judge(known, active(tmp_path / "weak", (*ALL_RULES, weak))).released, (
+        "a rule that lets the unknown pass compares nothing"
+    )
