@@ -147,13 +147,13 @@ def explain(
     from labmw.cli.rules_explain import explained
     from labmw.cli.rules_view import explanations
     from labmw.errors import StoreError
-    from labmw.store import Reader
+    from labmw.store import open_reader
     from labmw.watch.evidence import evidence
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     try:
-        with Reader(settings.store.url) as reader:
+        with open_reader(settings.store.url) as reader:
             found = reader.look(lambda: evidence(settings.site.id, specimen.strip()))
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
