@@ -20,7 +20,8 @@ from rules.vocabulary import POLICIES
 
 MODES = ("absolute", "percent", "rate-per-hour", "rate-per-day")
 DIRECTIONS = ("both", "up", "down")
-_SPAN = re.compile(r"([1-9]\d{0,4})([hd])", re.ASCII)
+_SPAN = re.compile(r"([1-9]\d{0,4})(min|h|d)", re.ASCII)
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _HOURS = {"rate-per-hour": 1.0, "rate-per-day": 24.0}
 
 
@@ -124,11 +125,9 @@ def _alike(one: str, other: str) -> bool:
 
 
 def span(text: str) -> timedelta | None:
-    """Read `72h` or `7d`; None when it is neither."""
+    """Read `30min`, `72h` or `7d`; None when it is none of them."""
     match = _SPAN.fullmatch(text)
-    if not match:
-        return None
-    return timedelta(hours=int(match[1])) if match[2] == "h" else timedelta(days=int(match[1]))
+    return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def read_delta(table: Table, about: About) -> DeltaCheck:

@@ -24,7 +24,7 @@ def unit_key(table: Table, text: str) -> str:
 
 def read_span(table: Table, key: str) -> timedelta:
     """Read a time such as 6h or 3d."""
-    remedy = "write it like 6h or 3d"
+    remedy = "write it like 30min, 6h or 3d"
     found = span(text := table.text(key, remedy))
     if found is None:
         raise table.refuse(key, f"{text!r} is not a time span", remedy)

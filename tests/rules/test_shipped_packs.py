@@ -28,7 +28,7 @@ DRIVERS: list[Driver] = [
 
 def test_they_load_and_judge_nothing_until_signed() -> None:
     assert BROKEN == ()
-    assert {pack.id for pack in PACKS} == {"chemistry", "coagulation", "haematology", "immunoassay"}
+    assert {pack.id for pack in PACKS} == {"blood-gas", "chemistry", "coagulation", "haematology", "immunoassay"}
     unsigned = Packs.of(PACKS, ())
     assert unsigned.active == ()
     assert {one.code for one in unsigned.inactive} == {"pack-unsigned"}

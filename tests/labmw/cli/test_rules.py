@@ -43,7 +43,7 @@ def changed(tmp_path: Path) -> Path:
     folder = tmp_path / "chemistry"
     shutil.copytree(SHIPPED / "chemistry", folder)
     page = folder / "pack.toml"
-    page.write_text(page.read_text(encoding="utf-8").replace('version = "2026.2"', 'version = "2026.3"').replace("limit = 25", "limit = 12").replace('"4.0", unit = "mmol/L", before = "24h"', '"4.9", unit = "mmol/L", before = "24h"', 1).replace('"5.2", unit = "mmol/L", previous = { value = "4.0", unit = "mmol/L", before = "24h"', '"5.6", unit = "mmol/L", previous = { value = "4.0", unit = "mmol/L", before = "24h"'), encoding="utf-8")  # fmt: skip
+    page.write_text(page.read_text(encoding="utf-8").replace('version = "2026.3"', 'version = "2026.4"').replace("limit = 25", "limit = 12").replace('"4.0", unit = "mmol/L", before = "24h"', '"4.9", unit = "mmol/L", before = "24h"', 1).replace('"5.2", unit = "mmol/L", previous = { value = "4.0", unit = "mmol/L", before = "24h"', '"5.6", unit = "mmol/L", previous = { value = "4.0", unit = "mmol/L", before = "24h"'), encoding="utf-8")  # fmt: skip
     return folder
 
 

@@ -77,7 +77,7 @@ async def test_a_result_that_nobody_looked_at_says_so_with_the_pack_and_who_answ
     report = read_oru(message)
     auto = report.orders[0].observations[0].auto
     assert auto is not None
-    assert (auto.text, auto.pack, auto.version, auto.responsible.family) == (SENTENCE, "chemistry", "2026.2", "Dr Test")
+    assert (auto.text, auto.pack, auto.version, auto.responsible.family) == (SENTENCE, "chemistry", "2026.3", "Dr Test")
 
 
 async def test_a_result_that_a_person_released_names_the_person_and_no_rule(day: Morning) -> None:
