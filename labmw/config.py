@@ -244,7 +244,8 @@ def address(file: str, key: str, text: str) -> tuple[str, int]:
     """Split "host:port"; raises ConfigError."""
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) <= 65535:
-        raise ConfigError(file, key, f"{text!r} is not host:port", 'write it like "127.0.0.1:4001"')
+        shown = f"***@{text.rpartition('@')[2]}" if "@" in text else text  # what stands before an @ may be a password
+        raise ConfigError(file, key, f"{shown!r} is not host:port", 'write it like "127.0.0.1:4001"')
     return host.strip("[]"), int(port)
 
 
@@ -279,6 +280,13 @@ def _check(file: str, config: Config) -> None:
             tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
             if link.orders:  # the second connection is dialled
                 tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
+        if link.protocol != "astm" and link.tolerances:
+            raise ConfigError(
+                file,
+                f"{key}.tolerances",
+                f"are of no use with protocol {link.protocol}",
+                "leave them out: they are ASTM's",
+            )
         if link.protocol == "law":
             _check_law(file, key, link)
         place = link.serial.device if link.serial else link.listen
@@ -306,6 +314,8 @@ def _check(file: str, config: Config) -> None:
 
 def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
     address(file, "lis.connect", lis.connect)
+    if lis.connect in {lis.listen, *(link.listen for link in links)}:
+        raise ConfigError(file, "lis.connect", f"{lis.connect} is a port of labmw itself", "name the LIS's address")
     for name in (lis.name, lis.feed):
         if name in {link.name for link in links}:
             raise ConfigError(file, "lis.name", f"{name!r} is the name of a link", "give the LIS a name of its own")
@@ -411,9 +421,10 @@ def _zone(file: str, key: str, name: str) -> None:
 
 
 def _encoding(file: str, key: str, name: str) -> None:
+    remedy = 'write one that contains ASCII, like "latin-1", "cp1252" or "utf-8"'
     try:
-        "".encode(name)
+        contains_ascii = "MSH|^~\\&\r".encode(name) == b"MSH|^~\\&\r"
     except LookupError:
-        raise ConfigError(
-            file, key, f"{name!r} is not a character set", 'write it like "latin-1", "cp1252" or "utf-8"'
-        ) from None
+        raise ConfigError(file, key, f"{name!r} is not a character set", remedy) from None
+    if not contains_ascii:  # UTF-16, say: neither frames nor segments could be found in it
+        raise ConfigError(file, key, f"{name!r} does not contain ASCII", remedy)

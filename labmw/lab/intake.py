@@ -34,7 +34,7 @@ from labmw.lab.placement import (
 )
 from labmw.lab.rows import message_row, quarantine_row, result_row, shared_columns
 from labmw.lab.steps import Steps
-from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
+from labmw.lab.unread import is_the_message, observations, storable, too_many, unread, unstored
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
 from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
@@ -96,6 +96,9 @@ class LaboratoryIntake:
 
     def _reading(self, received: Received) -> Reading:
         """Read the message; whatever its driver does wrong stops this message alone, and not the line (law 4)."""
+        announced = observations(received.raw)
+        if announced > MAX_RESULTS:  # known by counting: reading so many would keep the other lines waiting for seconds
+            return too_many(unread(received, None), announced, MAX_RESULTS)
         try:
             reading = self.read(received)
         except Exception as error:
@@ -104,7 +107,7 @@ class LaboratoryIntake:
             )
             return unread(received, error)
         if len(reading.results) > MAX_RESULTS:
-            return too_many(reading, MAX_RESULTS)
+            return too_many(reading, len(reading.results), MAX_RESULTS)
         return reading if received.raw.isascii() else storable(reading)
 
     async def _store(self, received: Received, reading: Reading) -> Stored:

@@ -14,8 +14,8 @@ from protocols.astm.message import Message as AstmMessage
 T = TypeVar("T")
 
 
-def unread(received: Received, error: Exception) -> Reading:
-    """A message whose driver failed on it: no field of it is believed."""
+def unread(received: Received, error: Exception | None) -> Reading:
+    """A message whose driver failed on it, or was not asked: no field of it is believed."""
     message = received.message
     return Reading(
         driver="",
@@ -44,7 +44,7 @@ def unread(received: Received, error: Exception) -> Reading:
         manufacturer=(),
         disposition=Disposition.QUARANTINED,
         reason="reading-failed",
-        reason_facts=_named(error),
+        reason_facts=_named(error) if error else (),
     )
 
 
@@ -60,9 +60,14 @@ def unstored(reading: Reading, error: Exception) -> Reading:
     )
 
 
-def too_many(reading: Reading, most: int) -> Reading:
+def observations(raw: bytes) -> int:
+    """How many results a message can have at most: its R records (LIS02-A2) or OBX segments (HL7 v2), without reading it."""
+    return raw.count(b"\rR") + raw.count(b"\rOBX")
+
+
+def too_many(reading: Reading, count: int, most: int) -> Reading:
     """A message with more results than any analyzer sends, without them."""
-    facts = (("count", str(len(reading.results))), ("most", str(most)))
+    facts = (("count", str(count)), ("most", str(most)))
     return replace(
         reading, results=(), disposition=Disposition.QUARANTINED, reason="too-many-results", reason_facts=facts
     )

@@ -89,6 +89,7 @@ def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
         ('listen = "127.0.0.1:4001"', "lis.listen", "used by a link"),
         ('listen = "127.0.0.1:2576"\nprotocol = "astm"', "lis.listen", "of no use"),
         ('encoding = "utf-9"', "lis.encoding", "character set"),
+        ('encoding = "utf-16"', "lis.encoding", "does not contain ASCII"),
         ('allow = ["ward"]', "lis.allow", "'ward' is not an address"),
         ('tests = { ALAT = "alat" }', "lis.tests.ALAT", "not a LOINC code"),
         ('tests = { B = [] }', "lis.tests.B", "not a LOINC code"),
@@ -98,6 +99,7 @@ def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:99999"', "link[1] (two).listen", "is not host:port"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\ntimezone = "Paris"', "link[1] (two).timezone", "time zone"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nencoding = "utf-9"', "link[1] (two).encoding", "character set"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nprotocol = "hl7"\ntolerances = { checksum = "none" }', "link[1] (two).tolerances", "of no use"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nallow = ["lab"]', "link[1] (two).allow", "'lab' is not an address"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnections = 0', "link[1] (two).connections", "out of bounds"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnections = 1001', "link[1] (two).connections", "out of bounds"),
@@ -124,6 +126,16 @@ def test_each_mistake_is_named_with_its_key(change: str, key: str, problem: str 
         return
     error = refused(tmp_path, GOOD + change)
     assert (error.key, problem in error.problem) == (key, True), str(error)
+
+
+def test_what_may_be_a_password_is_not_repeated(tmp_path: Path) -> None:
+    error = refused(tmp_path, GOOD.replace('connect = "', 'connect = "mllp://labmw:s3cret@', 1).replace(':2575"', '"'))
+    assert (error.key, "s3cret" in str(error), "***@" in str(error)) == ("lis.connect", False, True)
+
+
+def test_labmw_does_not_send_to_itself(tmp_path: Path) -> None:
+    error = refused(tmp_path, GOOD + 'listen = "127.0.0.1:2575"')
+    assert (error.key, error.problem) == ("lis.connect", "127.0.0.1:2575 is a port of labmw itself")
 
 
 @pytest.mark.parametrize(

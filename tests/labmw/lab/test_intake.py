@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -188,6 +189,16 @@ async def test_more_results_than_any_analyzer_sends_are_kept_unread(
     assert (stored.reason, stored.results) == ("too-many-results", 0)
     stored = await take(line, reading(*[result(specimen=f"S{n}") for n in range(3)]))
     assert stored.results == 3
+
+
+async def test_what_can_be_counted_beforehand_is_not_read_at_all(
+    line: Lineside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "MAX_RESULTS", 3)
+    never = AssertionError("it was read")
+    stored = await take(line, never, raw=b"MSH|^~\\&|\r" + 4 * b"OBX|1|NM|K^K^L||4.2|mmol/L\r")
+    assert (stored.reason, stored.results) == ("too-many-results", 0)
+    assert json.loads(str(line.ask("SELECT facts FROM quarantine")[0][0])) == {"count": "4", "most": "3"}
 
 
 async def test_a_message_of_as_many_results_as_are_allowed_is_stored(line: Lineside) -> None:
