@@ -38,6 +38,7 @@ from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
 from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
+from labmw.lab.awaited import Awaited
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
@@ -119,6 +120,7 @@ class Laboratory:
     packs: Packs = field(init=False)
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
+    awaited: Awaited = field(init=False)
     law: type[LawConversation] = LawConversation
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
@@ -171,6 +173,17 @@ class Laboratory:
         if not self._outboxes:
             log.warning("no [lis] and no [[files]] in the configuration: what is released stays in labmw")
         self._spawn(self._tasks, "verification", verification.run())
+        self.awaited = Awaited(
+            site,
+            self.store,
+            self.clock,
+            self._read,
+            self._gathering,
+            self._encoding,
+            lambda: self.packs,
+            verification.signal.set,
+        )
+        self._spawn(self._tasks, "awaited", self.awaited.run())
         for one in self._outboxes:
             self._spawn(self._tasks, f"outbox {one.destination}", one.run())
         self._spawn(self._tasks, "health", self._write_health())
@@ -281,7 +294,7 @@ class Laboratory:
             return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
 
         tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
-        feed.wake = self.worklist.signal.set
+        feed.wake = self._wake_for_orders
         self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper, tls)
         self._spawn(self._lines, f"link {link.name}", runner.run())
 
@@ -365,6 +378,11 @@ class Laboratory:
                     found[link.name] = law_link(link, driver, self.config)
         return found
 
+    def _wake_for_orders(self) -> None:
+        """Orders are new or other than before: analyzers may be told, and results may have waited for them."""
+        self.worklist.signal.set()
+        self.awaited.signal.set()
+
     def _wake_orders(self, link: str) -> None:
         if link in self._broadcasters:
             self._broadcasters[link].wake()
@@ -408,6 +426,10 @@ class Laboratory:
                 terms = self._terms(link)
                 return Gathering(terms.encoding, terms.tolerances, most)
         return Gathering(most=most)
+
+    def _encoding(self, name: str) -> str:
+        """The character set that a link is set to; "" where messages say theirs."""
+        return next((link.encoding for link in self.config.link if link.name == name), "")
 
     def _read(self, received: Received) -> Reading:
         """Read a message with its link's driver, or with the one that its header names."""
@@ -635,7 +657,6 @@ async def replay_quarantine(
     site = config.site.id
     laboratory = Laboratory(config)
     laboratory.learn()
-    encodings = {link.name: link.encoding for link in config.link}
     store = open_store(config.store.url)
     await store.start()
     try:
@@ -643,9 +664,7 @@ async def replay_quarantine(
         replayed: list[Replayed] = []
         for number in [one for one in found if not messages or one in messages]:
             (row,) = await store.view(ask(message_numbered(site, number)))
-            again = await store.view(
-                received_again(site, row, laboratory._gathering, lambda link: encodings.get(link, ""))
-            )
+            again = await store.view(received_again(site, row, laboratory._gathering, laboratory._encoding))
             if again is None:
                 replayed.append(Replayed(number))
                 continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labmw.clock import stamp
+from labmw.lab.awaited import call_up
 from labmw.lab.lis_patients import keep_identity
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine
@@ -49,6 +50,7 @@ class OrdersTaken:
     answers: list[OrderAnswer] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     changed: int = 0  # orders that are new or other than before
+    tubes: list[str] = field(default_factory=list)  # for which a test is open now
 
     def done(self, order: OrderRequest, status: str, filler: EntityId) -> None:
         """Say yes to an order."""
@@ -84,6 +86,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
                 taken.refused(told, order, step.doubt("order-control", control=order.control))
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
+    yield from call_up(told.site, taken.tubes, told.at)
     return taken
 
 
@@ -204,6 +207,7 @@ class _Step:
                 schema.order, site=told.site, specimen=label, loinc=loinc, placer=self.placer, **columns
             )
             number = int(made[0].id)
+        self.taken.tubes.append(label)
         yield from self._origin(number, filler)
 
     def _origin(self, number: int, filler: EntityId) -> Transaction[None]:

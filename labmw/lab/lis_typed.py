@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from labmw.clock import stamp
+from labmw.lab.awaited import call_up
 from labmw.lab.lis_told import Doubt, Told, audit, raise_task
 from labmw.lab.lis_tubes import LEAD
 from labmw.store import schema, statements
@@ -80,6 +81,7 @@ def keep_typed(site: str, typed: Typed, window_days: int, by: str, now: datetime
             test_name=loinc,
             updated_at=at,
         )
+    yield from call_up(site, [typed.specimen], at)
     if not (yield stored.provisional_on(site, [typed.specimen])):
         yield statements.insert(
             schema.provisional,

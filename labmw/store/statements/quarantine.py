@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from labmw.store.schema import alert, message, quarantine, result, work
 from labmw.store.statements.words import given, given_number, is_one_of
@@ -27,6 +27,21 @@ _OF_REASON: Final = (
     select(quarantine.c.message, func.min(quarantine.c.raised_at).label("since"))
     .where(quarantine.c.site == given("site"), _open, quarantine.c.reason == given("reason"))
     .group_by(quarantine.c.message)
+    .order_by(quarantine.c.message)
+)
+_waits = work.alias("waits")
+_WITHOUT_ORDER: Final = (
+    select(quarantine.c.message)
+    .join(result, result.c.id == quarantine.c.result)
+    .where(
+        result.c.site == given("site"),
+        result.c.specimen == given("tube"),
+        result.c.state == "quarantined",
+        quarantine.c.state == "open",
+        quarantine.c.reason == "no-order",
+        ~exists().where(_waits.c.message == quarantine.c.message, _waits.c.kind == given("of_kind")),
+    )
+    .distinct()
     .order_by(quarantine.c.message)
 )
 _OF_MESSAGE: Final = (
@@ -76,6 +91,11 @@ def quarantine_entry(site: str, entry: int) -> Step:
 def messages_in_quarantine(site: str, reason: str = "") -> Step:
     """The messages with an open entry (of one reason, or of any), in the order in which they came."""
     return Step(_OF_REASON, {"site": site, "reason": reason}) if reason else Step(_MESSAGES, {"site": site})
+
+
+def messages_without_order(site: str, specimen: str, kind: str) -> Step:
+    """The messages with a result of this tube that lies in quarantine for want of an order, and no work of this kind yet."""
+    return Step(_WITHOUT_ORDER, {"site": site, "tube": specimen, "of_kind": kind})
 
 
 def entries_of_message(message: int) -> Step:
