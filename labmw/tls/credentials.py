@@ -38,7 +38,7 @@ class Credentials:
 
     def refresh(self) -> bool:
         """Read the files again if one has changed; True when what they hold is now used in place of something else."""
-        seen = tuple(_state(path) for path in (self.tls.certificate, self.tls.key, self.tls.trusted))
+        seen = tuple(_state(path) for path in (self.tls.certificate, self.tls.key, self.tls.trusted, self.tls.revoked))
         if seen == self._seen:
             return False
         self._seen = seen
@@ -75,6 +75,8 @@ def build(tls: Tls, *, server: bool) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE if server and not tls.mutual else ssl.CERT_REQUIRED
     if tls.trusted:
         _load_trusted(context, tls.trusted)
+    if tls.revoked:
+        _load_revoked(context, tls.revoked)
     if tls.certificate:
         _load_own(context, tls)
     return context
@@ -89,6 +91,21 @@ def _load_trusted(context: ssl.SSLContext, path: str) -> None:
         ) from None
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def _load_revoked(context: ssl.SSLContext, path: str) -> None:
+    """The peer's own certificate is looked up; without a list of its authority that holds today the handshake fails (RFC 5280 § 6.3)."""
+    try:
+        if b"-----BEGIN X509 CRL-----" not in Path(path).read_bytes():
+            raise CertificateError(f"{path} holds no revocation list; give a PEM file with -----BEGIN X509 CRL-----")
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise CertificateError(
+            f"{path} holds a revocation list that cannot be read ({error.reason or error}); fetch it again"
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _load_own(context: ssl.SSLContext, tls: Tls) -> None:

@@ -13,6 +13,10 @@ from labmw.errors import HandshakeError
 from labmw.phrases import say
 
 _VERIFICATION = {
+    3: "tls-no-list",
+    11: "tls-list-ended",
+    12: "tls-list-ended",
+    23: "tls-revoked",
     9: "tls-not-yet",
     10: "tls-expired",
     18: "tls-untrusted",  # a certificate that vouches for itself, and is not in `trusted`

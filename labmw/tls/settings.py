@@ -20,6 +20,7 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     certificate: str = ""  # PEM file: our certificate, then those between it and its authority; needed to listen
     key: str = ""  # PEM file of its private key, without passphrase; "" = in the file of the certificate
     trusted: str = ""  # PEM file: authorities that we believe, or the peer's own certificates
+    revoked: str = ""  # PEM file: revocation lists of those authorities; "" = none is looked at
     peer_name: str = ""  # DNS name that the peer's certificate has to carry; "" = any that `trusted` vouches for
     mutual: bool = True  # where labmw listens: the peer has to show a certificate too
     minimum: Literal["1.2", "1.3"] = "1.2"  # oldest version of TLS that is spoken; older ones never are (RFC 8996)
@@ -28,7 +29,11 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     def resolved(self, found: Callable[[str], str]) -> Tls:
         """The same with the paths as `found` makes them."""
         return msgspec.structs.replace(
-            self, certificate=found(self.certificate), key=found(self.key), trusted=found(self.trusted)
+            self,
+            certificate=found(self.certificate),
+            key=found(self.key),
+            trusted=found(self.trusted),
+            revoked=found(self.revoked),
         )
 
 
@@ -43,6 +48,10 @@ def check(file: str, key: str, tls: Tls, *, listens: bool) -> None:
         if listens:
             remedy += "; or set mutual = false, and anybody may connect"
         raise ConfigError(file, f"{key}.trusted", "is not set", remedy)
+    if tls.revoked and not tls.trusted:
+        raise ConfigError(
+            file, f"{key}.revoked", "is of no use without trusted", "set trusted too, or leave the lists out"
+        )
     if tls.key and not tls.certificate:
         raise ConfigError(
             file, f"{key}.key", "is a key without certificate", "set certificate too, or leave the key out"

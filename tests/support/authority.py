@@ -53,6 +53,21 @@ class Authority:
         pair.key.chmod(0o600)
         return pair
 
+    def revocations(self, *pairs: Pair, ends: float = 30, file: str = "revoked.pem") -> Path:
+        """The authority's list of revoked certificates, which is to be replaced in so many days."""
+        key = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
+        issuer = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes()).subject
+        made = x509.CertificateRevocationListBuilder().issuer_name(issuer).last_update(NOW - 60 * DAY)
+        made = made.next_update(NOW + ends * DAY)
+        for pair in pairs:
+            number = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0].serial_number
+            one = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(NOW - DAY).build()
+            made = made.add_revoked_certificate(one)
+        path = self.folder / file
+        signed = made.sign(key, hashes.SHA256())  # type: ignore[arg-type]
+        path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        return path
+
     def server(self, name: str = "analyzer.lab.example", **settings: Any) -> Tls:
         """The settings of labmw listening with a certificate for `name`."""
         pair = self.issue(name)

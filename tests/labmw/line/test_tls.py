@@ -184,6 +184,34 @@ async def test_a_client_of_another_authority_or_without_certificate_is_not_let_i
         assert await refused(runner, authority.client()) == "tls-shows-none"
 
 
+async def test_a_revoked_certificate_is_not_let_in_and_a_newer_list_is_taken_without_a_restart(
+    authority: Authority,
+) -> None:
+    good, lost = authority.issue("one.example"), authority.issue("lost.example")
+    lists = authority.revocations(lost)
+    async with listening(authority.server(revoked=str(lists))) as runner:
+        async with dialled(port_of(runner), authority.client(good)) as streams:
+            assert await echoes(streams)
+        assert await refused(runner, authority.client(lost)) == "tls-revoked"
+        authority.revocations(lost, good)
+        assert await refused(runner, authority.client(good)) == "tls-revoked"
+    async with (  # the variant that lets it in: nobody looks at the list
+        listening(authority.server()) as runner,
+        dialled(port_of(runner), authority.client(lost)) as streams,
+    ):
+        assert await echoes(streams)
+
+
+async def test_without_a_list_that_holds_today_nobody_is_let_in(authority: Authority, tmp_path: Path) -> None:
+    other = Authority(tmp_path / "other")
+    other.folder.mkdir()
+    good = authority.issue("one.example")
+    async with listening(authority.server(revoked=str(other.revocations()))) as runner:
+        assert await refused(runner, authority.client(good)) == "tls-no-list"
+    async with listening(authority.server(revoked=str(authority.revocations(ends=-1)))) as runner:
+        assert await refused(runner, authority.client(good)) == "tls-list-ended"
+
+
 async def test_a_line_is_for_the_name_that_it_is_for(authority: Authority) -> None:
     async with listening(authority.server(peer_name="One.example")) as runner:
         async with dialled(port_of(runner), authority.client(authority.issue("one.example"))) as streams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from pathlib import Path
 
@@ -178,3 +179,17 @@ def test_settings_that_cannot_work_are_refused(tls: Tls, listens: bool, key: str
 )
 def test_settings_that_can_work_are_let_pass(tls: Tls, listens: bool) -> None:
     settings.check("labmw.toml", "tls", tls, listens=listens)
+
+
+def test_a_file_that_holds_no_revocation_list_is_told(authority: Authority, tmp_path: Path) -> None:
+    for name, content, word in (
+        ("none", None, "cannot be read"), ("cert", authority.file.read_bytes(), "holds no revocation list"),
+        ("cut", authority.revocations().read_bytes()[:-80], "cannot be read (") ,
+    ):  # fmt: skip
+        path = tmp_path / f"{name}.crl"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(CertificateError, match=re.escape(word)):
+            build(authority.server(revoked=str(path)), server=True)
+    with pytest.raises(ConfigError, match="without trusted"):
+        settings.check("f", "tls", Tls(certificate="a", mutual=False, revoked="b"), listens=True)
