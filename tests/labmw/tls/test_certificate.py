@@ -1,4 +1,4 @@
-"""Is read from a certificate what another library reads from it, and is anything else refused with a sentence?"""
+"""Is read from a certificate what it says, and is anything else refused with a sentence?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def agrees(mine: Certificate, theirs: x509.Certificate) -> None:
             assert str(attribute.value) in f"{mine.subject} {mine.issuer}"
 
 
-def test_two_libraries_read_the_same(tmp_path: Path) -> None:
+def test_what_it_says_is_read(tmp_path: Path) -> None:
     made = [
         Authority(tmp_path).issue("analyzer-7.lab.example").certificate,
         Authority(tmp_path).issue("192.0.2.7", file="address").certificate,
