@@ -81,6 +81,7 @@ class OrderDialect:
     codes: Mapping[str, str] | None = (
         None  # O.5 by LOINC code; None: the keys of the driver's tests are what is ordered
     )
+    most: int = 0  # tubes in one message at most; 0 = as many as there are
     frame: int = 240  # characters of text in one frame of ours (E1381-95 6.3.1)
     patience: float = 15.0
     # --- the query ---
