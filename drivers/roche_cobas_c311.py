@@ -5,6 +5,9 @@ is an unknown flag until a laboratory maps it, and a person looks. The time is O
 specimen alone (manual), or sequence^specimen^... (published messages); both are read. Units are those of an SI laboratory: in others
 the LOINC codes differ, and the result goes to quarantine until the laboratory replaces this file.
 
+A query is answered in the form of the inquiry: H.11 = TSDWN^REPLY, the sequence, rack and position of Q.3 in O.4, action A, the whole message in
+one text. No work is an O record without a test.
+
 Source: Roche, cobas c 311 Host Interface Manual, version 1.3 (May 2011), contents p. 4 and E-17 (data alarm comment), and cobas e 411
 Host Interface Manual 2.3, pp. 32 to 40, for the same "cobas type" (header, specimen types S1 1, S2 2, S5 5, QC; actions); two c 311
 messages that senaite.astm publishes (tests/data/cobas_c311.txt, cobas_311.txt). Application codes: Roche method sheets ALTL 20764957322
@@ -13,10 +16,13 @@ V9 (685), UREAL 04460715190 V12 (418), ALP2 03333752190 V11 (158, 683), BILT3 05
 05168791190 (717), TRIGB 11877771216 V7 (783); cobas c 111 Host Interface Manual 2.1 p. 50 (687). 989 to 991, 798, 781, 735 and the serum
 indices 992 to 994 in Roche's order L, H, I: as host programs published for Roche/Hitachi analyzers use them; a laboratory confirms
 them at installation.
+Orders: the same manuals, and four host programs for c 311 and e 411 found in public code, which agree field by field.
 Evidence: manual.
 """
 
 from labmw.driver.declaration import STANDARD_FLAGS, Control, Driver, Evidence, Field, Test, TestId
+from labmw.driver.ordering import NoWork, OrderDialect
+from protocols.astm.tolerance import Tolerances
 
 
 def split(components: tuple[str, ...]) -> TestId:
@@ -33,6 +39,29 @@ DRIVER = Driver(
     evidence=Evidence.MANUAL,
     specimen=Field("O", 3, 2, bare=True),
     query=Field("Q", 3, 3),
+    tolerances=Tolerances(packing="message", contention_reply="at-once"),  # "cobas type" (protocol notes A.7, A.16)
+    orders=OrderDialect(
+        header={5: "{host}^1", 10: "{model}", 11: "TSDWN^REPLY", 12: "P", 13: "1"},
+        patient={},
+        order={
+            3: "{specimen}",
+            4: "{q4}^{q5}^{q6}^^{q8}^{q9}",
+            5: "^^^{code}^",
+            6: "{priority}",
+            12: "{action}",
+            16: "{material}",
+            26: "{report}",
+        },
+        tests="tube",
+        new="A",
+        answer="O",
+        end_of_answer="N",
+        cancel="",
+        nothing=NoWork.EMPTY,
+        unable="",
+        priorities={"S": "S", "R": "R"},
+        materials={"": "1", "SER": "1", "PLAS": "1"},
+    ),
     completed_or=Field("O", 23),
     alarm=Field("C", 4),
     silent=frozenset({"0"}),

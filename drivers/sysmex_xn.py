@@ -4,14 +4,19 @@ A measured parameter has a dilution ratio behind its name (^^^^WBC^1); what has 
 kept as a detail and never reported. Flags: W low reliability, A analysis or hardware error, > outside linearity, LL and HH beyond the
 panic limits. Status I, P and N: the analyzer's rules want a repeat, a rerun or a question first.
 
+A query is answered with rack^tube^specimen^attribute as in Q.3, blanks and all, in O.3, and L.3 = N. An order that nobody asked for names the
+specimen alone.
+
 Source: Sysmex, XN-L series ASTM Host Interface Specifications, R315005, revision 6 (June 2017), 10.1.3 and p. 28 (analysis parameter ID,
 dilution ratio), and XN series ASTM Host Interface Specifications, R314185, revision 25 (April 2018), revision history p. 2 (4.3.3.5 result
 record: panic flags, status by repeat and rerun rules), both as quoted in public; checked against the XN-550 message that senaite.astm
-publishes (tests/data/sysmex_xn550.txt). Not read in the original.
+publishes (tests/data/sysmex_xn550.txt). The order record of a reply as a
+host program found in public code quotes it from the manual. Not read in the original.
 Evidence: manual.
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from labmw.driver.ordering import OrderDialect
 from labmw.model import Flag
 
 
@@ -33,6 +38,15 @@ DRIVER = Driver(
     test=Field("R", 3, 5),
     ordered=Field("O", 5, 5, bare=True),
     query=Field("Q", 3, 3),
+    specimen_or=(Field("O", 3, 3),),  # where a host writes it
+    orders=OrderDialect(
+        header={5: "{host}", 13: "{version}"},
+        patient={4: "{patient}", 6: "^{given}^{family}", 8: "{birth}", 9: "{sex}"},
+        order={3: "{q1}^{q2}^{specimen}^{q4}", 5: "^^^^{code}", 7: "{ordered}", 12: "{action}", 26: "{report}"},
+        tests="tube",
+        end_of_answer="N",
+        cancel="",
+    ),
     serial=Field("H", 5, 3),
     software=Field("H", 5, 2),
     split=split,

@@ -47,22 +47,22 @@ def decode(
     Exit code: 0 everything was read (also what would go to quarantine), 1 something would have been refused, 2 wrong usage.
     """
     registry = Registry.find([drivers] if drivers else [])
-    chosen = _chosen(registry, driver)
-    zone = _zone(timezone)
+    named = chosen(registry, driver)
+    zone = zone_of(timezone)
     spoken = _language(language)
     _check_encoding(encoding)
     files = list(_files(paths))
     if not files:
         raise typer.BadParameter(f"there is no capture in {', '.join(str(path) for path in paths)}", param_hint="FILE")
-    decoder = Decoder(registry, chosen, zone, encoding)
+    decoder = Decoder(registry, named, zone, encoding)
     sound = True
     console = None
     for path in files:
         decoded = decoder.decode(path)
         sound = sound and decoded.sound
-        if chosen is not None and decoded.messages and decoded.protocol != chosen.protocol:
+        if named is not None and decoded.messages and decoded.protocol != named.protocol:
             typer.echo(
-                f"{path}: --driver {chosen.name} reads {chosen.protocol} and this is {decoded.protocol}: its header chose the driver",
+                f"{path}: --driver {named.name} reads {named.protocol} and this is {decoded.protocol}: its header chose the driver",
                 err=True,
             )
         if as_json:
@@ -105,7 +105,8 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             raise typer.BadParameter(f"there is no file {path}", param_hint="FILE")
 
 
-def _chosen(registry: Registry, name: str) -> Driver | None:
+def chosen(registry: Registry, name: str) -> Driver | None:
+    """The driver of this name, None for no name; ends the command when there is none."""
     if not name:
         return None
     try:
@@ -114,7 +115,8 @@ def _chosen(registry: Registry, name: str) -> Driver | None:
         raise typer.BadParameter(str(error), param_hint="--driver") from None
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of this name; ends the command when there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -83,7 +83,7 @@ class Decoder:
             if self._encoding:
                 driver = _with_encoding(driver)
             reading = astm.read(found.message, driver, zone=self._zone, tolerances_used=unframed.used)
-            shown.append(Shown(reading, found.fault))
+            shown.append(Shown(reading, found.fault, message=found.message, driver=driver))
         return Decoded(
             file=name,
             size=len(data),
@@ -120,8 +120,9 @@ class Decoder:
                 why = ("malformed", (("fault", str(error)),))
                 continue
             for message in messages:
-                reading = hl7.read(message, self._hl7_driver(message), zone=self._zone)
-                shown.append(Shown(reading, damaged, hl7_only(message, reading)))
+                driver = self._hl7_driver(message)
+                reading = hl7.read(message, driver, zone=self._zone)
+                shown.append(Shown(reading, damaged, hl7_only(message, reading), message, driver))
         return Decoded(
             file=name,
             size=len(data),

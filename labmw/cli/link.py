@@ -1,4 +1,4 @@
-"""labmw link: what is the matter with one line?"""
+"""labmw link: what is the matter with one line, and what would it make of a capture?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.replay import replay
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 
 @app.callback()
 def link() -> None:
-    """Test the lines to analyzers and to the LIS."""
+    """Test the lines to analyzers and to the LIS, and replay what was recorded on one."""
+
+
+app.command("replay")(replay)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labmw.cli.render_hl7 import hl7_result
+from labmw.driver.declaration import Driver
 from labmw.driver.reading import Facts, OrderRead, Reading, ResultRead
 from labmw.model import Disposition, Flag
 from labmw.phrases import Language, say
@@ -21,11 +22,13 @@ SCHEMA = "labmw-corpus/1"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One message as it is to be shown; `damaged` is the code of why a line would have refused it, `extra` what only its protocol has."""
+    """One message as it is to be shown; `damaged` is the code of why a line would have refused it, `extra` what only its protocol has, `message` what was read."""
 
     reading: Reading
     damaged: str = ""
     extra: Mapping[str, Any] | None = None
+    message: object = None  # protocols.astm.message.Message or protocols.hl7.er7.Message
+    driver: Driver | None = None  # who read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,18 @@ class Decoded:
     @property
     def sound(self) -> bool:
         """False when something of the file would have been refused."""
-        return not self.refused and all(_outcome(shown)[0] is not Disposition.REFUSED for shown in self.messages)
+        return not self.refused and all(outcome(shown)[0] is not Disposition.REFUSED for shown in self.messages)
 
 
-def _outcome(shown: Shown) -> tuple[Disposition, str, Facts]:
+def outcome(shown: Shown) -> tuple[Disposition, str, Facts]:
+    """What became of a message, and why."""
     if shown.damaged:
         return Disposition.REFUSED, "damaged", (("fault", shown.damaged),)
     reading = shown.reading
     return reading.disposition, reading.reason, reading.reason_facts
 
 
-def _why(reason: str, facts: Facts, language: Language) -> str:
+def why_of(reason: str, facts: Facts, language: Language) -> str:
     """The sentence for a reason; a fault of the line is itself a phrase."""
     if not reason:
         return ""
@@ -65,8 +69,9 @@ def _why(reason: str, facts: Facts, language: Language) -> str:
     return say(reason, language, **told)
 
 
-def _result_outcome(shown: Shown, result: ResultRead) -> tuple[Disposition, str, Facts]:
-    whole = _outcome(shown)
+def result_outcome(shown: Shown, result: ResultRead) -> tuple[Disposition, str, Facts]:
+    """What became of a result, and why."""
+    whole = outcome(shown)
     if whole[0] is not Disposition.ACCEPTED:
         return whole
     if result.problem:
@@ -109,14 +114,14 @@ def _receiver(decoded: Decoded) -> str:
 
 def _message(index: int, shown: Shown, language: Language) -> dict[str, Any]:
     reading = shown.reading
-    disposition, reason, facts = _outcome(shown)
+    disposition, reason, facts = outcome(shown)
     message: dict[str, Any] = {
         "index": index,
         "protocol": reading.protocol,
         "kind": reading.kind,
         "disposition": disposition.value,
         "reason": reason,
-        "reason_text": _why(reason, facts, language),
+        "reason_text": why_of(reason, facts, language),
         "driver": reading.driver,
         "driver_version": reading.driver_version,
         "mapping_version": reading.mapping_version,
@@ -181,7 +186,7 @@ def _order(order: OrderRead) -> dict[str, Any]:
 
 
 def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, Any]:
-    disposition, reason, facts = _result_outcome(shown, result)
+    disposition, reason, facts = result_outcome(shown, result)
     told: dict[str, Any] = {
         "seq": result.seq,
         "specimen": result.specimen,
@@ -215,7 +220,7 @@ def _result(shown: Shown, result: ResultRead, language: Language) -> dict[str, A
         "comments": list(result.comments),
         "disposition": disposition.value,
         "reason": reason,
-        "reason_text": _why(reason, facts, language),
+        "reason_text": why_of(reason, facts, language),
     }
     return told | hl7_result(result, result.obx) if result.obx else told
 
@@ -272,14 +277,14 @@ def print_table(decoded: Decoded, console: Console, language: Language) -> None:
 
 def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
     reading, words = shown.reading, _WORDS[language]
-    disposition, reason, facts = _outcome(shown)
+    disposition, reason, facts = outcome(shown)
     line = Text("  ")
     line.append(clean((reading.message_type or reading.structure)[:40]), "bold")
     line.append(f" {reading.kind}", "bold")
     line.append(f"  {clean(reading.sender.strip()) or '-'}  {words['driver']} {reading.driver}  ")
     line.append(words[disposition.value], _COLOURS[disposition])
     if reason:
-        line.append(f": {clean(_why(reason, facts, language))}", _COLOURS[disposition])
+        line.append(f": {clean(why_of(reason, facts, language))}", _COLOURS[disposition])
     yield line
     for query in reading.queries:
         yield Text(f"    {words['asks']} {clean(', '.join(query.specimens) or query.start_raw)}")
@@ -316,7 +321,7 @@ def _result_table(shown: Shown, results: Sequence[ResultRead], language: Languag
 
 def _result_cells(shown: Shown, result: ResultRead, language: Language) -> list[Text]:
     words = _WORDS[language]
-    disposition, reason, facts = _result_outcome(shown, result)
+    disposition, reason, facts = result_outcome(shown, result)
     names = dict.fromkeys(part for part in (result.code, result.analyte, result.detail) if part)
     flags = Text(
         ", ".join(say(f"flag-{flag}", language) for flag in sorted(result.flags - {Flag.NORMAL})),
@@ -324,11 +329,11 @@ def _result_cells(shown: Shown, result: ResultRead, language: Language) -> list[
     )
     if result.control:
         flags.append(f" [{words['control']}]", "magenta")
-    outcome = Text(words[disposition.value], _COLOURS[disposition])
+    became = Text(words[disposition.value], _COLOURS[disposition])
     if disposition is Disposition.ACCEPTED and not result.main:
-        outcome = Text(words["index" if result.index else "detail"])
-    elif reason and reason != _outcome(shown)[1]:
-        outcome.append(f": {clean(_why(reason, facts, language))}")
+        became = Text(words["index" if result.index else "detail"])
+    elif reason and reason != outcome(shown)[1]:
+        became.append(f": {clean(why_of(reason, facts, language))}")
     moment = result.completed.strftime("%Y-%m-%d %H:%M") if result.completed else clean(result.time)
     return [
         Text(clean(" ".join(names))),
@@ -338,7 +343,7 @@ def _result_cells(shown: Shown, result: ResultRead, language: Language) -> list[
         Text(result.ucum if result.ucum != result.unit_raw else ""),
         flags,
         Text(moment),
-        outcome,
+        became,
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from labmw.driver import ordering
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.model import Flag
 from labmw.quantity import is_ucum
@@ -57,6 +58,8 @@ def faults(driver: Driver, docstring: str) -> list[str]:
             found.append(f"pattern {pattern!r} is not a regular expression ({error}): mend it")
     if (driver.protocol == "hl7") != isinstance(driver, Hl7Driver):
         found.append(f"speaks {driver.protocol} as a {type(driver).__name__}: use Hl7Driver for HL7, Driver for ASTM")
+    if driver.orders is not None:
+        found += ordering.faults(driver.orders)
     found += _test_faults(driver)
     found += _table_faults(driver)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from labmw.driver.ordering import OrderDialect
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
 from protocols.astm.tolerance import STRICT, Tolerances
@@ -156,6 +157,9 @@ class Driver:
     software: Field | None = None
     ordered: Field = Field("O", 5, 4, bare=True)
     query: Field = Field("Q", 3, 2, bare=True)  # the specimen identifier in a query
+    orders: OrderDialect | None = (
+        None  # how it is told what to do (ASTM); None: nothing that we read says how, and it is told nothing
+    )
     run: Field | None = None
     material: tuple[Field, ...] = ()
     materials: frozenset[str] = frozenset()

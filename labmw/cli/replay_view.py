@@ -1,0 +1,83 @@
+"""How is a replayed capture drawn? Record by record, what has no place in red, and the answer under the query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from labmw.cli.render import Decoded, clean, outcome, why_of
+from labmw.cli.replaying import AnswerShown, Became, RecordShown, Replayed, spoken
+from labmw.phrases import Language, say
+
+RED = "bold red"
+LONGEST = 400  # characters of one record on a screen; JSON has them all
+
+
+def draw(
+    console: Console, decoded: Decoded, replayed: Sequence[Replayed], language: Language, *, answers: bool
+) -> None:
+    """Print one capture. `answers`: a worklist was given, so that every query is answered or says why not."""
+    head = Text(clean(decoded.file), "bold")
+    head.append(f"  {decoded.size} B  {decoded.framing}", "dim")
+    if decoded.used:
+        head.append(f"  {say('replay-tolerances', language, names=', '.join(decoded.used))}", "cyan")
+    console.print(head)
+    if decoded.refused:
+        console.print(Text("  " + clean(say(decoded.refused, language, **dict(decoded.refused_facts))), RED))
+    unplaced = 0
+    for one in replayed:
+        _title(console, one, language)
+        for record in one.records:
+            unplaced += len(record.unplaced)
+            _record(console, record, language)
+        if one.answer is not None:
+            _answer(console, one.answer, language)
+        elif one.shown.reading.queries and not answers:
+            console.print(Text("  " + say("replay-no-worklist", language), "yellow"))
+    if replayed:
+        console.print()
+        told = say("replay-unplaced" if unplaced else "replay-all-placed", language, count=unplaced)
+        console.print(Text(told, RED if unplaced else "green"))
+
+
+def _title(console: Console, one: Replayed, language: Language) -> None:
+    disposition, reason, facts = outcome(one.shown)
+    console.print()
+    line = Text(f"{one.shown.reading.kind}", "bold")
+    line.append(f"  {say('replay-driver', language, driver=one.driver)}")
+    if reason:
+        line.append(f"  {clean(why_of(reason, facts, language))}", RED if disposition.value == "refused" else "yellow")
+    console.print(line)
+
+
+def _record(console: Console, record: RecordShown, language: Language) -> None:
+    shown, length = Text("  "), 0
+    for piece in record.pieces:
+        text = clean(piece.text)[: max(0, LONGEST - length)]
+        length += len(piece.text)
+        shown.append(text, "" if piece.placed else RED)
+    if length > LONGEST:
+        shown.append("…")
+    console.print(shown, soft_wrap=True)
+    for one in record.became:
+        console.print(Text("      → " + _became(one, language), "dim" if one.well else RED), soft_wrap=True)
+
+
+def _became(one: Became, language: Language) -> str:
+    return clean(spoken(one, lambda code, facts: say(code, language, **dict(facts))))
+
+
+def _answer(console: Console, given: AnswerShown, language: Language) -> None:
+    console.print()
+    console.print(Text(say(f"replay-answer-{given.said}", language), "bold"))
+    if given.why:
+        console.print(Text("  " + clean(say(given.why, language, **dict(given.facts))), "yellow"))
+    for message in given.messages:
+        for record in message:
+            console.print(Text("  " + clean(record), "cyan"), soft_wrap=True)
+    if given.said == "unable" and not given.messages:
+        console.print(Text("  " + say("replay-silence", language), "dim"))
+    for tube in given.again:
+        console.print(Text("  " + clean(say("replay-again", language, specimen=tube)), "yellow"))
