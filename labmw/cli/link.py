@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labmw.cli.link_listen import listen, record
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.phrases import Language, say
 
@@ -21,9 +22,13 @@ STYLES = {"error": "bold red", "warning": "yellow", "good": "green"}
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
+app.command()(listen)
+app.command()(record)
+
+
 @app.callback()
 def link() -> None:
-    """Test the lines to analyzers and to the LIS."""
+    """Listen to a wire, record it, test the lines to analyzers and to the LIS."""
 
 
 @app.command()
