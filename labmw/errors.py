@@ -27,6 +27,10 @@ class LinkError(LabmwError):
     """A wire cannot be opened or was lost."""
 
 
+class WireHeld(LinkError):
+    """Another program has the port or the device: nothing was opened."""
+
+
 class CertificateError(LabmwError):
     """A certificate or key cannot be read or used: file and remedy are in the message."""
 

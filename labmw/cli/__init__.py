@@ -17,7 +17,7 @@ COMMANDS = {
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
     "rules": "Check, test, explain and replay rule packs.",
-    "link": "Test one line: name, connection, TLS handshake, certificates.",
+    "link": "Listen to a wire, record it, follow a line, test one.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
     "task": "Show what a person has to do by hand, and note that it is done.",
     "decode": "Show what captures say, without a daemon or a store.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.driver_new import new
 from labmw.cli.options import JsonOption, LanguageOption, console, fail, language_of
 from labmw.phrases import Language, say
 
@@ -24,11 +25,12 @@ FolderOption = Annotated[
 ]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app.command()(new)
 
 
 @app.callback()
 def driver() -> None:
-    """Show the drivers: which analyzers they read, and what proves each."""
+    """Show the drivers: which analyzers they read, and what proves each; begin a new one."""
 
 
 @app.command("list")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labmw.cli.link_listen import listen, record
+from labmw.cli.link_trace import trace
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.cli.replay import replay
 from labmw.phrases import Language, say
@@ -22,12 +24,15 @@ STYLES = {"error": "bold red", "warning": "yellow", "good": "green"}
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
+app.command()(listen)
+app.command()(record)
+app.command()(replay)
+app.command()(trace)
+
+
 @app.callback()
 def link() -> None:
-    """Test the lines to analyzers and to the LIS, and replay what was recorded on one."""
-
-
-app.command("replay")(replay)
+    """Listen to a wire, record it, replay it, follow what passes, test the lines to analyzers and to the LIS."""
 
 
 @app.command()
@@ -37,12 +42,18 @@ def test(
     force: Annotated[
         bool, typer.Option("--force", help="Dial an analyzer although labmw runs and may be connected to it.")
     ] = False,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long an analyzer's line is listened to.")] = 5.0,
+    call: Annotated[
+        bool,
+        typer.Option("--call/--no-call", help="Call the analyzer (ENQ) when it has said nothing; else only listen."),
+    ] = True,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """Try one line step by step: host name, connection, TLS handshake, certificates and their dates. Nothing is sent.
+    """Try one line step by step: host name, connection, TLS handshake, certificates; then what an analyzer says, and whether it answers.
 
-    What labmw dials is dialled; of what it listens to, its own certificates are looked at.
+    What labmw dials is dialled. A line in service is not touched. Of an analyzer's line, what arrives is read: nothing, a wrong speed or parity,
+    a call without answer, a second host, a device server that cuts frames. At most ENQ, EOT and NAK are sent, never an ACK: nothing can be lost.
 
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage.
     """
@@ -54,7 +65,7 @@ def test(
     if name not in names_of(settings):
         fail(say("link-test-unknown", tongue, link=name, names=", ".join(names_of(settings)) or "-"), USAGE)
     busy = None if force else running(settings, name)
-    findings = [busy] if busy else asyncio.run(_tested(settings, name))
+    findings = [busy] if busy else asyncio.run(_tested(settings, name, seconds, call))
     errors = sum(finding.weight is Weight.ERROR for finding in findings)
     if as_json:
         rows = [finding.row(tongue) for finding in findings]
@@ -65,11 +76,26 @@ def test(
     raise typer.Exit(WRONG if errors else 0)
 
 
-async def _tested(config: Config, name: str) -> list[Finding]:
+async def _tested(config: Config, name: str, seconds: float, call: bool) -> list[Finding]:
+    """The steps to the other side, then what it says: of a line that is not reached nothing more is asked."""
     from labmw.clock import SYSTEM
+    from labmw.watch.finding import Weight
+    from labmw.watch.line_test import in_service, speak
     from labmw.watch.link_test import test
 
-    return [finding async for finding in test(config, name, SYSTEM.now())]
+    found = [finding async for finding in test(config, name, SYSTEM.now())]
+    link = next((one for one in config.link if one.name == name), None)
+    reached = all(one.weight is not Weight.ERROR for one in found)
+    if (
+        link is None or link.protocol != "astm" or not reached or (link.tls and link.listen)
+    ):  # a handshake cannot be overheard
+        return found
+    held = in_service(config, link)
+    if held is None:
+        found += [finding async for finding in speak(link, listen=seconds, call=call)]
+    elif link.serial:  # of a port that labmw listens on it was said above
+        found.append(held)
+    return found
 
 
 def _show(findings: list[Finding], language: Language) -> None:

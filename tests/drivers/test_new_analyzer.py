@@ -50,7 +50,7 @@ def test_the_steps_as_they_are_written(tmp_path: Path) -> None:
     environment = shell(tmp_path)
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     place = tmp_path
-    assert len(steps()) == 6
+    assert len(steps()) == 7
     for commands, printed in steps():
         output, place = run(commands, place, environment)
         for line in printed:

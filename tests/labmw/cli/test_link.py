@@ -215,9 +215,9 @@ def test_the_second_connection_of_law_is_dialled_too(tmp_path: Path) -> None:
         )
 
 
-def test_a_serial_port_has_no_network(tmp_path: Path) -> None:
-    config = configured(tmp_path, '[[link]]\nname = "cable"\nserial = { device = "/dev/ttyUSB0" }')
-    assert found(config, "cable") == (0, ["link-test-serial"])
+def test_a_serial_port_has_no_network_and_is_opened(tmp_path: Path) -> None:
+    config = configured(tmp_path, '[[link]]\nname = "cable"\nserial = { device = "/dev/no-such" }')
+    assert found(config, "cable") == (1, ["link-test-serial", "wire-not-opened"])
 
 
 def test_an_analyzer_is_not_dialled_twice(tmp_path: Path) -> None:
@@ -225,7 +225,8 @@ def test_an_analyzer_is_not_dialled_twice(tmp_path: Path) -> None:
     with listener() as port, hold(f"sqlite:///{tmp_path}/labmw.db"):
         config = configured(tmp_path, f'[[link]]\nname = "dials"\nconnect = "{HOST}:{port}"', lis(port))
         assert found(config, "dials") == (0, ["link-test-running"])
-        assert found(config, "dials", "--force") == (0, ["link-name-good", "link-connect-good", "link-test-plain"])
+        forced = found(config, "dials", "--force", "--no-call", "--seconds", "0.1")
+        assert forced == (1, ["link-name-good", "link-connect-good", "link-test-plain", "wire-nothing"])
         assert found(config, "LIS")[0] == 0
 
 

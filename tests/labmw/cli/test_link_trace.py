@@ -1,0 +1,58 @@
+"""Does `labmw link trace` follow a line of the running daemon, without touching it and without naming a patient?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.labmw.cli.conftest import House
+
+
+@pytest.mark.parametrize(("language", "accepted"), [("en", "result, driver sysmex-xn"), ("fr", "pilote sysmex-xn")])
+def test_what_passes_is_shown_with_what_became_of_it(
+    language: str, accepted: str, house: House, daemon: subprocess.Popen[str]
+) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from labmw.cli import main; main()",
+        "link",
+        "trace",
+        "counter",
+        "--seconds",
+        "6",
+        "-l",
+        language,
+    ]
+    tracing = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "LABMW_CONFIG": str(house.config)},
+    )
+    assert house.send() == [b"\x06"] * 8
+    shown, _ = tracing.communicate(timeout=40)
+    assert tracing.returncode == 0, shown
+    assert "<ENQ>" in shown
+    assert " > " in shown
+    assert " < 06" in shown
+    assert accepted in shown
+    assert "ALOUETTE" not in shown.replace("\n", "")
+    assert daemon.poll() is None
+
+
+def test_a_line_on_which_nothing_passed_and_one_that_is_not_there(house: House) -> None:
+    house.prepare()
+    done = house.labmw("link", "trace", "counter", "--seconds", "0", "-l", "en")
+    assert done.returncode == 0
+    assert "labmw does not run" in done.stderr
+    assert "nothing has ever passed" in done.stderr
+    done = house.labmw("link", "trace", "other", "-l", "en")
+    assert done.returncode == 2
+    assert "there are: counter" in done.stderr
