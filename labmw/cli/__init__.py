@@ -17,6 +17,7 @@ COMMANDS = {
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
     "rules": "Check, test, explain and replay rule packs.",
+    "qc": "Quality control: materials, targets, how it stands, charts, averages of patients.",
     "link": "Test one line: name, connection, TLS handshake, certificates.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
     "task": "Show what a person has to do by hand, and note that it is done.",
