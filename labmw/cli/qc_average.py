@@ -164,6 +164,7 @@ def tune(
     from dataclasses import asdict
 
     from labmw.cli.qc_view import tuned
+    from rules.qc.tuning import FEWEST
     from rules.qc.tuning import tune as look_for
     from rules.replay.history import read
 
@@ -185,8 +186,9 @@ def tune(
         found = look_for(own["number"].to_list(), wanted, 1 / float(once_in))
     except LabmwError as problem:
         fail(str(problem), NOT_DONE)
-    except ValueError as problem:
-        fail(say("qc-tune-few", tongue, test=test, problem=problem), NOT_DONE)
+    except ValueError:
+        code = "qc-tune-few" if len(own) < FEWEST else "qc-tune-rare"
+        fail(say(code, tongue, test=test, results=len(own), fewest=FEWEST), NOT_DONE)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
         return

@@ -234,6 +234,47 @@ def target_import(
     typer.echo(say("qc-targets-set", tongue, count=count, file=file))
 
 
+@target.command("propose")
+def target_propose(
+    analyzer: AnalyzerArgument,
+    test: TestArgument,
+    identifier: IdentifierArgument,
+    number_: LotArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+) -> None:
+    """Propose the target of a new lot: its own mean as measured, and the spread that the method has had with the lots before.
+
+    Exit codes: 0 proposed, 1 there are too few points, or no spread from before, 2 wrong usage.
+    """
+    from dataclasses import asdict
+
+    from labmw.cli.options import fail
+    from labmw.cli.qc_sigma import NoSigma, proposed
+    from labmw.store.statements.control import points_before
+    from labmw.store.transaction import ask
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    where = (settings.site.id, analyzer.strip(), test.strip())
+    rows = look(settings, lambda: ask(points_before(*where, since="", most=5000)), tongue)
+    try:
+        found, cv, unit_ = proposed(list(reversed(rows)), identifier.strip(), number_.strip())
+    except NoSigma as problem:
+        fail(say(problem.code, tongue, analyzer=analyzer, test=test, lot=number_), 1)
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"cv": cv, "unit": unit_}, indent=2))
+        return
+    typer.echo(say("qc-proposed", tongue, lot=number_, points=found.points, days=found.days, cv=f"{cv:.2f}"))
+    if not found.complete:
+        typer.echo(say("qc-proposed-early", tongue))
+    where_ = f"{analyzer} {test} {identifier} {number_}"
+    numbers = f"--mean {found.target.mean:.5g} --sd {found.target.sd:.3g} --unit '{unit_}'"
+    source = say("qc-proposed-source", tongue, points=found.points)
+    typer.echo(f"  labmw qc target set {where_} {numbers} --source '{source}' --why '...'")
+
+
 @derogation.command("ask")
 def derogation_ask(
     analyzer: AnalyzerArgument,

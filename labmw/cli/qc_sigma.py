@@ -1,4 +1,4 @@
-"""From the points of a test to its sigma by level: mean, CV and bias as they were measured, against the total error allowed."""
+"""What do the points of a test say of its method? Sigma by level against the total error allowed, and the target that a new lot may have."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from labmw.clock import read_stamp
 from labmw.errors import LabmwError
 from labmw.lab.quality import most_specific
+from rules.qc.lots import Point, Provisional, provisional
 from rules.qc.sigma import Plan, plan, sigma
 
 if TYPE_CHECKING:
@@ -67,3 +69,36 @@ def sigmas(points: Sequence[Row], plans: Sequence[Row], allowed: float | None, b
     if not found:
         raise NoSigma("qc-few-points")
     return found
+
+
+def proposed(points: Sequence[Row], material: str, lot: str) -> tuple[Provisional, float, str]:
+    """Return the provisional target of a lot, the historical CV of its level (percent), and the unit; raises NoSigma.
+
+    The CV is that of the lots before, weighted by their points; a maker's range is never taken for a spread.
+    """
+    own = [
+        row
+        for row in points
+        if (row.material, row.lot) == (material, lot) and row.number is not None and not row.excluded_at
+    ]
+    if len({row.unit for row in own}) != 1:
+        raise NoSigma("qc-few-points-lot")
+    levels = {row.level for row in own}
+    spreads: list[tuple[float, int]] = []
+    before = [
+        row
+        for row in points
+        if row.level in levels and row.z is not None and row.state != "out" and not row.excluded_at
+    ]
+    for old in {(row.material, row.lot) for row in before} - {(material, lot)}:
+        values = [float(row.number) for row in before if (row.material, row.lot) == old]
+        if len(values) >= FEWEST and statistics.fmean(values):
+            spreads.append((100 * statistics.stdev(values) / abs(statistics.fmean(values)), len(values)))
+    if not spreads:
+        raise NoSigma("qc-no-spread")
+    cv = sum(one * count for one, count in spreads) / sum(count for _, count in spreads)
+    made = [Point(float(row.number), read_stamp(row.at).date(), row.state == "out") for row in own]
+    try:
+        return provisional(made, cv), cv, own[0].unit
+    except ValueError:
+        raise NoSigma("qc-few-points-lot") from None

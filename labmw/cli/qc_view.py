@@ -204,7 +204,7 @@ def _lot(
                 row.id,
                 moment(row.at, zone)[:16],
                 f"{row.value} {row.unit}".strip(),
-                row.z or "–",
+                f"{float(row.z):+.2f}" if row.z else "–",
                 state_word(row.state, language),
                 why,
             )

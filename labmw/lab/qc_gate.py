@@ -20,7 +20,7 @@ from labmw.store.statements import control as stored
 from labmw.store.transaction import Row, Transaction
 from rules.qc.gate import Control, leaves
 
-RULE = "qc"  # as reasons and traces name it
+RULE = "labmw/qc"  # as reasons and traces name it
 LONGEST = timedelta(days=31)  # how far back a control is looked for, whatever a plan allows
 BAD = ("out", "unjudged")
 
@@ -40,8 +40,9 @@ class Standing:
             return replace(verdict, trace=(*verdict.trace, (RULE, "passed", self.evidence)))
         trace = (*verdict.trace, (RULE, "fired", self.evidence))
         if self.derogation is None:
-            reasons = (*verdict.reasons, *self.objections)
-            return replace(verdict, level=max(verdict.level, VerdictLevel.HOLD), reasons=reasons, trace=trace)
+            # The most severe first, as the engine leaves them.
+            reasons = sorted((*self.objections, *verdict.reasons), key=lambda one: -one.level)
+            return replace(verdict, level=max(verdict.level, VerdictLevel.HOLD), reasons=tuple(reasons), trace=trace)
         row = self.derogation
         facts = (
             ("number", str(row.id)), ("until", row.until[:16].replace("T", " ")), ("by", row.approved_by), ("asked", row.asked_by), ("why", row.why),

@@ -174,7 +174,7 @@ async def test_a_control_that_failed_holds_whatever_was_declared(lab: Controlled
     await lab.control("1", "101")
     assert await lab.patient(specimen="S2") == "released"
     trace = json.loads(str(lab.line.ask("SELECT trace FROM verdict ORDER BY id DESC LIMIT 1")[0][0]))
-    assert trace[-1][:2] == ["qc", "passed"]
+    assert trace[-1][:2] == ["labmw/qc", "passed"]
     assert "level 1 in-control" in trace[-1][2]
 
 
