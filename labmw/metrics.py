@@ -34,6 +34,7 @@ RESULTS = Counter("labmw_results", "Results taken in, by state after intake", ["
 QUARANTINED = Counter("labmw_quarantined", "Results and messages quarantined, by reason", ["link", "reason"])
 VERDICTS = Counter("labmw_verdicts", "Verdicts of auto-validation", ["link", "verdict"])
 HELD = Counter("labmw_held", "Results held, by the reason that weighed most", ["link", "reason"])
+CONTROLS = Counter("labmw_controls", "Control results judged, by the state of their level after it", ["link", "state"])
 ACK_SECONDS = Histogram(
     "labmw_ack_seconds", "From the last byte of a frame or block to its acknowledgment", ["link"], buckets=ACK_BUCKETS
 )

@@ -22,6 +22,7 @@ from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
 from labmw.lab.belonging import owner_of, owners
 from labmw.lab.placement import (
+    CONTROL,
     NOTHING_KNOWN,
     QUARANTINED,
     VERIFY,
@@ -184,6 +185,9 @@ def _script(
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
         work = {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at}
+        yield statements.insert_rows(schema.work, [work])
+    if any(one.state == CONTROL and (one.repeat_of is None or one.supersedes) for one in placements):
+        work = {"site": site, "kind": CONTROL, "message": message, "due_at": at, "attempts": 0, "created_at": at}
         yield statements.insert_rows(schema.work, [work])
     disposition = reading.disposition.value
     return Stored(

@@ -14,7 +14,7 @@ from typing import Any
 from labmw.clock import read_stamp
 from labmw.driver.reading import Reading
 from labmw.lab.intake import STRIDE, alert_row, known_about, placements_of, result_key
-from labmw.lab.placement import QUARANTINED, VERIFY, Known, Placement, identity
+from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement, identity
 from labmw.lab.rows import quarantine_row, result_row, shared_columns
 from labmw.line.gathering import Gathering
 from labmw.line.received import Received
@@ -96,7 +96,7 @@ def replay(
     yield stored.set_aside(
         [number for number, one in zip(numbers, placements, strict=True) if number in waiting and one.repeat_of is None]
     )
-    left, work, alerts = 0, False, []
+    left, work, alerts, controls = 0, False, [], False
     for ordinal, (number, read, one) in enumerate(zip(numbers, reading.results, placements, strict=True)):
         if number in rows and number not in waiting:
             continue  # decided before
@@ -118,12 +118,15 @@ def replay(
         if one.state != QUARANTINED:
             left += 1
             work |= one.state == VERIFY
+            controls |= one.state == CONTROL
         if alert := alert_row(site, read, one, reading, known, packs, number, at, received.received_at):
             alerts.append(alert)
     if alerts:
         yield statements.insert_rows_once(schema.alert, alerts)
     if work and not (yield stored.work_of_message(message)):
         yield statements.insert(schema.work, site=site, kind=VERIFY, message=message, due_at=at, created_at=at)
+    if controls:
+        yield statements.insert(schema.work, site=site, kind=CONTROL, message=message, due_at=at, created_at=at)
     for entry in whole:
         yield stored.close_entry(entry.id, becomes="replayed", at=at, by=by, why=why)
     stay = len((yield stored.entries_of_message(message)))

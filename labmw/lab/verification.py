@@ -20,8 +20,11 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
+from labmw.lab.average import follow
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
-from labmw.metrics import HELD, VERDICTS
+from labmw.lab.qc_gate import Standing, standings
+from labmw.lab.quality import CONTROL, judge_controls
+from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
     Flag,
@@ -53,6 +56,7 @@ STATE_OF = {
     VerdictLevel.BLOCK: "blocked",
 }
 BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
+CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
 HISTORY = timedelta(days=366)
 HISTORY_DEPTH = 5
@@ -106,6 +110,7 @@ class Verification:
     async def step(self) -> int:
         """Do what is due; return how many messages were judged."""
         due = await self.store.run(self._claim())
+        # In the order in which they came: a control that failed is known before the patients' results behind it are judged.
         for row in sorted(due, key=lambda row: int(row.id)):
             await self._one(row)
         return len(due)
@@ -113,13 +118,28 @@ class Verification:
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
         until = stamp(now + timedelta(seconds=self.lease))
-        return (yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who))
+        controls = yield statements.claim_work(
+            self.site, kind=CONTROL, limit=CONTROLS_AT_ONCE, now=stamp(now), until=until, who=self.who
+        )
+        results = yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who)
+        return controls + results
 
     async def _one(self, row: Row) -> None:
         now = self.clock.now()
         give_up = row.attempts > ATTEMPTS
-        script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
         try:
+            if row.kind == CONTROL:
+                controls = await self.store.run(
+                    judge_controls(self.site, row.id, row.message, stamp(now), give_up=give_up)
+                )
+                for link, test, level, state in controls.points:
+                    CONTROLS.labels(link, state).inc()
+                    if state == "out":
+                        log.warning("quality control is out", link=link, test=test, level=level)
+                return
+            script = verify(
+                self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up
+            )
             judged = await self.store.run(script)
         except Exception as error:
             # Whatever a rule, a row or a driver's data does, the result is not lost and not released, and the others go on.
@@ -150,16 +170,20 @@ def verify(
     if not rows:
         return Judged((), 0)
     verdicts: list[tuple[Row, Verdict]] = [(row, GIVEN_UP) for row in rows]
+    wards: Mapping[int, str] = {}
     if not give_up:
-        facts = yield from _facts(site, rows, now)
+        facts = yield from _facts(site, rows, message, now)
+        wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
         terminated = bool(rows[0].terminated)
         verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
+        verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
     )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
+    yield from follow(site, released, wards, now)
     reports = 0
     for destination in destinations:
         # By patient too: a recycled barcode can bring results of two people in one message (law 6).
@@ -211,6 +235,7 @@ class _Facts:
     results: Mapping[int, Result]
     runs: Mapping[tuple[str, str, str], int]
     owners: Mapping[int, str]
+    quality: Mapping[int, Standing]
     now: str
 
     def case(self, row: Row, terminated: bool) -> Case:
@@ -229,10 +254,11 @@ class _Facts:
                 if id_ != row.id and other.key.specimen == row.specimen and self.owners[id_] == row.patient
             ),
             earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
+            module=self.quality[row.id].module if row.id in self.quality else None,
         )
 
 
-def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
+def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[_Facts]:
     tubes = sorted({row.specimen for row in rows})
     owners = sorted({row.patient for row in rows if row.patient})
     specimens = {
@@ -252,6 +278,7 @@ def _facts(site: str, rows: Sequence[Row], now: str) -> Transaction[_Facts]:
         {row.id: result_of_row(row) for row in rows},
         runs,
         {row.id: row.patient for row in rows},
+        (yield from standings(site, rows, message, now)),
         now,
     )
 

@@ -37,7 +37,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0004"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0005"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn")
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
@@ -249,7 +249,7 @@ work = Table(
 verdict = Table(
     "verdict", metadata,
     _id(), *_must("site"), _refers("result", "result.id"), _number("level"), *_json("reasons", "trace", "packs", "comments", empty="[]"),
-    *_must("decided_at"), *_may("decided_by"),
+    *_must("decided_at"), *_may("decided_by", "responsible"),
     Index(None, "result"),
 )  # fmt: skip
 
@@ -280,10 +280,11 @@ previous = Table(
     Index("ix_previous_once", "site", "patient", "loinc", "completed_at", "comparator", "number", "unit", "laboratory", unique=True),
 )  # fmt: skip
 
-# Registered control materials: a specimen identifier that is not a patient's tube.
+# Registered control materials: a specimen identifier that is not a patient's tube, and which `level` it is. A row without lot is the material itself,
+# one with a lot says when that lot is in use.
 material = Table(
     "material", metadata,
-    _id(), *_must("site", "identifier"), *_may("name", "lot", "valid_from"), *_later("valid_to"),
+    _id(), *_must("site", "identifier"), *_may("name", "lot", "valid_from"), *_later("valid_to"), *_may("level"),
     UniqueConstraint("site", "identifier", "lot"),
 )  # fmt: skip
 
@@ -407,4 +408,94 @@ lis_holds = Table(
     "lis_holds", metadata,
     _id(), *_must("site", "specimen", "loinc"), *_may("placer", "value", "comparator", "unit", "status"), _refers("message", "message.id"), *_must("at"),
     UniqueConstraint("site", "specimen", "loinc", "placer"),
+)  # fmt: skip
+
+# --- quality control ------------------------------------------------------------------------------------------------------
+
+# In these tables `analyzer` is the serial number, or the link, or "" for all; `module` is the device an analyzer names, or ""; `test` is the LOINC code,
+# or the analyzer's own code where there is none. What a person sets is never overwritten: it ends (`ended_at`), and the next row follows.
+
+# What a lot should measure: `mean` and `sd` in `unit`, or the word that is `expected`.
+qc_target = Table(
+    "qc_target", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test", "material", "lot"), *_may("unit"), *_later("mean", "sd"), *_may("expected", "source"),
+    *_must("set_at", "set_by", "why"), *_later("ended_at"),
+    Index("ix_qc_target_open", "site", "test", **_where("ended_at IS NULL")),
+)  # fmt: skip
+
+# Which rules a test is controlled by, and what quality control decides for patients: `gate` none, start (the last control before the measurement
+# counts) or bracket (the next one too). `max_age` and `run_minutes` are minutes; `allowed` is the total error allowed in percent, with its source.
+qc_plan = Table(
+    "qc_plan", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test"), *_json("rules", empty="[]"), *_must("gate"), _number("max_age", 0),
+    _number("run_minutes", 120), *_may("allowed", "allowed_source"), *_must("set_at", "set_by", "why"), *_may("second"), *_later("ended_at"),
+    Index("ix_qc_plan_open", "site", "test", **_where("ended_at IS NULL")),
+)  # fmt: skip
+
+# One control result, judged once: with which target, at which z, and which rules it broke. `run` names the run it belongs to. A point marked as a
+# technical error is shown and judged by nothing. States: in-control, warning, out, unjudged (no target, another unit, no number).
+qc_point = Table(
+    "qc_point", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("link", "analyzer"), *_may("module"), *_must("test"), *_may("test_name"),
+    *_must("material"), *_may("lot", "level", "reagent_lot"), *_must("at", "run"), *_may("value", "unit"), *_later("number", "mean", "sd", "z"),
+    *_must("state"), *_may("doubt"), *_json("broken", empty="[]"), *_later("excluded_at"), *_may("excluded_by"),
+    UniqueConstraint("site", "result"),
+    Index(None, "site", "test", "at"),
+)  # fmt: skip
+
+# How quality control stands, by analyzer, module, test and level: the newest run of that level, the rule that decided, and the points it stands on.
+qc_state = Table(
+    "qc_state", metadata,
+    _id(), *_must("site", "analyzer"), *_may("module"), *_must("test"), *_may("level"), *_must("link"), *_may("test_name", "material", "lot"), *_must("state"),
+    *_may("rule"), *_json("points", empty="[]"), *_must("at", "since"),
+    UniqueConstraint("site", "analyzer", "module", "test", "level"),
+    Index(None, "site", "test"),
+)  # fmt: skip
+
+# A documented corrective action: the history that rules look back on begins anew after it.
+qc_restart = Table(
+    "qc_restart", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test", "at", "by", "why"),
+    Index(None, "site", "test", "at"),
+)  # fmt: skip
+
+# Patients' results may leave although quality control says no: asked for by one person, approved by another, until a moment, and it marks what it let go.
+qc_derogation = Table(
+    "qc_derogation", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test", "why", "until", "asked_at", "asked_by"), *_later("approved_at"), *_may("approved_by"),
+    *_later("ended_at"), *_may("ended_by"),
+    Index(None, "site", "test"),
+)  # fmt: skip
+
+# How the average of patients is made for a test, and between which limits it is quiet. `size` results, or a `weight` for EWMA.
+average_plan = Table(
+    "average_plan", metadata,
+    _id(), *_must("site"), *_may("analyzer"), *_must("test", "algorithm"), _number("size", 0), *_may("weight"), *_may("unit"), *_must("truncate_low", "truncate_high"),
+    *_must("low", "high"), *_may("start"), *_json("wards", empty="[]"), *_must("set_at", "set_by", "why"), *_later("ended_at"),
+    Index("ix_average_plan_open", "site", "test", **_where("ended_at IS NULL")),
+)  # fmt: skip
+
+# The average as the last released result left it: `kept` are the results it still needs, oldest first. States: ok, alarm.
+average_state = Table(
+    "average_state", metadata,
+    _id(), *_must("site", "analyzer", "test"), _refers("plan", "average_plan.id"), *_json("kept", empty="[]"), *_later("value"), _number("count", 0),
+    *_must("state", "since", "at"), _refers("result", "result.id", nullable=True),
+    UniqueConstraint("site", "analyzer", "test"),
+)  # fmt: skip
+
+# --- packs ------------------------------------------------------------------------------------------------------------------
+
+# Who is the responsible biologist, from a moment to another; a release names whoever stands here at its hour.
+roster = Table(
+    "roster", metadata,
+    _id(), *_must("site", "who", "starts", "ends", "set_at", "set_by", "why"), *_later("ended_at"),
+    Index("ix_roster_open", "site", "starts", **_where("ended_at IS NULL")),
+)  # fmt: skip
+
+# What a pack that is only watched would have said; nothing ever acts on it.
+shadow_verdict = Table(
+    "shadow_verdict", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("pack"), _number("level"), _number("active", 0), *_json("reasons", empty="[]"), *_must("decided_at"),
+    UniqueConstraint("site", "result", "pack"),
+    Index(None, "site", "pack"),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from labmw.clock import stamp
 from labmw.config import Config
 from labmw.phrases import Language, codes, say
 from labmw.store import Row
@@ -45,6 +46,7 @@ def troubles(config: Config, snapshot: Snapshot, telling: Telling) -> list[Findi
     if snapshot.served_by is not None:  # of a daemon that is down, the last state of its lines says nothing
         found += _lines(config, snapshot, telling)
     found += _delivery(snapshot, telling)
+    found += quality(snapshot, telling)
     found += _people(snapshot, telling)
     return found
 
@@ -124,9 +126,30 @@ def _delivery(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         )
 
 
+def quality(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
+    """What quality control stops, and what lets go in spite of it."""
+    for row in snapshot.controls:
+        if row.state == "out":
+            facts = {"link": row.link, "test": row.test_name or row.test, "level": row.level, "rule": row.rule}
+            yield error(row.link, "control-out", **facts, ago=telling.ago(row.at), number=row.test)
+    for row in snapshot.averages:
+        if row.state == "alarm":
+            yield error(
+                row.analyzer, "average-alarms", analyzer=row.analyzer, test=row.test, ago=telling.ago(row.since)
+            )
+    for row in snapshot.derogations:
+        if row.approved_at and row.until > stamp(telling.now):
+            until = moment(row.until, telling.zone)[:16]
+            yield warning(
+                row.analyzer or "*", "derogation-open", number=row.id, test=row.test, until=until, why=row.why
+            )
+
+
 def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     by_tube: dict[str, list[Row]] = {}
     for row in snapshot.alerts:
+        if row.kind == "average":
+            continue  # told by what it stops
         by_tube.setdefault(row.specimen, []).append(row)
     tubes = list(by_tube)
     for tube in tubes[:ALERTS_TOLD]:

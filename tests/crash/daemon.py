@@ -56,6 +56,8 @@ STEPS = (
     "order-sent",
     "order-reply-not-committed",
     "order-reply-committed",
+    "control-not-committed",
+    "control-committed",
     "lis-message-not-committed",
     "lis-message-committed",
 )
@@ -174,9 +176,10 @@ class FeedAckFirst(LisFeed):
 
 class TrappedVerification(Verification):
     async def _one(self, row: Any) -> None:
-        TRAP.passes("verdict-not-committed")
+        kind = "control" if row.kind == "control" else "verdict"
+        TRAP.passes(f"{kind}-not-committed")
         await super()._one(row)
-        TRAP.passes("verdict-committed")
+        TRAP.passes(f"{kind}-committed")
 
 
 class TrappedSender(MllpSender):

@@ -1,5 +1,6 @@
 """The schema, its migrations and its keys agree."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,9 @@ def shape(file: Path) -> dict[str, set[str]]:
         rows = database.execute(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
         )
-        return {name: {line.strip().rstrip(",") for line in sql.splitlines()} for name, sql in rows}
+        # SQLite writes a column that was added later behind the last one, on its line.
+        parts = {name: re.sub(r", (?=\w+ (?:TEXT|INTEGER))", ",\n", sql) for name, sql in rows}
+        return {name: {line.strip().rstrip(",") for line in sql.splitlines()} for name, sql in parts.items()}
 
 
 def declared(folder: Path) -> dict[str, set[str]]:
