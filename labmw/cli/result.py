@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.result_decide import DECISIONS
+from labmw.cli.result_list import list_
 from labmw.phrases import say
 
 UNKNOWN = 1
@@ -18,7 +20,12 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 
 @app.callback()
 def result() -> None:
-    """Show the whole story of a result, from the wire to the LIS, and take one back."""
+    """Show the whole story of a result, from the wire to the LIS; list what waits for a person, decide about it, take one back."""
+
+
+app.command("list")(list_)
+for _name, _decision in DECISIONS.items():
+    app.command(_name)(_decision)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The schema, its migrations and its keys agree."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,11 @@ def shape(file: Path) -> dict[str, set[str]]:
         rows = database.execute(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
         )
-        return {name: {line.strip().rstrip(",") for line in sql.splitlines()} for name, sql in rows}
+        # SQLite writes a column that was added later behind the one before it, on one line.
+        return {
+            name: {part.strip().rstrip(",") for part in re.split(r"\n|, (?=\w+ (?:TEXT|INTEGER))", sql)}
+            for name, sql in rows
+        }
 
 
 def declared(folder: Path) -> dict[str, set[str]]:
