@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from labmw.cli.options import fail
 from labmw.cli.writing import write
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from labmw.config import Config
     from labmw.lab.law_orders import LawLink
-    from labmw.lab.rights import Rights
+    from labmw.lab.rights import Rights, Undecidable
     from labmw.lab.validation import House
     from labmw.store import Transaction
 
@@ -72,11 +72,20 @@ def decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
     try:
         (answer,) = write(settings, script, tongue=tongue)
     except Undecidable as problem:
-        facts = {name: act_named(fact, tongue) if name == "act" else fact for name, fact in problem.facts.items()}
-        fail(say(problem.code, tongue, **facts), REFUSED)
+        _refuse(problem, tongue)
     return answer
 
 
-def act_named(act: object, tongue: Language) -> str:
-    """What somebody may not do, in words."""
-    return say(f"act-{act}", tongue)
+def require(settings: Config, who: str, act: str, tongue: Language) -> str:
+    """Return the role by which a person may, or end with the sentence that says that none does."""
+    from labmw.lab.rights import Undecidable
+
+    try:
+        return rights_of(settings).require(who, act)
+    except Undecidable as problem:
+        _refuse(problem, tongue)
+
+
+def _refuse(problem: Undecidable, tongue: Language) -> NoReturn:
+    facts = {name: say(f"act-{fact}", tongue) if name == "act" else fact for name, fact in problem.facts.items()}
+    fail(say(problem.code, tongue, **facts), REFUSED)
