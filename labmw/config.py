@@ -159,6 +159,18 @@ class Rules(_Strict, frozen=True):
     signatures: str = ""  # TOML file of signatures
 
 
+Act = Literal[
+    "technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"
+]
+
+
+class Role(_Strict, frozen=True):
+    """One role: what its people may do, and who they are, as they sign with --by."""
+
+    may: list[Act] = []
+    people: list[str] = []
+
+
 class Drivers(_Strict, frozen=True):
     """The laboratory's own driver files."""
 
@@ -183,6 +195,7 @@ class Config(_Strict, frozen=True):
     files: list[FileDrop] = []
     orders: Orders = Orders()
     rules: Rules = Rules()
+    roles: dict[str, Role] = {}  # by name, such as [roles.biologist]; without any, nobody decides in labmw
     drivers: Drivers = Drivers()
     limits: Limits = Limits()
 

@@ -158,6 +158,21 @@ class Reason:
     level: VerdictLevel
     rule: str = ""
     facts: tuple[tuple[str, str], ...] = ()
+    scope: str = "result"  # result, panel, sample, visit: how far it reaches beyond this result
+    panel: tuple[str, ...] = ()  # LOINC codes that a reason of scope "panel" reaches
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a rule asks to be done beside its verdict; carried out once for each tube, whoever asks again."""
+
+    kind: str  # rerun, dilute, reflex, add-on, comment, route, call
+    target: str
+    rule: str
+    pack: str
+    agreed: bool = True  # False: it adds to the prescription and no signed protocol says so: a person is asked
+    protocol: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,7 @@ class Verdict:
     packs: tuple[str, ...]  # "id@version#hash" of every pack that judged
     trace: tuple[tuple[str, str, str], ...] = ()  # (rule, outcome fired|passed|unknown|exempt, detail with values)
     comments: tuple[str, ...] = ()
+    actions: tuple[Asked, ...] = ()
 
     @property
     def released(self) -> bool:

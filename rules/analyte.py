@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from labmw.errors import QuantityError
 from labmw.quantity import ucum
 from rules.message import Message, read_message
+from rules.reserved import CLASSES
 from rules.strict import Table
 from rules.vocabulary import is_loinc
 
@@ -21,6 +22,9 @@ class Analyte:
     name: Message
     words: frozenset[str]
     unit: str = ""  # the UCUM unit in which expressions and formulas take it; a result in another is missing to them
+    kind: str = (
+        ""  # a class of tests that never leave without a person (rules.reserved); "" = what the table there says
+    )
 
 
 Analytes = Mapping[str, Analyte]
@@ -48,7 +52,8 @@ def read_analytes(table: Table) -> dict[str, Analyte]:
                 )
             owners[loinc] = alias
         name, words = read_message(inner, "name", frozenset()), frozenset(inner.texts("words"))
-        found[alias] = Analyte(alias, loincs, name, words, _unit(inner))
+        kind = inner.word("class", CLASSES) if inner.has("class") else ""
+        found[alias] = Analyte(alias, loincs, name, words, _unit(inner), kind)
         inner.done()
     if not found:
         raise table.refuse("analytes", "is empty", "name at least one test")

@@ -6,7 +6,8 @@ can only make it more severe. A rule that fails holds the result.
 
 from __future__ import annotations
 
-from labmw.model import Case, Reason, Verdict, VerdictLevel
+from labmw.model import Asked, Case, Reason, Verdict, VerdictLevel
+from rules.action import Action, asked
 from rules.guards import ALARMS, GUARDS, guard
 from rules.message import fill
 from rules.pack import Packs, Step
@@ -27,6 +28,7 @@ def judge(case: Case, packs: Packs) -> Verdict:
     reasons: list[Reason] = []
     trace: list[tuple[str, str, str]] = []
     comments: list[str] = []
+    actions: list[Asked] = []
     try:
         one = subject(case)
     except Exception as error:
@@ -46,13 +48,22 @@ def judge(case: Case, packs: Packs) -> Verdict:
         trace.append((step.name, outcome.word, outcome.detail))
         if found is not None:
             reasons.append(found)
-            if outcome.level is VerdictLevel.COMMENT and outcome.finding is not None:
+            said = outcome.level is VerdictLevel.COMMENT or any(act.kind == "comment" for act in step.rule.actions)
+            if outcome.word == "fired":
+                actions += [_asked(step, act) for act in step.rule.actions if act.kind != "comment"]
+            if said and outcome.word == "fired" and outcome.finding is not None:
                 comments.append(fill(step.rule.message[packs.language], outcome.finding.facts))
     level = worst(*(one.level for one in reasons))
     reasons.sort(
         key=lambda one: (-one.level, not one.rule.startswith("labmw/"), one.rule)
     )  # one order, whatever was asked first
-    return Verdict(level, tuple(reasons), plan.packs, tuple(trace), tuple(dict.fromkeys(comments)))
+    return Verdict(
+        level, tuple(reasons), plan.packs, tuple(trace), tuple(dict.fromkeys(comments)), tuple(dict.fromkeys(actions))
+    )
+
+
+def _asked(step: Step, action: Action) -> Asked:
+    return asked(action, step.name, step.pack, agreed=step.agreed, protocol=step.rule.protocol)
 
 
 def critical(case: Case, packs: Packs) -> Reason | None:

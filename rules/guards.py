@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from labmw.model import Flag, Reason, VerdictLevel
 from rules.pack import Plan
+from rules.reserved import first_positive
 from rules.subject import Facts, Subject
 
 FINAL = frozenset({"", "F", "V", "R"})
@@ -104,6 +105,14 @@ def _judged(one: Subject, plan: Plan) -> Found:
     return (code, VerdictLevel.HOLD, (("value", one.shown),))
 
 
+def _reserved(one: Subject, plan: Plan) -> Found:
+    """Some tests are for a biologist, whatever the limits say; of infections a first positive."""
+    if not plan.reserved or (plan.reserved == "infection" and not first_positive(one.case)):
+        return None
+    facts = (("value", one.shown), ("test", one.case.result.test_name or one.case.result.key.code))
+    return ("first-positive" if plan.reserved == "infection" else f"reserved-{plan.reserved}", VerdictLevel.HOLD, facts)
+
+
 GUARDS: tuple[tuple[str, Guard], ...] = (
     ("labmw/unterminated", _unterminated),
     ("labmw/quarantined", _quarantined),
@@ -115,6 +124,7 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("labmw/patient", _patient),
     ("labmw/pack", _stopped),
     ("labmw/judged", _judged),
+    ("labmw/reserved", _reserved),
 )
 """Each guard under the name that traces show."""
 

@@ -7,12 +7,13 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from labmw.errors import PackError
+from rules.action import Protocols, read_protocols
 from rules.analyte import Analyte, Analytes, read_analytes
 from rules.examples import Example, read_example
 from rules.limits import KINDS, LimitTable, read_limits
@@ -43,6 +44,7 @@ class Pack:
     examples: tuple[tuple[Rule, Example], ...]
     hash: str
     file: str
+    protocols: Protocols = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -80,7 +82,8 @@ def load(path: Path) -> Pack:
     sources = _sources(table)
     analytes = read_analytes(table)
     loincs = {alias: analyte.loincs for alias, analyte in analytes.items()}
-    rules, examples = _rules(table, analytes)
+    protocols = read_protocols(table)
+    rules, examples = _rules(table, analytes, protocols)
     table.done()
     limits = _limits(head, path, limits_file, loincs)
     csv = str(path.with_name(limits_file or FILE))
@@ -88,7 +91,18 @@ def load(path: Path) -> Pack:
     check_reach(file, csv, analytes, rules, limits)
     check_examples(file, rules, examples, analytes, limits)
     return Pack(
-        identity, version, title, authors, sources, analytes, rules, limits, examples, _hash(data, limits), file
+        identity,
+        version,
+        title,
+        authors,
+        sources,
+        analytes,
+        rules,
+        limits,
+        examples,
+        _hash(data, limits),
+        file,
+        protocols,
     )
 
 
@@ -161,11 +175,13 @@ def _sources(table: Table) -> dict[str, str]:
     return found
 
 
-def _rules(table: Table, analytes: Analytes) -> tuple[tuple[Rule, ...], tuple[tuple[Rule, Example], ...]]:
+def _rules(
+    table: Table, analytes: Analytes, protocols: Protocols
+) -> tuple[tuple[Rule, ...], tuple[tuple[Rule, Example], ...]]:
     rules: list[Rule] = []
     examples: list[tuple[Rule, Example]] = []
     for one in table.tables("rule"):
-        rule = read_rule(one, analytes)
+        rule = read_rule(one, analytes, protocols)
         if any(rule.id == other.id for other in rules):
             raise one.refuse("id", f"{rule.id!r} is used twice", "give each rule its own id")
         rules.append(rule)

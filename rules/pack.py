@@ -10,6 +10,7 @@ from labmw.model import VerdictLevel
 from rules.analyte import Analyte
 from rules.checks.finding import Limits
 from rules.load import SHIPPED, Broken, Pack, load, load_all
+from rules.reserved import class_of
 from rules.rule import Rule
 from rules.signature import Signature
 from rules.subject import Facts
@@ -37,6 +38,8 @@ class Step:
     rule: Rule
     limits: Limits
     words: frozenset[str]
+    pack: str = ""  # id@version#hash
+    agreed: bool = False  # the protocol of its rule is signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Plan:
     numbers: bool = False  # some rule has release limits for it
     reconciles: bool = False  # some rule compares its runs
     stopped: tuple[Inactive, ...] = ()
+    reserved: str = ""  # the class of tests that never leave without a person, unless a signature excepts this one
 
 
 NOTHING = Plan()
@@ -64,6 +68,7 @@ class Packs:
     broken: tuple[Broken, ...] = ()
     language: Language = "fr"  # of the comments that go out with a result
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    excepted: frozenset[str] = frozenset()  # LOINC codes that a signature excepts
     signers: Mapping[str, str] = field(default_factory=dict)  # "id@version#hash" of an active pack: who answers for it
 
     @classmethod
@@ -96,9 +101,12 @@ class Packs:
             inactive.append(Inactive(one.pack, "pack-broken", (("pack", one.pack), ("error", str(one.error))), holds))
         for name in sorted(missing):
             inactive.append(Inactive(name, "pack-missing", (("pack", name),), _tests(last, name)))
-        signers = {pack.name: _under(pack, signatures)[-1].who for pack in active}
-        plans = _plans(active, stopped, inactive)
-        return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, signers)
+        valid = {pack.name: _under(pack, signatures)[-1] for pack in active}
+        signers = {name: one.who for name, one in valid.items()}
+        excepted = frozenset(loinc for pack in active for loinc in valid[pack.name].exceptions if loinc in pack.loincs)
+        agreed = {name: frozenset(one.protocols) for name, one in valid.items()}
+        plans = _plans(active, stopped, inactive, excepted, agreed)
+        return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, excepted, signers)
 
     @property
     def analytes(self) -> Mapping[str, Analyte]:
@@ -112,7 +120,8 @@ class Packs:
 
     def plan(self, loinc: str) -> Plan:
         """Return what judges one LOINC code; an empty plan when nothing does."""
-        return self.plans.get(loinc, NOTHING)
+        found = self.plans.get(loinc)
+        return NOTHING if found is None else found
 
 
 def signed(pack: Pack, *, who: str, at: datetime, reason: str, role: str = "biologist") -> Signature:
@@ -151,20 +160,36 @@ def _why_not(
     return Inactive(pack.id, "pack-altered", (*facts, *told), holds)
 
 
-def _plans(active: Sequence[Pack], stopped: Sequence[Pack], inactive: Sequence[Inactive]) -> dict[str, Plan]:
+def _plans(
+    active: Sequence[Pack],
+    stopped: Sequence[Pack],
+    inactive: Sequence[Inactive],
+    excepted: frozenset[str],
+    agreed: Mapping[str, frozenset[str]],
+) -> dict[str, Plan]:
     loincs = {loinc for pack in active for loinc in pack.loincs} | {loinc for one in inactive for loinc in one.holds}
-    return {loinc: _plan(loinc, active, stopped, inactive) for loinc in loincs}
+    return {loinc: _plan(loinc, active, stopped, inactive, excepted, agreed) for loinc in loincs}
 
 
-def _plan(loinc: str, active: Sequence[Pack], stopped: Sequence[Pack], inactive: Sequence[Inactive]) -> Plan:
+def _plan(
+    loinc: str,
+    active: Sequence[Pack],
+    stopped: Sequence[Pack],
+    inactive: Sequence[Inactive],
+    excepted: frozenset[str],
+    agreed: Mapping[str, frozenset[str]],
+) -> Plan:
     judging = [(pack, analyte) for pack in active if (analyte := _analyte(pack, loinc)) is not None]
-    steps = [step for pack, analyte in judging for step in _steps(pack, analyte, loinc)]
+    steps = [
+        step for pack, analyte in judging for step in _steps(pack, analyte, loinc, agreed.get(pack.name, frozenset()))
+    ]
+    said = next((analyte.kind for _, analyte in judging if analyte.kind), "")
     # A stopped pack releases nothing, but its critical limits still call somebody: an alert too many is the safe side.
     alarming = [
         step
         for pack in stopped
         if (analyte := _analyte(pack, loinc)) is not None
-        for step in _steps(pack, analyte, loinc)
+        for step in _steps(pack, analyte, loinc, frozenset())
     ]
     return Plan(
         tuple(steps),
@@ -174,6 +199,7 @@ def _plan(loinc: str, active: Sequence[Pack], stopped: Sequence[Pack], inactive:
         numbers=any(step.rule.check.name == "limit" for step in steps),
         reconciles=any(_reconciles(step.rule) for step in steps),
         stopped=tuple(one for one in inactive if loinc in one.holds),
+        reserved="" if loinc in excepted else class_of(loinc, said),
     )
 
 
@@ -187,10 +213,10 @@ def _analyte(pack: Pack, loinc: str) -> Analyte | None:
     return next((one for one in pack.analytes.values() if loinc in one.loincs), None)
 
 
-def _steps(pack: Pack, analyte: Analyte, loinc: str) -> list[Step]:
+def _steps(pack: Pack, analyte: Analyte, loinc: str, agreed: frozenset[str]) -> list[Step]:
     limits = pack.limits.of(loinc)
     return [
-        Step(f"{pack.id}/{rule.id}", rule, limits, analyte.words)
+        Step(f"{pack.id}/{rule.id}", rule, limits, analyte.words, pack.name, rule.protocol in agreed)
         for rule in pack.rules
         if analyte.alias in rule.analytes
     ]

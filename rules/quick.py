@@ -135,7 +135,7 @@ class Quick:
 
     def _compiled(self, loinc: str, code: str) -> _Plan | None:
         plan = self._packs.plan(loinc)
-        if not plan.packs or not plan.numbers or plan.stopped:
+        if not plan.packs or not plan.numbers or plan.stopped or plan.reserved:
             return None
         parts: list[_Part] = []
         tables: dict[str, UnitLimits] = {}

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from labmw.model import Reason, VerdictLevel
+from rules.action import ADDING, Action, Protocols, read_actions
 from rules.analyte import Analytes
 from rules.checks import CHECKS, Check
 from rules.checks.finding import About, Finding, Limits
@@ -13,7 +14,7 @@ from rules.checks.when import read_when
 from rules.message import Message, fill, read_message
 from rules.strict import Table
 from rules.subject import Scope, Subject
-from rules.vocabulary import LANGUAGES, POLICIES, VERDICTS
+from rules.vocabulary import LANGUAGES, POLICIES, SCOPES, VERDICTS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -39,6 +40,10 @@ class Rule:
     message: Message
     source: str
     exemptions: tuple[Exemption, ...] = ()
+    reach: str = "result"  # result, panel, sample or visit: what the verdict holds beside this result
+    actions: tuple[Action, ...] = ()
+    protocol: str = ""  # under which a test may be added
+    panel: tuple[str, ...] = ()  # LOINC codes of the tests the rule is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,12 @@ def reason(rule: Rule, name: str, outcome: Outcome) -> Reason:
     facts = outcome.finding.facts
     if outcome.word == "fired":
         facts += tuple((f"message_{language}", fill(rule.message[language], facts)) for language in LANGUAGES)
-    return Reason(outcome.finding.code, outcome.level, name, facts)
+    # What could not be evaluated speaks of this result alone: it is no finding about the tube.
+    reach = rule.reach if outcome.word == "fired" else "result"
+    return Reason(outcome.finding.code, outcome.level, name, facts, reach, rule.panel if reach == "panel" else ())
 
 
-def read_rule(table: Table, pack: Analytes) -> Rule:
+def read_rule(table: Table, pack: Analytes, protocols: Protocols) -> Rule:
     """Read one [[rule]], all but its examples: a condition in `when`, or a check with its own keys."""
     name = identifier(table, "id")
     aliases = tuple(pack)
@@ -104,7 +111,20 @@ def read_rule(table: Table, pack: Analytes) -> Rule:
         table.text("source", 'cite where the number comes from, or write "starting point"') if check.sourced else ""
     )
     exemptions = tuple(_exemption(one) for one in table.tables("exempt"))
-    return Rule(name, check, verdict, if_missing, analytes, Scope(drivers=drivers), message, source, exemptions)
+    reach = table.word("scope", SCOPES, "result")
+    if reach != "result" and verdict < VerdictLevel.REVIEW:
+        raise table.refuse(
+            "scope", "holds nothing with this verdict", "write verdict review, hold or block, or leave scope out"
+        )
+    actions, protocol = read_actions(table, pack), table.text("protocol", default="")
+    if protocol and protocol not in protocols:
+        raise table.refuse("protocol", f"{protocol!r} is not there", "write it as [protocols.NAME]")
+    if protocol and not any(one.kind in ADDING for one in actions):
+        raise table.refuse("protocol", "adds no test", 'write action = ["reflex:..."] or leave protocol out')
+    panel = tuple(sorted({loinc for alias in analytes for loinc in pack[alias].loincs}))
+    return Rule(
+        name, check, verdict, if_missing, analytes, Scope(drivers=drivers), message, source, exemptions, reach, actions, protocol, panel
+    )  # fmt: skip
 
 
 def _exemption(table: Table) -> Exemption:

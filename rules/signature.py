@@ -27,6 +27,8 @@ class Signature:
     at: datetime
     reason: str
     tests: tuple[str, ...] = ()  # LOINC codes it judges: what is held when the pack is lost or can no longer be read
+    protocols: tuple[str, ...] = ()  # of the pack: tests may be added to the prescription under these
+    exceptions: tuple[str, ...] = ()  # LOINC codes of never-automatic classes that the rules may release all the same
 
 
 def read_signatures(path: Path) -> tuple[Signature, ...]:
@@ -57,6 +59,8 @@ def _signature(table: Table) -> Signature:
         at=table.moment("at", "write it like 2026-04-01T08:30:00+02:00"),
         reason=table.text("reason", "say why"),
         tests=table.texts("tests", "list LOINC codes"),
+        protocols=table.texts("protocols", "name protocols of the pack"),
+        exceptions=table.texts("exceptions", "list LOINC codes, each with the biologist's own reason elsewhere"),
     )
     table.done()
     return found
@@ -67,8 +71,9 @@ def as_toml(signature: Signature) -> str:
     rows = [
         f"{key} = {_quoted(getattr(signature, key))}" for key in ("pack", "version", "hash", "who", "role", "reason")
     ]
-    if signature.tests:
-        rows.append(f"tests = [{', '.join(_quoted(test) for test in signature.tests)}]")
+    for key in ("tests", "protocols", "exceptions"):
+        if several := getattr(signature, key):
+            rows.append(f"{key} = [{', '.join(_quoted(one) for one in several)}]")
     return "\n".join(["[[signature]]", *rows, f"at = {signature.at.isoformat()}", ""])
 
 

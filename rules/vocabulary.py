@@ -19,6 +19,9 @@ VERDICTS: Mapping[str, VerdictLevel] = {
 }
 """What a rule may ask for when it fires."""
 
+SCOPES = ("result", "panel", "sample", "visit")
+"""What a verdict holds: this result; the tests of the rule on this tube; the tube; the tubes of the patient that were taken with it."""
+
 POLICIES: Mapping[str, VerdictLevel] = {
     "pass": VerdictLevel.RELEASE,
     "review": VerdictLevel.REVIEW,

@@ -79,7 +79,8 @@ def close(
 
     Exit codes: 0 closed, 1 it is not open, 2 wrong usage, or the store cannot be written.
     """
-    from labmw.lab.deciding import Decision, Undecidable, close_alert
+    from labmw.lab.deciding import Decision, close_alert
+    from labmw.lab.rights import Undecidable
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)

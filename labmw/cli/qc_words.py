@@ -44,7 +44,7 @@ def decision(settings: Config, why: str, by: str | None, tongue: Language) -> De
 
 def decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
     """Carry a decision out, or end with the sentence that says why it cannot be."""
-    from labmw.lab.deciding import Undecidable
+    from labmw.lab.rights import Undecidable
 
     try:
         return write(settings, script, tongue=tongue)[0]

@@ -189,7 +189,7 @@ def _decision(settings: Config, by: str | None, why: str, tongue: Language) -> A
 
 
 def _decide(settings: Config, script: Any, tongue: Language) -> None:
-    from labmw.lab.deciding import Undecidable
+    from labmw.lab.rights import Undecidable
 
     try:
         write(settings, script, tongue=tongue)

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.house import decide, require
+from labmw.cli.options import (
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    LanguageOption,
+    configuration,
+    console,
+    fail,
+    language_of,
+)
+from labmw.cli.result_decide import DECISIONS
+from labmw.cli.result_list import list_
 from labmw.phrases import say
 
 UNKNOWN = 1
@@ -18,7 +30,12 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 
 @app.callback()
 def result() -> None:
-    """Show the whole story of a result, from the wire to the LIS, and take one back."""
+    """Show the whole story of a result, from the wire to the LIS; list what waits for a person, decide about it, take one back."""
+
+
+app.command("list")(list_)
+for _name, _decision in DECISIONS.items():
+    app.command(_name)(_decision)
 
 
 @app.command()
@@ -72,15 +89,16 @@ def withdraw(
     number: Annotated[
         int, typer.Argument(help="The result's number, from `labmw result show --json`.", show_default=False)
     ],
-    why: Annotated[str, typer.Option("--why", help="What is wrong with it; the LIS is told.")] = "",
+    why: Annotated[str, typer.Option("--why", "--reason", help="What is wrong with it; the LIS is told.")] = "",
+    by: ByOption = None,
     config: ConfigOption = None,
     language: LanguageOption = None,
 ) -> None:
     """Take back a result that the LIS has: it is told so, with who and why (OBX-11 X), and history forgets the value.
 
-    Exit codes: 0 taken back, 1 unknown or not delivered, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 taken back, 1 unknown, not delivered, or no role that may, 2 wrong usage, or the store cannot be written.
     """
-    from labmw.cli.writing import now, who, write
+    from labmw.cli.writing import now, who
     from labmw.lab.withdrawing import withdraw as take_back
 
     settings = configuration(config, UNUSABLE)
@@ -89,8 +107,10 @@ def withdraw(
         fail(say("lis-absent", tongue), UNUSABLE)
     if not why.strip():
         fail(say("withdraw-why", tongue), UNUSABLE)
-    script = take_back(settings.site.id, settings.lis.name, number, who(), why.strip(), now())
-    (doubt,) = write(settings, script, tongue=tongue)
+    require(settings, who(by), "withdraw", tongue)
+    doubt = decide(
+        settings, take_back(settings.site.id, settings.lis.name, number, who(by), why.strip(), now()), tongue
+    )
     if doubt is not None:
         fail(say(doubt.reason, tongue, **dict(doubt.facts)), UNKNOWN)
     typer.echo(say("withdraw-done", tongue, result=number))

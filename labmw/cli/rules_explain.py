@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from labmw.cli.story import verdict_in_words
 from labmw.phrases import Language, say
 from labmw.store import Row
 from labmw.store.statements import Story
@@ -30,7 +31,7 @@ def _one(result: Row, verdict: Row, language: Language) -> Told:
         "loinc": result.loinc,
         "value": f"{result.comparator or ''}{result.number or result.value} {result.unit}".strip(),
         "verdict": level,
-        "sentence": say(f"verdict-{level}", language),
+        "sentence": verdict_in_words(verdict, level, language),
         "packs": json.loads(verdict.packs),
         "decided_at": verdict.decided_at,
         "reasons": [

@@ -208,7 +208,8 @@ def _verdict(row: Row, manner: Manner) -> Value:
     level = LEVELS[row.level]
     return {
         "level": level,
-        "sentence": say(f"verdict-{level}", manner.language),
+        "sentence": verdict_in_words(row, level, manner.language),
+        "stage": row.stage,
         "reasons": reasons,
         "trace": trace,
         "packs": [_pack(one) for one in json.loads(row.packs)],
@@ -216,6 +217,13 @@ def _verdict(row: Row, manner: Manner) -> Value:
         "decided_at": row.decided_at,
         "decided_by": row.decided_by,
     }
+
+
+def verdict_in_words(row: Row, level: str, language: Language) -> str:
+    """What was decided: by the rules, or by a person and in which role."""
+    if row.stage in ("technical", "biological"):
+        return say(f"verdict-by-{row.stage}", language, by=row.decided_by)
+    return say(f"verdict-{level}", language)
 
 
 def _pack(one: str | Mapping[str, str]) -> Value:

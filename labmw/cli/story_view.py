@@ -19,7 +19,7 @@ from labmw.watch.spoken import moment, some
 Value = Mapping[str, Any]
 STATES = {
     "delivered": "bold green", "released": "green", "detail": "dim", "control": "cyan", "verify": "yellow",
-    "held": "bold yellow", "blocked": "bold red", "quarantined": "bold magenta", "dead": "bold red",
+    "held": "bold yellow", "blocked": "bold red", "quarantined": "bold magenta", "dead": "bold red", "technical": "bold yellow", "rejected": "red",
 }  # fmt: skip
 OUTCOMES = {"fired": "yellow", "unknown": "yellow", "passed": "dim", "exempt": "dim"}
 LINE = 76  # characters of bytes shown in one line; --bytes shows all

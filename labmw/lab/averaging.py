@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 
-from labmw.lab.deciding import Decision, Undecidable
+from labmw.lab.deciding import Decision
+from labmw.lab.rights import Undecidable
 from labmw.store import schema, statements
 from labmw.store.statements import average as stored
 from labmw.store.statements import control

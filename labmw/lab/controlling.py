@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from labmw.clock import read_stamp, stamp
-from labmw.lab.deciding import Decision, Undecidable
+from labmw.lab.deciding import Decision
+from labmw.lab.rights import Undecidable
 from labmw.store import schema, statements
 from labmw.store.statements import control as stored
 from labmw.store.statements.audit import audited

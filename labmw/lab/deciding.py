@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from labmw.clock import read_stamp
-from labmw.errors import LabmwError
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.placement import DETAIL, VERIFY
+from labmw.lab.rights import Undecidable
 from labmw.lab.verification import result_of_row
 from labmw.model import Case, Specimen
 from labmw.store import schema, statements
@@ -23,14 +23,6 @@ from rules.pack import Packs
 
 ABOUT_THE_TUBE: Final = frozenset({"no-order", "specimen-window", "identity-mismatch"})
 """Reasons that ask whose the result is. Of any other, the value itself is in doubt: mend what reads it, and replay."""
-
-
-class Undecidable(LabmwError):
-    """A decision that cannot be carried out: a code of the catalogue and its facts."""
-
-    def __init__(self, code: str, **facts: object) -> None:
-        self.code, self.facts = code, facts
-        super().__init__(f"{code} {facts}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ VERIFY = "verify"  # waits for the rules
 DETAIL = "detail"  # kept and shown beside its result, never reported on its own
 CONTROL = "control"  # belongs to quality control
 QUARANTINED = "quarantined"
-_UNDECIDED = frozenset({"held", "blocked"})  # a person has it
-_LEFT = frozenset({"verify", "released", "delivered", "dead"})  # on its way, or gone
+_UNDECIDED = frozenset({"held", "blocked", "technical"})  # a person has it
+_LEFT = frozenset({"verify", "released", "delivered", "dead", "rejected"})  # on its way, gone, or put away
 
 
 @value

@@ -7,7 +7,6 @@ released of one specimen leaves in one report.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from labmw.lab.average import follow
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
+from labmw.lab.reporting import report_all
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -184,13 +184,7 @@ def verify(
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
     yield from follow(site, released, wards, now)
-    reports = 0
-    for destination in destinations:
-        # By patient too: a recycled barcode can bring results of two people in one message (law 6).
-        for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in released):
-            carried = [row for row in released if (row.specimen, row.patient) == (specimen, patient)]
-            yield from _report(site, destination, specimen, message, carried, now)
-            reports += 1
+    reports = yield from report_all(site, destinations, released, now)
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
     )
@@ -204,24 +198,6 @@ def _weightiest(verdict: Verdict) -> str:
     if verdict.released:
         return ""
     return max(verdict.reasons, key=lambda reason: reason.level).code if verdict.reasons else "unexplained"
-
-
-def _report(
-    site: str, destination: str, specimen: str, message: int, rows: Sequence[Row], now: str
-) -> Transaction[None]:
-    """Write the outbox row and what it carries, in the verdict's own transaction."""
-    control_id = (
-        hashlib.sha256(f"{site}/{destination}/{message}/{specimen}/{rows[0].id}".encode()).hexdigest()[:20].upper()
-    )
-    priority = "S" if any(row.priority == "S" for row in rows) else "R"
-    row = {"site": site, "destination": destination, "control_id": control_id, "specimen": specimen, "message": message}
-    if priority == "S":
-        yield statements.hurry(site, destination, specimen)
-    outbox = yield statements.insert(
-        schema.outbox, **row, state="waiting", priority=priority, due_at=now, created_at=now
-    )
-    entries = [{"site": site, "outbox": outbox[0].id, "result": row.id, "destination": destination} for row in rows]
-    yield statements.insert_rows(schema.outbox_result, entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +346,7 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
         "comments": json_list(verdict.comments),
         "decided_at": now,
         "decided_by": "rules",
+        "stage": "automatic" if verdict.released else "",
     }
 
 

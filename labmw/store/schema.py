@@ -15,6 +15,8 @@ States of a result, and why the final ones are final (law 5: *lost* = acknowledg
     delivered    FINAL: the LIS has acknowledged it.
     dead         FINAL: delivery was given up and a person was told; the outbox row keeps the reason.
     withdrawn    FINAL: it was delivered, and a person has taken it back; a `withdrawal` row names the message that says so.
+    technical    FINAL: a person has validated it technically; it waits for a biologist, who decides.
+    rejected     FINAL: a person has refused it, or a later run stands in its place; kept and shown, never sent.
 """
 
 from __future__ import annotations
@@ -37,9 +39,12 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0005"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0006"  # the newest file in migrations/versions; a test keeps them together
 
-FINAL_STATES: Final = ("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn")
+FINAL_STATES: Final = (
+    *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
+    *("technical", "rejected"),
+)
 RESULT_STATES: Final = ("verify", "released", *FINAL_STATES)
 
 metadata = MetaData(
@@ -238,19 +243,68 @@ repeat = Table(
     Index(None, "message"),
 )  # fmt: skip
 
-# The row that starts the next step of a result's life; deleted in the transaction that finishes it.
+# The row that starts the next step of a result's life; deleted in the transaction that finishes it. Kinds: verify; again (a fact came late, `why` says
+# which, or what was waited for is overdue).
 work = Table(
     "work", metadata,
     _id(), *_must("site"), Column("kind", Text, nullable=False, server_default="verify"), _refers("message", "message.id"),
-    *_must("due_at"), *_later("claimed_by", "claimed_until"), _number("attempts", 0), *_must("created_at"),
+    *_must("due_at"), *_later("claimed_by", "claimed_until"), _number("attempts", 0), *_must("created_at"), *_may("why"),
     Index(None, "site", "kind", "due_at"),
 )  # fmt: skip
 
+# What was decided of a result, by the rules or by a person; the newest counts. `stage` is how far the decision went: automatic (the rules released it),
+# technical or biological (a person did, in that role), "" where it released nothing.
 verdict = Table(
     "verdict", metadata,
     _id(), *_must("site"), _refers("result", "result.id"), _number("level"), *_json("reasons", "trace", "packs", "comments", empty="[]"),
-    *_must("decided_at"), *_may("decided_by", "responsible"),
+    *_must("decided_at"), *_may("decided_by", "responsible", "stage"),
     Index(None, "result"),
+)  # fmt: skip
+
+# What a rule asked to be done beside its verdict. The key makes "twice" impossible: one action of a kind and target per tube of a patient, whatever asks
+# for it again. States: done, proposed (a person was asked), refused (a guard said no; `facts` say which).
+action = Table(
+    "action", metadata,
+    _id(), *_must("site", "specimen"), *_may("patient"), *_must("kind"), *_may("target"), _refers("result", "result.id"), *_may("rule", "pack"), *_json("facts"),
+    *_must("state", "at"),
+    UniqueConstraint("site", "specimen", "patient", "kind", "target"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# Nothing leaves by itself while one of these is open. `scope` is site, analyzer, analyte or rule; lifting it takes two people.
+line_stop = Table(
+    "line_stop", metadata,
+    _id(), *_must("site", "scope"), *_may("target"), *_must("reason", "stopped_by", "stopped_at"), *_later("asked_by", "asked_at", "asked_why"),
+    *_later("resumed_by", "resumed_at", "resumed_why"),
+    Index("ix_line_stop_open", "site", **_where("resumed_at IS NULL")),
+)  # fmt: skip
+
+# What has left and would not leave today: a late fact speaks against it. A person decides whether it is taken back. Once per result and cause.
+recall = Table(
+    "recall", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("cause"), *_json("facts"), *_must("raised_at"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    UniqueConstraint("site", "result", "cause"),
+    Index("ix_recall_open", "site", "raised_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# A critical value that was released, and the call to who treats the patient. States: open, documented, covered (`covered_by`: a call about a value at
+# least as severe, in the same direction, is documented already).
+prescriber_call = Table(
+    "prescriber_call", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_may("patient", "loinc", "direction"), *_later("number"), *_may("unit"), *_json("facts"),
+    *_must("raised_at"), Column("state", Text, nullable=False, server_default="open"), *_later("called_at"), *_may("called_by", "told", "read_back", "note"),
+    _refers("covered_by", "prescriber_call.id", nullable=True),
+    UniqueConstraint("site", "result"),
+    Index("ix_prescriber_call_open", "site", "raised_at", **_where("state = 'open'")),
+    Index("ix_prescriber_call_known", "site", "patient", "loinc", "called_at", **_where("state = 'documented'")),
+)  # fmt: skip
+
+# How many results the rules judged and released, by analyzer and hour: what a jump of the release rate is noticed by.
+release_hour = Table(
+    "release_hour", metadata,
+    _id(), *_must("site", "analyzer", "hour"), _number("judged"), _number("released"),
+    UniqueConstraint("site", "analyzer", "hour"),
 )  # fmt: skip
 
 # Raised at intake, whatever the verdict (law 7); once per result and kind.

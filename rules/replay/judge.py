@@ -103,6 +103,7 @@ class _Part:
 
     def judged(self) -> pl.DataFrame:
         odd = reduce(lambda a, b: a | b, [pl.col("irregular"), *(pl.col(f"{name}?") for name in self._siblings())])
+        odd |= pl.lit(bool(self.plan.reserved))  # whether it is a first positive is for the engine
         odd |= reduce(
             lambda a, b: a | b, [pl.col(f"{alias}:odd") for alias in self._ratios()], pl.lit(self._elsewhere())
         )

@@ -156,7 +156,7 @@ def _rule(number: int, keys: dict[str, Any], analytes: Any) -> Rule:
         f"rule[{number}]",
         {"id": f"R{number:02}", "verdict": "hold", "if_missing": "pass", "message": message, **sourced, **exact},
     )
-    made = read_rule(table, analytes)
+    made = read_rule(table, analytes, {})
     table.done()
     return made
 

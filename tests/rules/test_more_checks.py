@@ -43,7 +43,7 @@ def made(check: str, keys: str, *, verdict: str = "hold") -> Rule:
     numbers = "" if "source" in keys or check in ("average", "transition", "panel", "schedule") else '\nsource = "s"'
     text = f'id = "R"\ncheck = "{check}"\nverdict = "{verdict}"\nmessage.en = "x"\nmessage.fr = "x"\nif_missing = "review"\n{keys}{numbers}'
     table = Table("pack.toml", "rule[1]", tomllib.loads(text, parse_float=Decimal))
-    rule = read_rule(table, PACK)
+    rule = read_rule(table, PACK, {})
     table.done()
     return rule
 

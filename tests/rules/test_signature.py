@@ -36,7 +36,9 @@ def test_what_is_written_reads_back(
     if not who.strip():
         who = "Dr A"
     at = datetime(2026, 1, 1, 8, 30, tzinfo=timezone(timedelta(hours=hours)))
-    one = Signature("small", "1", GOOD.hash, who.strip(), "biologist", at, reason.strip(), ("2823-3", "718-7"))
+    one = Signature(
+        "small", "1", GOOD.hash, who.strip(), "biologist", at, reason.strip(), ("2823-3", "718-7"), ("P-1",), ("883-9",)
+    )
     assert read(tmp_path_factory.getbasetemp(), as_toml(one) + as_toml(GOOD)) == (one, GOOD)
 
 

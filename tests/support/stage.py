@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import itertools
 import re
 import socket
@@ -85,6 +86,9 @@ ack_timeout = 2.0
 [rules]
 packs = ["chemistry"]
 signatures = "signatures.toml"
+[roles.tester]
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"]
+people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette"]
 {self.extra}
 """,
             encoding="utf-8",

@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 
 from labmw.cli.demo.sides import Planted, Sides, Stored
 
-FINAL = frozenset({"held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"})
+FINAL = frozenset({"held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"}) | {
+    "technical",
+    "rejected",
+}
 WITH_ANALYZER = frozenset(
     {"accepted", "in-process", "resulted", "not-performed", "unable"}
 )  # says the store of an order

@@ -90,7 +90,9 @@ _TAKE_THE_PLACE: Final = {
 }
 _SUPERSEDE: Final = (
     update(result)
-    .where(result.c.id == given_number("result_id"), result.c.state.in_(("quarantined", "held", "blocked")))
+    .where(
+        result.c.id == given_number("result_id"), result.c.state.in_(("quarantined", "held", "blocked", "technical"))
+    )
     .values(
         **_TAKE_THE_PLACE,
         message=given_number("new_message"),

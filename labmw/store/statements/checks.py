@@ -60,7 +60,7 @@ _RELEASED_AND_GONE: Final = (  # released, carried by something, and nothing of 
 )
 _JUDGED_BY_NOBODY: Final = (
     select(*_columns)
-    .where(_site, is_one_of(result.c.state, "released", "delivered", "held", "blocked", "dead"))
+    .where(_site, is_one_of(result.c.state, "released", "delivered", "held", "blocked", "dead", "technical"))
     .where(~exists().where(verdict.c.result == result.c.id))
     .order_by(result.c.id)
 )

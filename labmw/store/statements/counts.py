@@ -28,7 +28,7 @@ _latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).
 _HELD: Final = (
     select(result.c.id, result.c.specimen, result.c.code, result.c.state, verdict.c.level, verdict.c.reasons)
     .join(verdict, verdict.c.id == _latest)
-    .where(result.c.site == given("site"), is_one_of(result.c.state, "held", "blocked"))
+    .where(result.c.site == given("site"), is_one_of(result.c.state, "held", "blocked", "technical"))
     .order_by(result.c.id)
 )
 _QUARANTINE_OPEN: Final = (

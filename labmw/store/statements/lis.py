@@ -203,7 +203,7 @@ _BLOCKED: Final = (
         result.c.site == given("of_site"),
         result.c.specimen == given("tube"),
         result.c.patient == given("of_patient"),
-        is_one_of(result.c.state, "verify", "released", "held"),
+        is_one_of(result.c.state, "verify", "released", "held", "technical"),
     )
     .values(state="blocked")
     .returning(result.c.id)

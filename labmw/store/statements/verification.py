@@ -42,7 +42,7 @@ _RUNS: Final = (
         result.c.site == given("site"),
         result.c.specimen.in_(_specimens),
         result.c.main == 1,
-        is_one_of(result.c.state, "verify", "released", "held", "blocked", "delivered", "dead"),
+        is_one_of(result.c.state, "verify", "released", "held", "blocked", "technical", "delivered", "dead"),
     )
     .group_by(result.c.specimen, result.c.patient, result.c.loinc)
 )

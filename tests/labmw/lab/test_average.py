@@ -14,7 +14,7 @@ from stage import ALT
 from labmw.lab import averaging
 from labmw.lab.average import Average
 from labmw.lab.averaging import AveragePlan
-from labmw.lab.deciding import Undecidable
+from labmw.lab.rights import Undecidable
 from labmw.lab.verification import Verification
 from labmw.store.transaction import row_type
 

@@ -15,7 +15,7 @@ from labmw.clock import stamp
 from labmw.lab import controlling, qc_gate, quality
 from labmw.lab import verification as judging
 from labmw.lab.controlling import Plan, Target
-from labmw.lab.deciding import Undecidable
+from labmw.lab.rights import Undecidable
 from labmw.model import Flag
 from rules.qc.westgard import Rule
 
