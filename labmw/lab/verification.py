@@ -21,6 +21,7 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
+from labmw.lab.routes import Takes, everything
 from labmw.metrics import HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -76,6 +77,7 @@ class Verification:
     packs: Callable[[], Packs]
     destinations: Sequence[str]
     wake_delivery: Callable[[], None]
+    takes: Takes = everything
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -118,7 +120,9 @@ class Verification:
     async def _one(self, row: Row) -> None:
         now = self.clock.now()
         give_up = row.attempts > ATTEMPTS
-        script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
+        script = verify(
+            self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, self.takes, give_up=give_up
+        )
         try:
             judged = await self.store.run(script)
         except Exception as error:
@@ -141,7 +145,15 @@ class Verification:
 
 
 def verify(
-    site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
+    site: str,
+    work: int,
+    message: int,
+    now: str,
+    packs: Packs,
+    destinations: Sequence[str],
+    takes: Takes = everything,
+    *,
+    give_up: bool = False,
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
     if not (yield statements.finish_work(work)):
@@ -163,8 +175,9 @@ def verify(
     reports = 0
     for destination in destinations:
         # By patient too: a recycled barcode can bring results of two people in one message (law 6).
-        for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in released):
-            carried = [row for row in released if (row.specimen, row.patient) == (specimen, patient)]
+        wanted = [row for row in released if takes(destination, row)]
+        for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in wanted):
+            carried = [row for row in wanted if (row.specimen, row.patient) == (specimen, patient)]
             yield from _report(site, destination, specimen, message, carried, now)
             reports += 1
     return Judged(
