@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock, stamp
-from labmw.config import Config, Link, Lis, address, load
+from labmw.config import Config, Destination, Link, Lis, address, load
 from labmw.config import FileDrop as DropSettings
 from labmw.delivery.astm import AstmAsking, AstmSender
 from labmw.delivery.files import FileDrop
@@ -32,6 +32,7 @@ from labmw.delivery.mllp import MllpSender
 from labmw.delivery.outbox import Outbox, Sender
 from labmw.delivery.patience import Patience
 from labmw.delivery.settling import Settling
+from labmw.dialect import DIALECTS
 from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
@@ -44,6 +45,7 @@ from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.replay import Replayed, received_again, replay
+from labmw.lab.routes import routes
 from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
@@ -152,6 +154,7 @@ class Laboratory:
             packs=lambda: self.packs,
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
+            takes=routes(self.config),
         )
         intake = LaboratoryIntake(
             site,
@@ -453,7 +456,9 @@ class Laboratory:
     def _build_outboxes(self) -> list[Outbox]:
         """One for each destination: what one of them does not take, the others still get."""
         to_lis = self._build_outbox()
-        return ([to_lis] if to_lis is not None else []) + [self._build_drop(drop) for drop in self.config.files]
+        further = [self._build_further(one) for one in self.config.destination]
+        drops = [self._build_drop(drop) for drop in self.config.files]
+        return ([to_lis] if to_lis is not None else []) + further + drops
 
     def _wake_delivery(self) -> None:
         for one in self._outboxes:
@@ -473,6 +478,37 @@ class Laboratory:
             sender=FileDrop(Path(drop.folder)),
             compose=report.compose,
             patience=Patience(drop.retry_base, cap=drop.retry_cap),
+            trouble=lambda code, facts: health.trouble(code, **facts),
+            well=health.well,
+        )
+
+    def _build_further(self, one: Destination) -> Outbox:
+        site, health = self.config.site, self._health_of(one.name)
+        lis, dialect = self.config.lis or Lis(connect="", name=one.name), DIALECTS[one.dialect]
+        host, port = address("the configuration", "destination.connect", one.connect)
+        tls = self._credentials_of(one.name, one.tls, server=False)
+        zone = ZoneInfo(site.timezone)
+        report = LisReport(
+            site.id,
+            lis.sending_application,
+            one.name,
+            one.facility,
+            zone,
+            lis.auto_release_text,
+            dialect.ltw,
+            lis.biological_validation,
+        )
+        return Outbox(
+            site=site.id,
+            destination=one.name,
+            store=self.store,
+            clock=self.clock,
+            sender=MllpSender(host, port, patience=one.ack_timeout, tls=tls),
+            compose=report.compose,
+            patience=Patience(one.retry_base, cap=one.retry_cap),
+            attempts=one.attempts,
+            lease=max(120.0, 2 * one.ack_timeout),
+            after=Settling(site.id, dialect).after,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )

@@ -148,8 +148,26 @@ class FileDrop(_Strict, frozen=True):
 
     name: str
     folder: str
+    links: list[str] = []  # as for a destination
+    tests: list[str] = []
     retry_base: float = 2.0
     retry_cap: float = 300.0
+
+
+class Destination(_Strict, frozen=True):
+    """A further receiver over MLLP, beside the LIS: a regional server, a register, a research database."""
+
+    name: str
+    connect: str
+    tls: Tls | None = None
+    facility: str = ""
+    dialect: str = "ltw"
+    links: list[str] = []  # only what came on these lines; empty = all
+    tests: list[str] = []  # only these LOINC codes; empty = all
+    ack_timeout: float = 30.0
+    retry_base: float = 2.0
+    retry_cap: float = 300.0
+    attempts: int = 50
 
 
 class Rules(_Strict, frozen=True):
@@ -193,11 +211,18 @@ class Config(_Strict, frozen=True):
     link: list[Link] = []
     lis: Lis | None = None
     files: list[FileDrop] = []
+    destination: list[Destination] = []
     orders: Orders = Orders()
     rules: Rules = Rules()
     roles: dict[str, Role] = {}  # by name, such as [roles.biologist]; without any, nobody decides in labmw
     drivers: Drivers = Drivers()
     limits: Limits = Limits()
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """The names of everybody to whom results are sent, the LIS first."""
+        lis = (self.lis.name,) if self.lis else ()
+        return (*lis, *(one.name for one in self.destination), *(one.name for one in self.files))
 
 
 def load(path: Path) -> Config:
@@ -231,7 +256,7 @@ def _resolved(config: Config, folder: Path) -> Config:
     def found(text: str) -> str:
         return str(folder / text) if text else ""
 
-    def secured(one: Link | Lis) -> dict[str, Tls | None]:
+    def secured(one: Link | Lis | Destination) -> dict[str, Tls | None]:
         return {"tls": one.tls.resolved(found) if one.tls else None}
 
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
@@ -244,6 +269,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
+        destination=[msgspec.structs.replace(one, **secured(one)) for one in config.destination],
         lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
     )
 
@@ -320,9 +346,42 @@ def _check(file: str, config: Config) -> None:
         if drop.name in seen or (config.lis and drop.name in (config.lis.name, config.lis.feed)):
             raise ConfigError(file, f"{key}.name", "is used by another link or destination", "give each its own name")
         seen[drop.name] = index
+    _check_destinations(file, config)
     _check_bounds(file, config)
     if config.lis:
         _check_lis(file, config.lis, config.link)
+
+
+def _check_destinations(file: str, config: Config) -> None:
+    links = {link.name for link in config.link}
+    others = [
+        *links,
+        *(drop.name for drop in config.files),
+        *((config.lis.name, config.lis.feed) if config.lis else ()),
+    ]
+    for index, one in enumerate(config.destination):
+        key = f"destination[{index}] ({one.name})"
+        if not one.name.strip() or not one.name.isprintable():
+            raise ConfigError(file, f"{key}.name", "is empty or cannot be printed", "give the destination a name")
+        if one.name in others:
+            raise ConfigError(file, f"{key}.name", "is used by another link or destination", "give each its own name")
+        others.append(one.name)
+        address(file, f"{key}.connect", one.connect)
+        if one.dialect not in DIALECTS:
+            raise ConfigError(
+                file, f"{key}.dialect", f"there is no dialect {one.dialect!r}", f"use one of {', '.join(DIALECTS)}"
+            )
+        if one.tls:
+            tls_settings.check(file, f"{key}.tls", one.tls, listens=False)
+    chosen = [(f"destination ({one.name})", one.links, one.tests) for one in config.destination]
+    chosen += [(f"files ({drop.name})", drop.links, drop.tests) for drop in config.files]
+    for key, names, loincs in chosen:
+        for name in names:
+            if name not in links:
+                raise ConfigError(file, f"{key}.links", f"there is no link {name!r}", "give the name of a [[link]]")
+        for loinc in loincs:
+            if not re.fullmatch(r"\d{1,7}-\d", loinc):
+                raise ConfigError(file, f"{key}.tests", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"')
 
 
 def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
@@ -409,6 +468,12 @@ def _check_bounds(file: str, config: Config) -> None:
         bounds.append((f"{key}.idle_timeout", link.idle_timeout, 0, 10_000_000))
         if link.serial:
             bounds.append((f"{key}.serial.baud", link.serial.baud, 50, 4_000_000))
+    for index, one in enumerate(config.destination):
+        key = f"destination[{index}] ({one.name})"
+        bounds.append((f"{key}.ack_timeout", one.ack_timeout, 0.01, 3600))
+        bounds.append((f"{key}.retry_base", one.retry_base, 0.01, 3600))
+        bounds.append((f"{key}.retry_cap", one.retry_cap, one.retry_base, 86_400))
+        bounds.append((f"{key}.attempts", one.attempts, 1, 1_000_000))
     if lis:
         bounds += [
             ("lis.ack_timeout", lis.ack_timeout, 0.01, 3600),

@@ -33,17 +33,19 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
     import getpass
 
     from labmw.dialect import DIALECTS
+    from labmw.lab.routes import routes
     from labmw.lab.validation import House
 
     lis = settings.lis
     takes = lis is not None and DIALECTS[lis.dialect].corrections == "takes"
     return House(
         rights_of(settings),
-        tuple([lis.name] if lis else []) + tuple(drop.name for drop in settings.files),
-        lis.name if lis and takes else "",
-        lis.biological_validation if lis else "labmw",
-        _law_links(settings) if orders else {},
-        getpass.getuser(),
+        destinations=settings.destinations,
+        takes=routes(settings),
+        lis=lis.name if lis and takes else "",
+        validation=lis.biological_validation if lis else "labmw",
+        law=_law_links(settings) if orders else {},
+        keyboard=getpass.getuser(),
     )
 
 

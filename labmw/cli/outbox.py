@@ -36,7 +36,7 @@ Entry = Annotated[
 
 @app.callback()
 def outbox() -> None:
-    """Show what has not arrived at its destination; send it again, or hold it back."""
+    """Show what has not arrived at its destination; send it again, hold it back, send it elsewhere, or put it away."""
 
 
 @app.command("list")
@@ -91,13 +91,14 @@ def show(
     """
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    row, carried = look(settings, lambda: _whole(settings.site.id, entry), tongue)
+    row, carried, refusals = look(settings, lambda: _whole(settings.site.id, entry), tongue)
     if row is None:
         fail(say("outbox-unknown", tongue, entry=entry), UNKNOWN)
     told: dict[str, Any] = {
         name: value for name, value in row.mapping().items() if name not in ("payload", "receipt", "site")
     }
     told["results"] = [one.mapping() for one in carried]
+    told["refusals"] = [" ".join((one.at, one.code, *_lines(one.data, identity))) for one in refusals]
     told["sent"], told["receipt"] = (_lines(part, identity) for part in (row.payload, row.receipt))
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -152,22 +153,167 @@ def hold(
     typer.echo(say("outbox-held", tongue, entry=entry))
 
 
-def _decide(settings: Config, script: Transaction[Any], tongue: Language) -> None:
-    from labmw.delivery.mending import NotNow
+@app.command()
+def close(
+    entry: Entry, why: WhyOption, by: ByOption = None, config: ConfigOption = None, language: LanguageOption = None
+) -> None:
+    """Put away a message that is not to be sent any more: it was reported by hand, or a later one says otherwise.
+
+    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    """
+    from labmw.delivery.mending import close as script
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    told = reason_given(why, tongue)
+    _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
+    typer.echo(say("outbox-closed", tongue, entry=entry))
+
+
+@app.command()
+def route(
+    why: WhyOption,
+    to: Annotated[str, typer.Option("--to", help="The destination that gets them, as the configuration names it.")],
+    entries: Annotated[list[int] | None, typer.Argument(help="Numbers of messages.", show_default=False)] = None,
+    source: Annotated[
+        str, typer.Option("--from", help="Everything that this destination has not taken, in one step.")
+    ] = "",
+    by: ByOption = None,
+    config: ConfigOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Send what one destination has not taken to another instead; the old messages are put away. A destination gets a result once.
+
+    Exit codes: 0 done, 1 it cannot be done, or there is nothing to do; 2 wrong usage, or the store cannot be written.
+    """
+    from labmw.delivery.routing import Routed, route_all
+    from labmw.delivery.routing import route as script
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    told = reason_given(why, tongue)
+    _known(settings, to, tongue)
+    if bool(entries) == bool(source):
+        fail(say("outbox-route-what", tongue), UNUSABLE)
+    decided = {"at": now(), "by": who(by), "why": told}
+    done: list[Routed] = []
+    if source:
+        done = _decide(settings, route_all(settings.site.id, source, to, **decided), tongue)
+    for entry in entries or []:
+        done.append(_decide(settings, script(settings.site.id, entry, to, **decided), tongue))
+    for one in done:
+        facts = {"entry": one.entry, "destination": to}
+        if one.anew is None:
+            typer.echo(say("outbox-routed-there", tongue, count=one.there, **facts))
+        else:
+            typer.echo(say("outbox-routed", tongue, anew=one.anew, count=one.results, **facts))
+    if not done:
+        fail(say("outbox-route-nothing", tongue, source=source), UNKNOWN)
+
+
+@app.command()
+def redeliver(
+    since: Annotated[str, typer.Option("--from", help="Its beginning, in the site's time: 2026-11-25T08:00.")],
+    before: Annotated[str, typer.Option("--to", help="Its end.")],
+    destination: Annotated[
+        str, typer.Option("--destination", help="Who has lost it; when not given, the LIS.", show_default=False)
+    ] = "",
+    send: Annotated[
+        bool, typer.Option("--send", help="Send. Without it nothing is sent: it shows what would be.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what the destination says it holds as it was sent.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="The reason; it goes into the audit.", show_default=False)] = "",
+    by: ByOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
+) -> None:
+    """Show what a destination took in a time, and send it again when it has lost it: current versions only, never over a later state.
+
+    Exit codes: 0 shown or queued, 1 the destination took nothing in this time, 2 wrong usage, or the store cannot be used.
+    """
+    from dataclasses import asdict
+
+    from labmw.delivery.redelivery import SENT, Line, plan
+    from labmw.delivery.redelivery import redeliver as script
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    site = settings.site.id
+    to = destination or next(iter(settings.destinations), "")
+    _known(settings, to, tongue)
+    period = _period(settings, since, before, tongue)
+    lines: list[Line]
+    if send:
+        decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)}
+        (lines,) = write(settings, script(site, to, *period, every=every, **decided), tongue=tongue)
+    else:
+        lines = look(settings, lambda: plan(site, to, *period, every=every), tongue)
+    sent = [line for line in lines if line.fate in SENT]
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
+    else:
+        from rich.table import Table
+
+        heads = ("outbox-specimen", "alert-test", "alert-value", "redeliver-delivered", "redeliver-what")
+        table = Table("#", *(say(head, tongue) for head in heads))
+        for line in lines:
+            fate = say(line.fate, tongue, destination=to, theirs=line.theirs)
+            table.add_row(str(line.outbox), line.specimen, line.test, line.value, line.delivered_at[:16], fate)
+        if lines:
+            console().print(table)
+        facts = {"destination": to, "count": len(lines), "sent": len(sent)}
+        messages = len({(line.outbox, line.fate) for line in sent})
+        code = "redeliver-done" if send else "redeliver-planned"
+        typer.echo(say(code, tongue, **facts, **({"messages": messages} if send else {})))
+    raise typer.Exit(0 if lines else UNKNOWN)
+
+
+def _known(settings: Config, destination: str, tongue: Language) -> None:
+    if destination not in settings.destinations:
+        known = ", ".join(settings.destinations) or "–"
+        fail(say("outbox-no-destination", tongue, destination=destination or "–", known=known), UNUSABLE)
+
+
+def _period(settings: Config, since: str, before: str, tongue: Language) -> tuple[str, str]:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from labmw.clock import stamp
+
+    found: list[str] = []
+    for text in (since, before):
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            fail(say("redeliver-period", tongue, text=text), UNUSABLE)
+        found.append(stamp(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.site.timezone))))
+    if found[0] >= found[1]:
+        fail(say("redeliver-period", tongue, text=before), UNUSABLE)
+    return found[0], found[1]
+
+
+def _decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
+    from labmw.delivery.mending import NotNow, Overtaken
 
     try:
-        write(settings, script, tongue=tongue)
+        return write(settings, script, tongue=tongue)[0]
+    except Overtaken as problem:
+        facts = {"later": problem.later, "test": problem.test, "specimen": problem.specimen}
+        fail(say("outbox-overtaken", tongue, entry=problem.entry, **facts), UNKNOWN)
     except NotNow as problem:
         state = say(f"outbox-is-{problem.state}", tongue) if problem.state != "not known" else ""
         code = "outbox-not-now" if state else "outbox-unknown"
         fail(say(code, tongue, entry=problem.entry, state=state), UNKNOWN)
 
 
-def _whole(site: str, entry: int) -> Transaction[tuple[Row | None, list[Row]]]:
-    from labmw.store.statements.mending import outbox_entry, results_carried
+def _whole(site: str, entry: int) -> Transaction[tuple[Row | None, list[Row], list[Row]]]:
+    from labmw.store.statements.mending import outbox_entry, refusals_of, results_carried
 
     rows = yield outbox_entry(site, entry)
-    return (rows[0] if rows else None), (yield results_carried(entry))
+    return (rows[0] if rows else None), (yield results_carried(entry)), (yield refusals_of(entry))
 
 
 def _lines(data: bytes | None, identity: bool) -> list[str]:

@@ -23,9 +23,8 @@ from labmw.watch.metrics_folder import VARIABLE
 
 def build(config: Config, clock: Clock = SYSTEM) -> Starlette:
     """Build the application. Its endpoints are plain functions: Starlette runs them in threads, so that one cannot stop the other."""
-    destinations = ((config.lis.name,) if config.lis else ()) + tuple(drop.name for drop in config.files)
-    collector = StoreCollector(config.store.url, config.site.id, destinations, clock)
-    beats = bool(config.link or config.lis or config.files)
+    collector = StoreCollector(config.store.url, config.site.id, config.destinations, clock)
+    beats = bool(config.link or config.destinations)
 
     def metrics(request: Request) -> Response:
         return Response(_counts() + _of(collector), media_type=CONTENT_TYPE_LATEST)

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 from labmw.clock import read_stamp
 from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.observed import Telling, observation, withdrawn
+from labmw.delivery.redelivery import is_again
 from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.belonging import owner_of, owners
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.model import Patient, Specimen
 from labmw.store import statements
-from labmw.store.statements import identities
+from labmw.store.statements import identities, redelivery
 from labmw.store.statements import lis as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
@@ -51,7 +52,10 @@ class LisReport:
 
     def compose(self, outbox: Row) -> Transaction[bytes]:
         """Make the message of one outbox row; raises DeliveryError when a row cannot be told truthfully, DeliveryWaits when not yet."""
-        rows = yield statements.report_of(outbox.id)
+        rows, first = (yield statements.report_of(outbox.id)), outbox.id
+        if not rows and is_again(outbox):
+            rows = yield redelivery.report_again(outbox.id)
+            first = (yield redelivery.first_entry(outbox.id))[0].entry
         taken_back = yield stored.withdrawals_in(outbox.id)
         gone = yield stored.withdrawn_in(outbox.id)
         if not rows and not gone:
@@ -74,7 +78,7 @@ class LisReport:
             )
         patient = patient_of(patients[0])
         tube = next((specimen_of(row) for row in tubes if row.patient == patient.identifier), None)
-        told = yield from self._told(outbox, owner, rows, gone, [specimen_of(row) for row in tubes])
+        told = yield from self._told(outbox, first, owner, rows, gone, [specimen_of(row) for row in tubes])
         observed = [(row, observation(told.telling, row, tube)) for row in rows]
         observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
         orders = tuple(self._orders(told, observed, tube))
@@ -91,12 +95,12 @@ class LisReport:
             raise DeliveryError(f"no truthful report can be written: {error}") from error
 
     def _told(
-        self, outbox: Row, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
+        self, outbox: Row, first: int, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
     ) -> Transaction[_Known]:
-        """What the store knows that decides how the results are told."""
+        """What the store knows that decides how the results are told. `first` is the message that brought them the first time."""
         orders = yield statements.orders_among(self.site, [outbox.specimen])
         origins = (yield stored.origins_of(self.site, [order.id for order in orders])) if orders else []
-        before = yield stored.sent_before(self.site, outbox.specimen, owner, outbox.destination, outbox.id)
+        before = yield stored.sent_before(self.site, outbox.specimen, owner, outbox.destination, first)
         reported = yield stored.reported_tests(self.site, outbox.specimen, owner)
         telling = Telling(
             self.zone,

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 import structlog
 
 from labmw.clock import Clock, stamp
+from labmw.delivery.breaker import Breaker
 from labmw.delivery.mllp import Silent, Unreachable
 from labmw.delivery.patience import Patience
+from labmw.delivery.redelivery import still_current
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
 from labmw.store import schema, statements
@@ -76,13 +78,14 @@ class Outbox:
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Callable[[str, Mapping[str, str]], None] = lambda code, facts: None
     well: Callable[[str], None] = lambda code: None
-    failures: int = 0  # in a row, of the destination as a whole
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    breaker: Breaker = field(init=False)
     _silent: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Specimens with a message that was not acknowledged, its MSH-10, and until when later ones of the specimen wait for it."""
 
     def __post_init__(self) -> None:
         self.sender.stray = self.stray
+        self.breaker = Breaker(self.clock, self.patience)
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -100,20 +103,27 @@ class Outbox:
             try:
                 async with asyncio.timeout(wait):
                     # While the destination is down, new work does not cut the wait short: it would storm a LIS that is starting.
-                    await (asyncio.get_running_loop().create_future() if self.failures else self.signal.wait())
+                    await (asyncio.get_running_loop().create_future() if self.breaker.wait else self.signal.wait())
             except TimeoutError:
                 pass
 
     async def step(self) -> float:
         """Send what is due; return the seconds to wait until the next look (0: at once)."""
+        if self.breaker.wait:
+            return self.breaker.wait
         try:
             rows = await self.store.run(self._claim())
             for place, row in enumerate(rows):
+                if (
+                    place and row.priority != rows[0].priority
+                ):  # look again: stat may only have waited for stat of its tube
+                    await self.store.run(self._give_back(rows[place:], stamp(self.clock.now())))
+                    break
                 if self._waits(row):
                     await self.store.run(self._give_back([row], stamp(self.clock.now() + timedelta(seconds=self.rest))))
                 elif not await self._one(row):
                     await self.store.run(self._give_back(rows[place + 1 :], stamp(self.clock.now())))
-                    return self.patience.delay(self.failures)
+                    return self.breaker.wait
         except StoreError as error:
             log.error("delivery waits for the store", why=str(error))
             return self.rest
@@ -124,7 +134,7 @@ class Outbox:
         claimed = yield statements.claim_outbox(
             self.site,
             self.destination,
-            limit=BATCH,
+            limit=self.breaker.most(BATCH),
             now=stamp(now),
             until=stamp(now + timedelta(seconds=self.lease)),
             who=self.who,
@@ -167,24 +177,29 @@ class Outbox:
                 await self._bury(row, f"no acknowledgment after {row.attempts} attempts: {error}")
                 return True
             self._down("lis-silent", str(error))
-            # The others first: a message that the receiver chokes on must not keep back those of other specimens.
-            due = self.clock.now() + timedelta(seconds=self.patience.delay(row.attempts))
+            # The others first, and one of them tries: a message that the receiver chokes on must not keep back those of other specimens.
+            pause = max(self.patience.delay(row.attempts), self.breaker.wait) + self.rest
+            due = self.clock.now() + timedelta(seconds=pause)
             self._silent[row.specimen] = (row.control_id, due + timedelta(seconds=self.lease))
             await self.store.run(self._retry(row.id, stamp(due), str(error)))
             return False
         except DeliveryError as error:
             await self._bury(row, str(error))
             return True
-        self._up()
         self._heard_of(row.control_id)
+        self._answers()
         if acknowledgment.code in TAKEN:
+            self._up()
             DELIVERIES.labels(self.destination, "delivered").inc()
             await self.store.run(self._taken(row, payload, stamp(self.clock.now()), raw))
-        else:
-            DELIVERIES.labels(self.destination, "refused").inc()
-            why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
-            await self._bury(row, why, payload)
-        return True
+            return True
+        DELIVERIES.labels(self.destination, "refused").inc()
+        why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
+        await self._bury(row, why, payload, (acknowledgment.code, raw))
+        if pause := self.breaker.was_refused():
+            paused = {"count": str(self.breaker.refused), "seconds": f"{max(pause, 1):.0f}"}
+            self.trouble("lis-refuses", {"destination": self.destination, "why": why, **paused})
+        return not pause
 
     def _taken(self, row: Row, payload: bytes, now: str, receipt: bytes) -> Transaction[None]:
         yield from delivered(self.site, row.id, now, receipt)
@@ -208,21 +223,31 @@ class Outbox:
         Looked up at the last moment: since it was claimed an INS may have been withdrawn from it, or the whole message.
         """
         (now,) = yield statements.outbox_numbered(row.id)
-        if now.state != "claimed" or now.payload is not None:
-            return now.payload if now.state == "claimed" else None
+        if now.state != "claimed" or not (yield from still_current(row, sent=now.payload is not None)):
+            return None
+        if now.payload is not None:
+            kept: bytes = now.payload
+            return kept
         payload = yield from self.compose(row)
         yield statements.keep_payload(row.id, payload)
         return payload
 
-    async def _bury(self, row: Row, why: str, payload: bytes | None = None) -> None:
-        """Give up on one message and show it to a person; the others go on."""
+    async def _bury(
+        self, row: Row, why: str, payload: bytes | None = None, answer: tuple[str, bytes] | None = None
+    ) -> None:
+        """Give up on one message and show it to a person, with what the receiver answered; the others go on."""
         self._heard_of(row.control_id)
         log.error(
             "message to dead letters", destination=self.destination, outbox=row.id, control_id=row.control_id, why=why
         )
-        await self.store.run(self._dead(row, stamp(self.clock.now()), why, payload))
+        await self.store.run(self._dead(row, stamp(self.clock.now()), why, payload, answer))
 
-    def _dead(self, row: Row, now: str, why: str, payload: bytes | None) -> Transaction[None]:
+    def _dead(
+        self, row: Row, now: str, why: str, payload: bytes | None, answer: tuple[str, bytes] | None
+    ) -> Transaction[None]:
+        if answer is not None:
+            code, raw = answer
+            yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
         if (yield statements.outbox_dead(row.id, who=self.who, error=why)):
             yield statements.results_of_outbox(row.id, becomes="dead")
             yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
@@ -252,17 +277,21 @@ class Outbox:
             yield from self._taken(found[0], found[0].payload or b"", now, receipt)
 
     def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
-        self.failures += 1
-        self.trouble(code, {**reason, "destination": self.destination, "why": why})
-        if self.failures == 1:
+        pause = self.breaker.failed()
+        paused = {"count": str(self.breaker.failures), "seconds": f"{max(pause, 1):.0f}"}
+        self.trouble(code, {**reason, "destination": self.destination, "why": why, **paused})
+        if self.breaker.failures == 1:
             log.error("destination does not take messages; they wait", destination=self.destination, why=why)
 
+    def _answers(self) -> None:
+        """It is there and says something, be it no."""
+        for code in ("lis-unreachable", "lis-silent"):
+            self.well(code)
+
     def _up(self) -> None:
-        if self.failures:
-            log.info("destination takes messages again", destination=self.destination, after=self.failures)
-        self.failures = 0
-        self.well("lis-unreachable")
-        self.well("lis-silent")
+        if before := self.breaker.worked():
+            log.info("destination takes messages again", destination=self.destination, after=before)
+        self.well("lis-refuses")
 
 
 def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[None]:

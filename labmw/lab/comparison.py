@@ -71,14 +71,14 @@ def _difference(row: Row, held: Sequence[Row]) -> Difference | None:
         return differs("lis-lacks")
     if not standing:
         return differs("lis-took-back")
-    return None if any(_same(row, one) for one in standing) else differs("lis-holds-another")
+    return None if any(same(row, one) for one in standing) else differs("lis-holds-another")
 
 
 def _shown(rows: Iterable[Row]) -> str:
     return ", ".join(" ".join(filter(None, (f"{one.comparator}{one.value}", one.unit, one.status))) for one in rows)
 
 
-def _same(row: Row, one: Row) -> bool:
+def same(row: Row, one: Row) -> bool:
     """Whether both say the same: numbers by their value (5.40 is 5.4), with comparator and unit; texts word for word."""
     if not row.number:
         return bool(row.value.strip() == one.value.strip())

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from labmw.lab.routes import Takes, everything
 from labmw.store import schema, statements
 from labmw.store.transaction import Row, Transaction
 
 
-def report_all(site: str, destinations: Sequence[str], rows: Sequence[Row], now: str) -> Transaction[int]:
+def report_all(
+    site: str, destinations: Sequence[str], rows: Sequence[Row], now: str, takes: Takes = everything
+) -> Transaction[int]:
     """Queue released results for every destination; answers how many messages. Each row has its order's `priority`.
 
     By patient too: a recycled barcode can bring results of two people in one message (law 6).
     """
     reports = 0
     for destination in destinations:
-        for tube in dict.fromkeys((row.specimen, row.patient, row.message) for row in rows):
-            carried = [row for row in rows if (row.specimen, row.patient, row.message) == tube]
+        wanted = [row for row in rows if takes(destination, row)]
+        for tube in dict.fromkeys((row.specimen, row.patient, row.message) for row in wanted):
+            carried = [row for row in wanted if (row.specimen, row.patient, row.message) == tube]
             yield from report(site, destination, tube[0], tube[2], carried, now)
             reports += 1
     return reports

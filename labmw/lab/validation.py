@@ -19,6 +19,7 @@ from labmw.lab.lis_told import raise_task
 from labmw.lab.planning import rerun as plan_rerun
 from labmw.lab.reporting import report_all
 from labmw.lab.rights import Rights, Undecidable
+from labmw.lab.routes import Takes, everything
 from labmw.model import VerdictLevel
 from labmw.store import schema, statements
 from labmw.store.json_text import json_list
@@ -40,6 +41,7 @@ class House:
 
     rights: Rights
     destinations: tuple[str, ...] = ()
+    takes: Takes = everything  # which destination takes which result
     lis: str = ""  # the destination that is told of what cannot be obtained; "" = nobody is
     validation: Literal["labmw", "lis"] = "labmw"
     law: Mapping[str, LawLink] | None = None
@@ -105,7 +107,7 @@ def release(decision: Decision, chosen: Chosen, house: House, stage: Stage) -> T
     released = [row for row, becomes in found if becomes == "released"]
     for row in released:
         yield from replace_runs(decision.site, row, decision.at, decision.by)
-    yield from report_all(decision.site, house.destinations, released, decision.at)
+    yield from report_all(decision.site, house.destinations, released, decision.at, house.takes)
     if released and house.released is not None:
         yield from house.released(decision, released)
     return found

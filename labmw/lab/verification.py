@@ -24,6 +24,7 @@ from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
 from labmw.lab.reporting import report_all
+from labmw.lab.routes import Takes, everything
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -80,6 +81,7 @@ class Verification:
     packs: Callable[[], Packs]
     destinations: Sequence[str]
     wake_delivery: Callable[[], None]
+    takes: Takes = everything
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -138,7 +140,7 @@ class Verification:
                         log.warning("quality control is out", link=link, test=test, level=level)
                 return
             script = verify(
-                self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up
+                self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, self.takes, give_up=give_up
             )
             judged = await self.store.run(script)
         except Exception as error:
@@ -161,7 +163,15 @@ class Verification:
 
 
 def verify(
-    site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
+    site: str,
+    work: int,
+    message: int,
+    now: str,
+    packs: Packs,
+    destinations: Sequence[str],
+    takes: Takes = everything,
+    *,
+    give_up: bool = False,
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
     if not (yield statements.finish_work(work)):
@@ -184,7 +194,7 @@ def verify(
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
     yield from follow(site, released, wards, now)
-    reports = yield from report_all(site, destinations, released, now)
+    reports = yield from report_all(site, destinations, released, now, takes)
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
     )

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0006"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0007"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -346,7 +346,7 @@ material = Table(
 
 # One message to one destination. `message` is the analyzer's message it comes from; `payload` the bytes as first sent, `receipt` the
 # acknowledgment as received. `control_id` (MSH-10) stays the same over every attempt, so that the receiver can drop a repeat.
-# States: waiting, claimed, delivered, dead, held (by a person). `priority` is the lane: "S" (stat) goes before "R" (everything else).
+# States: waiting, claimed, delivered, dead, held (by a person), closed (by a person, or overtaken: it is sent no more). `priority` is the lane: "S" (stat) goes before "R" (everything else).
 outbox = Table(
     "outbox", metadata,
     _id(), *_must("site", "destination", "control_id"), *_may("specimen"), _refers("message", "message.id"),
@@ -363,6 +363,23 @@ outbox_result = Table(
     "outbox_result", metadata,
     _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("result", "result.id"), *_must("destination"),
     UniqueConstraint("site", "destination", "result"),
+    Index(None, "outbox"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# What a destination answered when it did not take a message: `code` is MSA-1. The acknowledgment that took it is in `outbox.receipt`.
+receipt = Table(
+    "receipt", metadata,
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), *_must("at", "code"), _bytes("data"),
+    Index(None, "outbox"),
+)  # fmt: skip
+
+# A result that is sent again under a new message (`outbox`), because a destination has lost what an `earlier` one brought it. It was delivered,
+# and stays so: this table, and not `outbox_result`, says what the new message carries.
+redelivery = Table(
+    "redelivery", metadata,
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("earlier", "outbox.id"), _refers("result", "result.id"),
+    UniqueConstraint("site", "outbox", "result"),
     Index(None, "outbox"),
     Index(None, "result"),
 )  # fmt: skip

@@ -43,6 +43,8 @@ def attempts(config: Config) -> Iterator[Attempt]:
         yield Attempt("web", place, lambda: _listen("web", place))
     if config.lis is not None:
         yield _dial(config.lis.name, config.lis.connect, config.lis.tls)
+    for one in config.destination:
+        yield _dial(one.name, one.connect, one.tls)
 
 
 def in_use(config: Config) -> Finding | None:

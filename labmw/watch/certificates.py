@@ -22,6 +22,9 @@ def certificates(config: Config, now: datetime) -> Iterator[Finding]:
             yield from of_one(link.name, link.tls, now, server=bool(link.listen))
     if config.lis and config.lis.tls:
         yield from of_one(config.lis.name, config.lis.tls, now, server=False)
+    for one in config.destination:
+        if one.tls:
+            yield from of_one(one.name, one.tls, now, server=False)
 
 
 def of_one(name: str, tls: Tls, now: datetime, *, server: bool) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from labmw.store.schema import (
     outbox,
     outbox_result,
     quarantine,
+    redelivery,
     result,
     session,
     verdict,
@@ -46,7 +47,9 @@ _DELIVERED_WITHOUT_RECEIPT: Final = (
     .order_by(result.c.id)
 )
 _DEAD_WITHOUT_LETTER: Final = (
-    select(*_columns).where(_site, is_one_of(result.c.state, "dead"), ~_on_its_way("dead")).order_by(result.c.id)
+    select(*_columns)
+    .where(_site, is_one_of(result.c.state, "dead"), ~_on_its_way("dead", "closed"))
+    .order_by(result.c.id)
 )
 _RELEASED_AND_GONE: Final = (  # released, carried by something, and nothing of that is on its way any more
     select(*_columns)
@@ -91,6 +94,8 @@ _OUTBOX_WITHOUT_RESULT: Final = (
         outbox.c.site == given("site"),
         ~exists().where(outbox_result.c.outbox == outbox.c.id),
         ~exists().where(withdrawal.c.outbox == outbox.c.id),
+        ~exists().where(redelivery.c.outbox == outbox.c.id),
+        outbox.c.state != "closed",  # overtaken: what it would have sent again has changed since
     )
     .order_by(outbox.c.id)
 )

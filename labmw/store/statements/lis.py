@@ -223,6 +223,22 @@ _CARRIED_BY: Final = (
     .order_by(outbox.c.id)
 )
 
+_TOLD_OF: Final = (
+    select(outbox_result.c.destination)
+    .join(outbox, outbox.c.id == outbox_result.c.outbox)
+    .where(
+        outbox.c.site == given("site"),
+        outbox_result.c.result == given_number("number"),
+        is_one_of(outbox.c.state, "delivered"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def told_of(site: str, number: int) -> Step:
+    """The destinations that have taken a result."""
+    return Step(_TOLD_OF, {"site": site, "number": number})
+
 
 def delivered_between(site: str, destination: str, since: str, before: str) -> Step:
     """The results that a destination has acknowledged within a time, oldest first."""

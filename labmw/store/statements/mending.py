@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 
-from labmw.store.schema import outbox, outbox_result, result
-from labmw.store.statements.words import given, given_number, is_not
+from labmw.store.schema import outbox, outbox_result, receipt, result, withdrawal
+from labmw.store.statements.words import given, given_number, is_not, is_one_of
 from labmw.store.transaction import Step
 
 _shown = (
@@ -16,7 +16,7 @@ _shown = (
 )  # fmt: skip
 _UNDELIVERED: Final = (
     select(*_shown)
-    .where(outbox.c.site == given("site"), is_not(outbox.c.state, "delivered"))
+    .where(outbox.c.site == given("site"), is_not(outbox.c.state, "delivered", "closed"))
     .order_by(outbox.c.destination, outbox.c.priority.desc(), outbox.c.id)
     .limit(given_number("most"))
 )
@@ -44,6 +44,110 @@ _BECOMES: Final = (
     .values(state=given("becomes"), due_at=given("due"), attempts=0, claimed_by=None, claimed_until=None)
     .returning(outbox.c.id)
 )
+
+# A later message has brought one of the tests of this one to the same destination, or will.
+_mine, _my, _ours = outbox.alias("mine"), outbox_result.alias("my"), result.alias("ours")
+_later, _its, _theirs = outbox.alias("later"), outbox_result.alias("its"), result.alias("theirs")
+_OVERTAKEN_BY: Final = (
+    select(_later.c.id, _ours.c.specimen, _ours.c.test_name, _ours.c.code)
+    .select_from(_mine.join(_my, _my.c.outbox == _mine.c.id).join(_ours, _ours.c.id == _my.c.result))
+    .join(
+        _later,
+        and_(
+            _later.c.site == _mine.c.site,
+            _later.c.specimen == _mine.c.specimen,
+            _later.c.destination == _mine.c.destination,
+            _later.c.id > _mine.c.id,
+        ),
+    )
+    .join(_its, _its.c.outbox == _later.c.id)
+    .join(_theirs, _theirs.c.id == _its.c.result)
+    .where(
+        _mine.c.id == given_number("entry"),
+        _later.c.state == "delivered",
+        _theirs.c.patient == _ours.c.patient,
+        _theirs.c.loinc == _ours.c.loinc,
+        or_(_ours.c.loinc != "", _theirs.c.code == _ours.c.code),
+    )
+    .order_by(_later.c.id.desc())
+)
+_REFUSALS: Final = select(receipt).where(receipt.c.outbox == given_number("entry")).order_by(receipt.c.id)
+_AT_DESTINATION: Final = (
+    select(outbox_result.c.result, outbox_result.c.outbox, outbox.c.state)
+    .join(outbox, outbox.c.id == outbox_result.c.outbox)
+    .where(
+        outbox_result.c.site == given("site"),
+        outbox_result.c.destination == given("to"),
+        outbox_result.c.result.in_(select(_my.c.result).where(_my.c.outbox == given_number("entry"))),
+    )
+    .order_by(outbox_result.c.outbox)
+)
+_NEWER_AT: Final = (
+    select(_later.c.id, _ours.c.specimen, _ours.c.test_name, _ours.c.code)
+    .select_from(_my.join(_ours, _ours.c.id == _my.c.result))
+    .join(
+        _theirs,
+        and_(_theirs.c.site == _ours.c.site, _theirs.c.specimen == _ours.c.specimen, _theirs.c.id > _ours.c.id),
+    )
+    .join(_its, _its.c.result == _theirs.c.id)
+    .join(_later, _later.c.id == _its.c.outbox)
+    .where(
+        _my.c.outbox == given_number("entry"),
+        _later.c.site == given("site"),
+        _later.c.destination == given("to"),
+        is_one_of(_later.c.state, "waiting", "claimed", "held", "delivered"),
+        _theirs.c.patient == _ours.c.patient,
+        _theirs.c.loinc == _ours.c.loinc,
+        or_(_ours.c.loinc != "", _theirs.c.code == _ours.c.code),
+    )
+    .order_by(_later.c.id.desc())
+)
+_CARRIED_NUMBERS: Final = select(outbox_result.c.result).where(outbox_result.c.outbox == given_number("entry"))
+_WITHDRAWALS: Final = select(withdrawal).where(withdrawal.c.outbox == given_number("entry")).order_by(withdrawal.c.id)
+_UNFINISHED: Final = (
+    select(outbox.c.id, outbox.c.state)
+    .where(
+        outbox.c.site == given("site"),
+        outbox.c.destination == given("to"),
+        is_not(outbox.c.state, "delivered", "closed"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def overtaken_by(entry: int) -> Step:
+    """The delivered messages, newest first, that have brought a test of this one to its destination since; with the tube and test."""
+    return Step(_OVERTAKEN_BY, {"entry": entry})
+
+
+def refusals_of(entry: int) -> Step:
+    """What a destination answered when it did not take a message, oldest first."""
+    return Step(_REFUSALS, {"entry": entry})
+
+
+def at_destination(site: str, destination: str, entry: int) -> Step:
+    """Which of a message's results another destination has, or will get: `result`, the `outbox` message to it, and its `state`."""
+    return Step(_AT_DESTINATION, {"site": site, "to": destination, "entry": entry})
+
+
+def newer_at(site: str, destination: str, entry: int) -> Step:
+    """The messages to another destination that carry a newer result of a test of this one, with the tube and test."""
+    return Step(_NEWER_AT, {"site": site, "to": destination, "entry": entry})
+
+
+def carried_numbers(entry: int) -> Step:
+    """The numbers of the results that a message carries."""
+    return Step(_CARRIED_NUMBERS, {"entry": entry})
+
+
+def withdrawals_of(entry: int) -> Step:
+    """What a message takes back."""
+    return Step(_WITHDRAWALS, {"entry": entry})
+
+
+def unfinished_to(site: str, destination: str) -> Step:
+    """Every message to a destination that it has not taken, in the order of birth."""
+    return Step(_UNFINISHED, {"site": site, "to": destination})
 
 
 def outbox_undelivered(site: str, *, most: int) -> Step:

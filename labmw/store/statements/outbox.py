@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import Text, and_, exists, func, literal, or_, select, update
 
 from labmw.store.schema import outbox, outbox_result, result, verdict
 from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
@@ -15,6 +15,7 @@ _unfinished = and_(_undelivered, is_one_of(outbox.c.state, "waiting", "claimed")
 _earlier, _its, _mine = outbox.alias("earlier"), outbox_result.alias("its"), outbox_result.alias("mine")
 _theirs, _ours = result.alias("theirs"), result.alias("ours")
 # An earlier message with the same test of the same specimen is on its way, or held: this one must not overtake it. A dead one blocks nobody.
+# Two analyzers may call one test by different codes: what has a LOINC code is known by it.
 _must_wait = exists().where(
     _earlier.c.site == outbox.c.site,
     _earlier.c.specimen == outbox.c.specimen,
@@ -25,8 +26,8 @@ _must_wait = exists().where(
     _theirs.c.id == _its.c.result,
     _mine.c.outbox == outbox.c.id,
     _ours.c.id == _mine.c.result,
-    _ours.c.code == _theirs.c.code,
     _ours.c.loinc == _theirs.c.loinc,
+    or_(_ours.c.loinc != literal("", Text(), literal_execute=True), _ours.c.code == _theirs.c.code),
 )
 _next = (
     select(outbox.c.id)
@@ -86,7 +87,11 @@ _ARRIVED: Final = (  # at every destination: until then the result is not delive
     .where(
         result.c.id.in_(_carried),
         is_one_of(result.c.state, "released", "dead"),
-        ~exists().where(_again.c.result == result.c.id, _other.c.id == _again.c.outbox, _other.c.state != "delivered"),
+        ~exists().where(
+            _again.c.result == result.c.id,
+            _other.c.id == _again.c.outbox,
+            _other.c.state.not_in(("delivered", "closed")),
+        ),
     )
     .values(state="delivered")
     .returning(result.c.id)
@@ -124,7 +129,7 @@ _BY_DESTINATION: Final = (
         func.min(outbox.c.created_at).label("oldest"),
         func.max(outbox.c.attempts).label("attempts"),
     )
-    .where(outbox.c.site == given("site"), _undelivered)
+    .where(outbox.c.site == given("site"), is_not(outbox.c.state, "delivered", "closed"))
     .group_by(outbox.c.destination, outbox.c.state)
     .order_by(outbox.c.destination, outbox.c.state)
 )
@@ -217,7 +222,7 @@ def outbox_numbered(entry: int) -> Step:
 
 
 def outbox_waiting(site: str) -> Step:
-    """Per destination and state that is not delivered: `count`, since when the `oldest` waits, and the most `attempts`."""
+    """Per destination and state that is neither delivered nor closed: `count`, since when the `oldest` waits, and the most `attempts`."""
     return Step(_BY_DESTINATION, {"site": site})
 
 
