@@ -91,6 +91,8 @@ def _orc(answer: OrderAnswer, separators: Separators) -> str:
     cells += [""] * (17 - len(cells))
     cells[1], cells[5] = answer.control, answer.status
     cells[16] = encode_field(coded(answer.reason), separators)
+    if answer.placer:
+        cells[2] = encode_field(answer.placer.components(), separators)
     if answer.filler:
         cells[3] = encode_field(answer.filler.components(), separators)
     return separators.field.join(cells).rstrip(separators.field)

@@ -21,6 +21,8 @@ class Action(Enum):
     REPLACE = "replace"  # this order gives way to the ones that follow with REPLACEMENT
     REPLACEMENT = "replacement"
     STATUS = "status"  # says how far an order is
+    RETURNED = "returned"  # whoever performs gives it back: it will not be done (ILW)
+    ADDED = "added"  # whoever performs adds a test, and asks for its number (ILW)
     OTHER = "other"
 
 
@@ -32,6 +34,8 @@ ANSWERS = {
     Action.REPLACE: ("RQ", "UM"),
     Action.REPLACEMENT: ("OK", "UA"),
     Action.STATUS: ("OK", "UA"),
+    Action.RETURNED: ("OK", "UA"),
+    Action.ADDED: ("NA", "UA"),
     Action.OTHER: ("UA",),
 }
 """ORC-1 that may answer each action: done, not done (table 0119)."""
@@ -119,3 +123,4 @@ class OrderAnswer:
     status: str = ""  # ORC-5
     filler: EntityId | None = None
     reason: Code | None = None
+    placer: EntityId | None = None  # the number that a test added by the subcontractor is given (NA)

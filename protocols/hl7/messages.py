@@ -155,7 +155,8 @@ def _order(number: int, order: ReportOrder) -> Iterator[list[Field]]:
         None,
         order.changed,
     ]
-    yield [*orc, None, None, prescriber]
+    facility = order.facility.components() if order.facility else None
+    yield [*orc, None, None, prescriber, *[None] * 8, facility]
     obr: list[Field] = [None] * 26
     obr[:5] = ["OBR", str(number), placer, filler, order.service.components()]
     obr[7], obr[16], obr[22], obr[25] = order.collected, prescriber, order.reported, order.status
@@ -166,13 +167,14 @@ def _order(number: int, order: ReportOrder) -> Iterator[list[Field]]:
             raise Hl7Error(
                 f"{place}, OBX {index}: OBX-11 {observation.status!r} contradicts OBR-25 {order.status!r}: correct one of them"
             )
-        yield _obx(index, observation)
+        yield obx_row(index, observation)
         yield from _notes((*_auto_note(observation.auto), *observation.comments))
     for index, specimen in enumerate(order.specimens, 1):
         yield _spm(index, specimen)
 
 
-def _obx(number: int, result: Observation) -> list[Field]:
+def obx_row(number: int, result: Observation) -> list[Field]:
+    """The OBX of one observation; raises Hl7Error as ``oru_r01`` does."""
     place = f"OBX {number} ({result.code.code or result.code.local_code})"
     strict.check_code(f"{place}: OBX-3", result.code)
     kind: str = ""
@@ -342,6 +344,7 @@ def _read_order(orc: Segment | None, group: list[Segment]) -> ReportOrder:
         group=EntityId.read(orc, 4) if orc else None,
         changed=orc.component(9) if orc else "",
         prescriber=Person.read(obr, 16),
+        facility=Organisation.read(orc, 21) if orc else None,
         collected=obr.component(7),
         reported=obr.component(22),
         comments=tuple(comments),

@@ -110,6 +110,7 @@ class ReportOrder:
     reported: str = ""  # OBR-22
     comments: tuple[Comment, ...] = ()
     specimens: tuple[ReportSpecimen, ...] = ()
+    facility: Organisation | None = None  # ORC-21, the laboratory that asked
 
 
 @dataclass(frozen=True, slots=True)
