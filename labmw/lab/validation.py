@@ -41,10 +41,10 @@ class House:
 
     rights: Rights
     destinations: tuple[str, ...] = ()
-    takes: Takes = everything  # which destination takes which result
     lis: str = ""  # the destination that is told of what cannot be obtained; "" = nobody is
     validation: Literal["labmw", "lis"] = "labmw"
     law: Mapping[str, LawLink] | None = None
+    takes: Takes = everything  # which destination takes which result
     keyboard: str = ""  # who is logged in where the decision was typed, for the audit
     released: Callable[[Decision, Sequence[Row]], Transaction[None]] | None = None  # what follows a release
 
