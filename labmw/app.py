@@ -37,7 +37,9 @@ from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
 from labmw.driver.declaration import Hl7Driver
+from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
+from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
@@ -45,12 +47,14 @@ from labmw.lab.lis_feed import LisFeed
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
+from labmw.lab.work_link import AstmLink
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
+from labmw.line.host_query import AskingConversation, Dispatcher
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
@@ -69,6 +73,7 @@ from labmw.watch.certificates import ends_of
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
 from protocols.astm.datalink import Role
+from protocols.astm.frame import MAX_TEXT_SERIAL
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
 from protocols.errors import SettingError
@@ -119,8 +124,11 @@ class Laboratory:
     packs: Packs = field(init=False)
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
+    asked: AstmWorklist = field(init=False)
+    asking: type[AskingConversation] = AskingConversation
     law: type[LawConversation] = LawConversation
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
+    _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -159,6 +167,7 @@ class Laboratory:
             lambda: self.packs,
             verification.signal.set,
             settings.commit_timeout,
+            frozenset(link.name for link in self.config.link if link.work),
         )
         feed = self._build_feed()
         by_line = _ByLine(intake, feed)
@@ -181,11 +190,15 @@ class Laboratory:
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
+        self.asked = AstmWorklist(
+            site, self.store, self.clock, self._astm_links(), self.config.orders.max_age, settings.commit_timeout
+        )
+        self.worklist.others = tuple(self.asked.links.values())
         doorkeeper = Doorkeeper(self.config.limits.connections)
         self._open_links(intake, doorkeeper)
         self._open_feed(feed, doorkeeper)
         self._open_inquiry(feed)
-        if self.worklist.links:
+        if self.worklist.links or self.worklist.others:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         if self._credentials:
             self._spawn(self._tasks, "certificates", self._watch_certificates())
@@ -243,6 +256,8 @@ class Laboratory:
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
                 self._spawn(self._lines, f"orders {link.name}", self._broadcasters[link.name].run())
+            if link.name in self._dispatchers:
+                self._spawn(self._lines, f"orders {link.name}", self._dispatchers[link.name].run())
             if link.orders:  # a second connection, which labmw opens (LAW's other topology)
                 second = msgspec.structs.replace(link, listen="", connect=link.orders)
                 tls = self._credentials_of(link.name, link.tls, server=False)
@@ -310,7 +325,7 @@ class Laboratory:
         async def said_nothing(tube: str) -> bool:
             return await inquiry.about(tube) is Said.NOTHING
 
-        self.worklist.inquire = said_nothing
+        self.worklist.inquire = self.asked.inquire = said_nothing
 
     @staticmethod
     def _lis02(lis: Lis) -> Lis02Writer:
@@ -322,6 +337,8 @@ class Laboratory:
     ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
         if link.protocol == "law":
             return self._converse_law(link, terms, intake, health)
+        if link.work:
+            return self._converse_asking(link, terms, intake, health)
         kind = Hl7Conversation if link.protocol == "hl7" else self.astm
 
         async def converse(wire: Wire) -> str:
@@ -356,6 +373,29 @@ class Laboratory:
 
         return converse
 
+    def _converse_asking(
+        self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
+    ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        dispatcher = self._dispatchers.setdefault(link.name, Dispatcher(link.name, self.asked, health, self.clock))
+        trusted = bool(
+            link.connect or link.serial or link.allow
+        )  # who is at the other end is known before it has spoken
+
+        async def converse(wire: Wire) -> str:
+            line = self.asking(wire, terms, self.store, intake, health, self.clock, dispatcher, trusted=trusted)
+            return await line.run()
+
+        return converse
+
+    def _astm_links(self) -> dict[str, AstmLink]:
+        """What the worklist needs to know of the ASTM links that are told what to do, and whose driver can be used."""
+        found: dict[str, AstmLink] = {}
+        for link in self.config.link:
+            with contextlib.suppress(DriverError, SettingError):
+                if link.work and (driver := self._driver_of(link)):
+                    found[link.name] = astm_link(link, driver, self.config)
+        return found
+
     def _law_links(self) -> dict[str, LawLink]:
         """What the worklist needs to know of the LAW links whose driver can be used."""
         found: dict[str, LawLink] = {}
@@ -368,6 +408,8 @@ class Laboratory:
     def _wake_orders(self, link: str) -> None:
         if link in self._broadcasters:
             self._broadcasters[link].wake()
+        if link in self._dispatchers:
+            self._dispatchers[link].wake()
 
     def _terms(self, link: Link) -> Terms:
         driver = self._driver_of(link)
@@ -386,6 +428,7 @@ class Laboratory:
             commit_timeout=self.config.store.commit_timeout,
             message_bytes=self.config.limits.message_bytes,
             idle_timeout=link.idle_timeout,
+            frame_text=driver.orders.frame if link.work and driver and driver.orders else MAX_TEXT_SERIAL,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
@@ -397,6 +440,8 @@ class Laboratory:
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
+        if link.work:
+            dialect_of(driver)  # raises where the driver does not say how orders are written
         return driver
 
     def _gathering(self, name: str) -> Gathering:
@@ -622,6 +667,20 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
         patients=link.patients,
         anything=isinstance(driver, Hl7Driver) and driver.coded,
         only=frozenset(link.tests),
+    )
+
+
+def astm_link(link: Link, driver: Driver, config: Config) -> AstmLink:
+    """What the worklist needs to know of an ASTM link that is told what to do; raises SettingError for a tolerance that there is not."""
+    return AstmLink(
+        link.name,
+        driver,
+        ZoneInfo(link.timezone or config.site.timezone),
+        link.work == "push",
+        link.patients,
+        frozenset(link.tests),
+        encoding=link.encoding or driver.encoding,
+        tolerances=driver.tolerances.changed(link.tolerances),
     )
 
 

@@ -80,7 +80,11 @@ class Link(_Strict, frozen=True):
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
-    # --- protocol = "law" ---
+    # --- protocol = "astm": is the analyzer told what to do? ---
+    work: Literal["", "asked", "push"] = (
+        ""  # asked: its queries are answered; push: it keeps a worklist, and is told of new orders too; "" = neither
+    )
+    # --- protocol = "law"; patients and tests also with work ---
     profile: str = "generic"  # how the family speaks LAW: protocols/hl7/profile.py
     orders: str = ""  # "host:port" where the analyzer takes orders, when not on the connection that it opens
     push: bool = False  # it keeps a worklist, and is told of new orders without being asked
@@ -281,6 +285,8 @@ def _check(file: str, config: Config) -> None:
                 tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
         if link.protocol == "law":
             _check_law(file, key, link)
+        if link.work:
+            _check_work(file, key, link)
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(
@@ -365,6 +371,15 @@ def _check_law(file: str, key: str, link: Link) -> None:
         raise ConfigError(file, f"{key}.serial", "LAW is spoken over TCP", "set listen or connect")
     if link.orders:
         address(file, f"{key}.orders", link.orders)
+
+
+def _check_work(file: str, key: str, link: Link) -> None:
+    if link.protocol != "astm":
+        raise ConfigError(file, f"{key}.work", f"is of no use with protocol {link.protocol}", "leave it out")
+    if link.driver == "auto":
+        raise ConfigError(
+            file, f"{key}.driver", "is not set", "name the driver: orders are written as it says, in its codes"
+        )
 
 
 def _check_bounds(file: str, config: Config) -> None:

@@ -157,7 +157,7 @@ def _cancel(site: str, row: Row) -> Transaction[None]:
 def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     from pathlib import Path
 
-    from labmw.app import law_link
+    from labmw.app import astm_link, law_link
     from labmw.lab.planning import rerun
     from labmw.line.registry import Registry
 
@@ -166,7 +166,8 @@ def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     if link is None:
         fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
     registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
-    name = yield from rerun(settings.site.id, law_link(link, registry.named(link.driver), settings), row, at)
+    make = law_link if link.protocol == "law" else astm_link
+    name = yield from rerun(settings.site.id, make(link, registry.named(link.driver), settings), row, at)
     yield from _audit(settings.site.id, "order-again", row, at)
     return name
 

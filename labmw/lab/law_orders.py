@@ -40,6 +40,16 @@ class LawLink:
     anything: bool = False
     only: frozenset[str] = frozenset()  # LOINC codes routed to this analyzer; empty: all that it knows
 
+    @property
+    def loses_worklist(self) -> bool:
+        """Whether what it asks for again is given under a new identity: the profile says so."""
+        return self.profile.rebroadcast_with_new_ids
+
+    @property
+    def asks_for_what_it_lacks(self) -> bool:
+        """An identity that was taken is never offered again (LAB28-006)."""
+        return False
+
     def code_of(self, order: Any) -> Code | None:
         """What the analyzer calls the test of an order; None when the order is not for it."""
         if self.only and order.loinc not in self.only:

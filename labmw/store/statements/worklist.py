@@ -42,7 +42,7 @@ _waits = awos.c.waits == bindparam(None, 1, type_=Integer(), literal_execute=Tru
 _WAITING: Final = (
     select(awos).where(awos.c.site == given("site"), awos.c.link == given("link"), _waits).order_by(awos.c.id)
 )
-_SENT_MESSAGE: Final = select(message.c.id, message.c.raw).where(
+_SENT_MESSAGE: Final = select(message.c.id, message.c.raw, message.c.kind).where(
     message.c.site == given("site"),
     message.c.link == given("link"),
     message.c.control_id == given("control_id"),
@@ -184,7 +184,7 @@ def awos_waiting(site: str, link: str) -> Step:
 
 
 def sent_message(site: str, link: str, control_id: str) -> Step:
-    """Our own message of this number: `id` and `raw`."""
+    """Our own message of this number: `id`, `raw` and `kind`."""
     return Step(_SENT_MESSAGE, {"site": site, "link": link, "control_id": control_id})
 
 
