@@ -116,7 +116,8 @@ class AskingAnalyzer:
         while self._wire is None:
             await self.clock.sleep(RETRY_SECONDS / 4)
         self._note(self._link.send([(one + "\r").encode("latin-1") for one in records], number))
-        await self._write()
+        with contextlib.suppress(WireLost):  # whoever listens notices too, and says that the attempt has failed
+            await self._write()
         return await done
 
     def _query(self, tube: str, query: str) -> list[str]:
@@ -130,9 +131,9 @@ class AskingAnalyzer:
             self.connections += 1
             with contextlib.suppress(WireLost):
                 await self._converse(self._wire)
+            wire, self._wire = self._wire, None  # first, so that nobody calls on a line that is gone
             self._note(self._link.hang_up())
-            await self._wire.close()
-            self._wire = None
+            await wire.close()
             self._assembly = Assembly()
             await self.clock.sleep(RETRY_SECONDS)
 
