@@ -38,14 +38,12 @@ PATIENT, STANDARD_FORM = AskingManners(patience=5.0), AskingForm()
 LINK = 'driver = "chem-x1"\nwork = "asked"'
 
 
-def set_up(folder: Path, *, link: str = LINK, dialect: str = "", extra: str = "", orders: str = "") -> Stage:
+def set_up(folder: Path, *, link: str = LINK, dialect: str = "", extra: str = "", url: str = "") -> Stage:
     """A stage with one ASTM link that is given work."""
     (folder / "drivers").mkdir()
     (folder / "drivers" / "chem_x1.py").write_text(DRIVER % dialect, encoding="utf-8")
     more = f'[drivers]\nfolder = "drivers"\n{extra}'
-    if orders:
-        more += f"\n[orders]\n{orders}\n"
-    return Stage(folder, free_port(), free_port(), more).build([], link=link)
+    return Stage(folder, free_port(), free_port(), more, url).build([], link=link)
 
 
 @contextlib.asynccontextmanager
