@@ -145,6 +145,8 @@ class Orders(_Strict, frozen=True):
     """How far the orders that labmw knows can be relied on."""
 
     max_age: float = 3600.0  # seconds since the last message of the order feed until "no work" is no longer said
+    late: float = 120.0  # minutes after which an order without a released result is late
+    late_urgent: float = 60.0  # the same for stat and as soon as possible
 
 
 class FileDrop(_Strict, frozen=True):
@@ -392,6 +394,8 @@ def _check_bounds(file: str, config: Config) -> None:
         ("web.port", web.port, 0, 65535),
         ("limits.connections", limits.connections, 1, 100_000),
         ("orders.max_age", config.orders.max_age, 0, 10_000_000),
+        ("orders.late", config.orders.late, 1, 100_000),
+        ("orders.late_urgent", config.orders.late_urgent, 1, 100_000),
         ("limits.message_bytes", limits.message_bytes, 1024, 2**30 - 1),
     ]
     for index, link in enumerate(config.link):

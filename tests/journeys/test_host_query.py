@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from askside import CREA, LINK, analyzer, change_orders, long_ago, order, queries, running, set_up, states
 from lawside import blobs
+from lisside import labmw
 from stage import ALT, Stage, eventually, free_port
 
 from simulators.asking import AskingManners
@@ -265,3 +267,33 @@ async def test_a_query_is_not_answered_on_a_link_that_is_given_no_work(tmp_path:
         assert await sim.ask("S1") is None
     assert queries(stage) == []
     assert LINK.endswith('work = "asked"')
+
+
+async def test_every_ordered_test_shows_its_stage_its_analyzer_rack_and_position(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, dialect="rack=3, position=4")
+    order(stage, "S1", (ALT, CREA), at=long_ago())
+    order(stage, "S2", at=long_ago())
+    order(stage, "S3")
+
+    def listed(*more: str) -> dict[tuple[str, str], tuple[str, str, str, str]]:
+        shown = json.loads(labmw(stage, "order", "list", "--json", *more))["orders"]
+        return {
+            (one["specimen"], one["loinc"]): (one["stage"], one["analyzer"], one["rack"], one["position"])
+            for one in shown
+        }
+
+    async with running(stage), analyzer(stage) as sim:
+        assert set(listed("--pending").values()) == {("expected", "", "", "")}
+        await sim.ask("", query="Q|1|^S1^R7^3||^^^ALT||||||||O")
+        await eventually(lambda: states(stage) == {"ALT@analyzer": "accepted"})
+        assert listed("--pending", "--late") == {
+            ("S1", ALT): ("sent", "analyzer", "R7", "3"),
+            ("S1", CREA): ("queried", "analyzer", "R7", "3"),
+            ("S2", ALT): ("expected", "", "", ""),
+        }
+        assert await sim.report("S1", "ALT", "22", unit="U/L")
+        await eventually(lambda: listed("--state", "done") == {("S1", ALT): ("released", "analyzer", "R7", "3")})
+        assert ("S1", ALT) not in listed("--pending")
+        for language, words in (("en", ("queried", "expected", "R7/3")), ("fr", ("interrogée", "attendue", "R7/3"))):
+            text = labmw(stage, "order", "list", "--pending", "--late", language=language)
+            assert all(word in text for word in words), text

@@ -134,10 +134,10 @@ def measured() -> str:
     return datetime.now(ZoneInfo("Europe/Paris")).strftime("%Y%m%d%H%M%S")
 
 
-def labmw(stage: Stage, *words: str, code: int = 0) -> str:
-    """Run a command beside the daemon, in English, and return what it printed."""
+def labmw(stage: Stage, *words: str, code: int = 0, language: str = "en") -> str:
+    """Run a command beside the daemon and return what it printed."""
     app = importlib.import_module(f"labmw.cli.{words[0]}").app
-    wanted = [*words[1:], "--config", str(stage.config), "--language", "en"]
+    wanted = [*words[1:], "--config", str(stage.config), "--language", language]
     with ThreadPoolExecutor(1) as beside:  # a command has an event loop of its own
         done = beside.submit(CliRunner().invoke, app, wanted).result()
     assert done.exit_code == code, done.output

@@ -127,21 +127,6 @@ _TO_PRESENT: Final = (
 _ORDERED_TESTS: Final = (
     select(order).where(order.c.site == given("site"), order.c.specimen == given("specimen")).order_by(order.c.id)
 )
-_LISTED: Final = (
-    select(
-        order.c.id, order.c.specimen, order.c.loinc, order.c.test_name, order.c.placer, order.c.priority, order.c.ordered_at,
-        order.c.state, awos.c.awos, awos.c.link, awos.c.state.label("awos_state"), awos.c.wanted, awos.c.waits,
-        awos.c.updated_at,
-    )
-    .select_from(order.outerjoin(awos, awos.c.order == order.c.id))
-    .where(
-        order.c.site == given("site"),
-        order.c.state.in_(given_texts("states")),
-        or_(given("before") == "", order.c.ordered_at <= given("before")),
-    )
-    .order_by(order.c.id.desc(), awos.c.id.desc())
-    .limit(given_number("most"))
-)  # fmt: skip
 _RESULTS: Final = (
     select(
         awos_result.c.awos, awos_result.c.status, result.c.id, result.c.code, result.c.run, result.c.value,
@@ -238,11 +223,6 @@ def to_present(site: str) -> Step:
 def ordered_tests(site: str, specimen: str) -> Step:
     """Every test ever ordered on a tube."""
     return Step(_ORDERED_TESTS, {"site": site, "specimen": specimen})
-
-
-def orders_listed(site: str, states: Sequence[str], *, before: str, most: int) -> Step:
-    """Orders in these states, newest first, once for each AWOS made of them; `before` a moment that they were ordered by, or ""."""
-    return Step(_LISTED, {"site": site, "states": list(states), "before": before, "most": most})
 
 
 def results_of_awos(site: str, numbers: Sequence[int]) -> Step:
