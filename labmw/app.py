@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.replay import Replayed, received_again, replay
+from labmw.lab.routing import Comparison, Route, Routing
 from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
 from labmw.lab.work_link import AstmLink
@@ -90,6 +91,7 @@ TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the s
 CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 AHEAD = timedelta(minutes=10)
 """What is due later than that was written by a clock that ran ahead: no pause is so long by default."""
+AWAY = timedelta(minutes=10)  # without a connection and a word for so long, an analyzer counts as away (routing)
 SEAL_EVERY = 10.0  # seconds between two seals of the audit
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
@@ -125,9 +127,11 @@ class Laboratory:
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     asked: AstmWorklist = field(init=False)
+    routing: Routing = field(init=False)
     asking: type[AskingConversation] = AskingConversation
     law: type[LawConversation] = LawConversation
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
+    _began: datetime = field(init=False)
     _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -140,6 +144,7 @@ class Laboratory:
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
         site = self.config.site.id
+        self._began = self.clock.now()
         unreadable = self.learn()
         self._tell_drivers()
         if unreadable is not None:
@@ -186,6 +191,7 @@ class Laboratory:
         self._spawn(self._tasks, "take-up", self._take_up(by_line))
         self._spawn(self._tasks, "audit", self._seal())
         self._spawn(self._tasks, "clock", self._watch_clock())
+        self.routing = routing_of(self.config, self._available, self.clock)
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
@@ -393,7 +399,7 @@ class Laboratory:
         for link in self.config.link:
             with contextlib.suppress(DriverError, SettingError):
                 if link.work and (driver := self._driver_of(link)):
-                    found[link.name] = astm_link(link, driver, self.config)
+                    found[link.name] = replace(astm_link(link, driver, self.config), routing=self.routing)
         return found
 
     def _law_links(self) -> dict[str, LawLink]:
@@ -402,8 +408,16 @@ class Laboratory:
         for link in self.config.link:
             with contextlib.suppress(DriverError):
                 if link.protocol == "law" and (driver := self._driver_of(link)):
-                    found[link.name] = law_link(link, driver, self.config)
+                    found[link.name] = replace(law_link(link, driver, self.config), routing=self.routing)
         return found
+
+    def _available(self, link: str) -> bool:
+        """Whether an analyzer can be reached: it is connected, or was a while ago (some connect for each message, and we have just begun)."""
+        health = self._health.get(link)
+        if health is not None and health.connected:
+            return True
+        last = max(filter(None, (self._began, health.heard_at if health else None, health.since if health else None)))
+        return self.clock.now() - last < AWAY
 
     def _wake_orders(self, link: str) -> None:
         if link in self._broadcasters:
@@ -668,6 +682,18 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
         anything=isinstance(driver, Hl7Driver) and driver.coded,
         only=frozenset(link.tests),
     )
+
+
+def routing_of(config: Config, available: Callable[[str], bool], clock: Clock) -> Routing:
+    """Which analyzer is to do which test, as the configuration says."""
+    zone = ZoneInfo(config.site.timezone)
+    routes: dict[str, Route] = {}
+    for one in config.route:
+        told = one.comparable
+        comparison = Comparison(told.document, told.by, told.until) if told else None
+        route = Route(tuple(one.links), tuple(one.urgent), one.by, comparison)
+        routes |= dict.fromkeys(one.tests, route)
+    return Routing(routes, available, lambda: clock.now().astimezone(zone).date())
 
 
 def astm_link(link: Link, driver: Driver, config: Config) -> AstmLink:

@@ -7,6 +7,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -149,6 +150,24 @@ class Orders(_Strict, frozen=True):
     late_urgent: float = 60.0  # the same for stat and as soon as possible
 
 
+class Comparison(_Strict, frozen=True):
+    """What says that analyzers give the same, so that one may stand in for another."""
+
+    document: str
+    by: str
+    until: date | None = None  # the last day on which it holds
+
+
+class Route(_Strict, frozen=True):
+    """Which analyzers do some tests; a test without a route goes to every analyzer that knows it."""
+
+    tests: list[str]  # LOINC codes
+    links: list[str]  # the preferred one first; one alone pins the tests
+    urgent: list[str] = []  # where stat and as soon as possible go instead
+    by: Literal["preference", "load"] = "preference"
+    comparable: Comparison | None = None  # without it no other than the preferred one is given them
+
+
 class FileDrop(_Strict, frozen=True):
     """A folder that gets every report as a file, beside the LIS: an archive, or an interface engine that watches it."""
 
@@ -188,6 +207,7 @@ class Config(_Strict, frozen=True):
     lis: Lis | None = None
     files: list[FileDrop] = []
     orders: Orders = Orders()
+    route: list[Route] = []
     rules: Rules = Rules()
     drivers: Drivers = Drivers()
     limits: Limits = Limits()
@@ -308,6 +328,7 @@ def _check(file: str, config: Config) -> None:
             raise ConfigError(file, f"{key}.name", "is used by another link or destination", "give each its own name")
         seen[drop.name] = index
     _check_bounds(file, config)
+    _check_routes(file, config)
     if config.lis:
         _check_lis(file, config.lis, config.link)
 
@@ -373,6 +394,32 @@ def _check_law(file: str, key: str, link: Link) -> None:
         raise ConfigError(file, f"{key}.serial", "LAW is spoken over TCP", "set listen or connect")
     if link.orders:
         address(file, f"{key}.orders", link.orders)
+
+
+def _check_routes(file: str, config: Config) -> None:
+    able = {link.name for link in config.link if link.work or link.protocol == "law"}
+    seen: dict[str, int] = {}
+    for index, route in enumerate(config.route):
+        key = f"route[{index}]"
+        if not route.links:
+            raise ConfigError(file, f"{key}.links", "is empty", "name the analyzers that do these tests")
+        for name in (*route.links, *route.urgent):
+            if name not in able:
+                raise ConfigError(
+                    file, key, f"{name!r} is no link that is told what to do", f"use one of {', '.join(sorted(able))}"
+                )
+        for loinc in route.tests:
+            if not re.fullmatch(r"\d{1,7}-\d", loinc):
+                raise ConfigError(file, f"{key}.tests", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"')
+            if loinc in seen:
+                raise ConfigError(
+                    file, f"{key}.tests", f"{loinc} is routed by route[{seen[loinc]}] too", "route it once"
+                )
+            seen[loinc] = index
+        if route.by == "load" and route.comparable is None:
+            raise ConfigError(
+                file, f"{key}.by", "by load needs analyzers that may stand in for each other", "record the comparison"
+            )
 
 
 def _check_work(file: str, key: str, link: Link) -> None:

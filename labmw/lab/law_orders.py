@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from labmw.lab.routing import EVERYWHERE, Routing
 from labmw.line.orders import Broadcast
 from labmw.model import Patient, Specimen
 from protocols.hl7 import law_values as law
@@ -39,6 +40,7 @@ class LawLink:
     patients: bool = True  # PID goes along with orders
     anything: bool = False
     only: frozenset[str] = frozenset()  # LOINC codes routed to this analyzer; empty: all that it knows
+    routing: Routing = EVERYWHERE
 
     @property
     def loses_worklist(self) -> bool:

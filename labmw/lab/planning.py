@@ -10,6 +10,7 @@ from labmw.lab import awos
 from labmw.lab.awos import State
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.law_orders import Tube
+from labmw.lab.routing import EVERYWHERE
 from labmw.lab.steps import cancel_step
 from labmw.lab.work_link import WorkLink
 from labmw.line.orders import Broadcast
@@ -57,13 +58,15 @@ def offered(
     An ASTM analyzer that asks for a tube has not got its work, whatever it acknowledged before: what has no result is said again (decision 0040).
     """
     made = yield stored.awos_of_orders([row.id for row in orders])
-    newest: dict[int, Row] = {}
+    of_order: dict[int, list[Row]] = {}
     for row in made:
-        if row.link == link.name:
-            newest[row.order] = row
+        of_order.setdefault(row.order, []).append(row)
     names: list[str] = []
     for order in orders:
-        old = newest.get(order.id)
+        there = of_order.get(order.id, [])
+        if not link.routing.asks(link.name, order, there):
+            continue
+        old = next((row for row in reversed(there) if row.link == link.name), None)
         again = awos.UNSAID | ({State.ACCEPTED, State.IN_PROCESS} if link.asks_for_what_it_lacks else set())
         if old is not None and old.state in again:
             names.append(old.awos)
@@ -134,14 +137,20 @@ def plan_changes(site: str, links: Sequence[WorkLink], orders: Sequence[Row], at
     made: dict[int, list[Row]] = {}
     for row in (yield stored.awos_of_orders([row.id for row in orders])):
         made.setdefault(row.order, []).append(row)
+    routing = links[0].routing if links else EVERYWHERE
+    load = {row.link: row.count for row in (yield stored.live_by_link(site))} if routing.routes else {}
     for order in orders:
         if order.state == "cancelled":
             for row in made.get(order.id, ()):
                 yield from cancel_step(row, awos.ORDER_CANCELLED, at)
         if order.state != "open":
             continue
-        for link in links:
-            if link.push and link.code_of(order) and not any(row.link == link.name for row in made.get(order.id, ())):
+        there = made.get(order.id, [])
+        able = [link for link in links if link.push and link.code_of(order)]
+        told = routing.pushed(order, there, [link.name for link in able], load)
+        for link in able:
+            if link.name in told and not any(row.link == link.name for row in there):
+                load[link.name] = load.get(link.name, 0) + 1
                 yield from plan(site, link, order, awos.new_name(), "", at, wanted="NW")
 
 

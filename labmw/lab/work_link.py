@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from labmw.driver import Driver
 from labmw.driver.order_writing import code_for, dialect_of
 from labmw.driver.ordering import OrderDialect
+from labmw.lab.routing import EVERYWHERE, Routing
 from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.hl7.datatypes import Code
 
@@ -24,6 +25,11 @@ class WorkLink(Protocol):
     @property
     def push(self) -> bool:
         """Whether it is told unasked."""
+        ...
+
+    @property
+    def routing(self) -> Routing:
+        """Which analyzer is to do which test."""
         ...
 
     @property
@@ -57,6 +63,7 @@ class AstmLink:
     host: str = "LABMW"
     encoding: str = "latin-1"
     tolerances: Tolerances = STRICT
+    routing: Routing = EVERYWHERE
     loses_worklist: bool = field(default=False, init=False)
     asks_for_what_it_lacks: bool = field(default=True, init=False)
 

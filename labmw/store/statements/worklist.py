@@ -82,6 +82,11 @@ _DONE: Final = (
     .values(state="done")
     .returning(order.c.id)
 )
+_LOAD: Final = (
+    select(awos.c.link, func.count().label("count"))
+    .where(awos.c.site == given("site"), is_one_of(awos.c.state, *LIVE))
+    .group_by(awos.c.link)
+)
 _OTHERS: Final = select(awos).where(
     awos.c.order.in_(_given_numbers("orders")), awos.c.link != given("link"), is_one_of(awos.c.state, *LIVE)
 )
@@ -191,6 +196,11 @@ def last_order(site: str) -> Step:
 def orders_done(site: str, specimen: str, loincs: Sequence[str]) -> Step:
     """These tests of a tube have a result: nobody is to measure them again unless asked; answers the orders that were open."""
     return Step(_DONE, {"of_site": site, "tube": specimen, "loincs": list(loincs)})
+
+
+def live_by_link(site: str) -> Step:
+    """How many tests each analyzer has to do: `link` and `count`."""
+    return Step(_LOAD, {"site": site})
 
 
 def others_live(orders: Sequence[int], link: str) -> Step:
