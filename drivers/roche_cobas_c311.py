@@ -53,6 +53,8 @@ DRIVER = Driver(
             26: "{report}",
         },
         tests="tube",
+        rack=5,
+        position=6,
         new="A",
         answer="O",
         end_of_answer="N",

@@ -44,6 +44,8 @@ DRIVER = Driver(
         patient={4: "{patient}", 6: "^{given}^{family}", 8: "{birth}", 9: "{sex}"},
         order={3: "{q1}^{q2}^{specimen}^{q4}", 5: "^^^^{code}", 7: "{ordered}", 12: "{action}", 26: "{report}"},
         tests="tube",
+        rack=1,
+        position=2,
         end_of_answer="N",
         cancel="",
     ),

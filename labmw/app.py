@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
 from labmw.driver.declaration import Hl7Driver
+from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
+from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.awaited import Awaited
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
@@ -46,14 +48,17 @@ from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.routes import routes
+from labmw.lab.routing import Comparison, Route, Routing
 from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
+from labmw.lab.work_link import AstmLink
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
+from labmw.line.host_query import AskingConversation, Dispatcher
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
@@ -72,6 +77,7 @@ from labmw.watch.certificates import ends_of
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
 from protocols.astm.datalink import Role
+from protocols.astm.frame import MAX_TEXT_SERIAL
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
 from protocols.errors import SettingError
@@ -88,6 +94,7 @@ TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the s
 CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 AHEAD = timedelta(minutes=10)
 """What is due later than that was written by a clock that ran ahead: no pause is so long by default."""
+AWAY = timedelta(minutes=10)  # without a connection and a word for so long, an analyzer counts as away (routing)
 SEAL_EVERY = 10.0  # seconds between two seals of the audit
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
@@ -123,8 +130,13 @@ class Laboratory:
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     awaited: Awaited = field(init=False)
+    asked: AstmWorklist = field(init=False)
+    routing: Routing = field(init=False)
+    asking: type[AskingConversation] = AskingConversation
     law: type[LawConversation] = LawConversation
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
+    _began: datetime = field(init=False)
+    _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -136,6 +148,7 @@ class Laboratory:
     async def start(self) -> None:
         """Open the store, take up what the last process left, and open the links. Raises StoreError, ConfigError."""
         site = self.config.site.id
+        self._began = self.clock.now()
         unreadable = self.learn()
         self._tell_drivers()
         if unreadable is not None:
@@ -164,6 +177,7 @@ class Laboratory:
             lambda: self.packs,
             verification.signal.set,
             settings.commit_timeout,
+            frozenset(link.name for link in self.config.link if link.work),
         )
         feed = self._build_feed()
         by_line = _ByLine(intake, feed)
@@ -193,15 +207,20 @@ class Laboratory:
         self._spawn(self._tasks, "take-up", self._take_up(by_line))
         self._spawn(self._tasks, "audit", self._seal())
         self._spawn(self._tasks, "clock", self._watch_clock())
+        self.routing = routing_of(self.config, self._available, self.clock)
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
         self.worklist.wake = self._wake_orders
+        self.asked = AstmWorklist(
+            site, self.store, self.clock, self._astm_links(), self.config.orders.max_age, settings.commit_timeout
+        )
+        self.worklist.others = tuple(self.asked.links.values())
         doorkeeper = Doorkeeper(self.config.limits.connections)
         self._open_links(intake, doorkeeper)
         self._open_feed(feed, doorkeeper)
         self._open_inquiry(feed)
-        if self.worklist.links:
+        if self.worklist.links or self.worklist.others:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         if self._credentials:
             self._spawn(self._tasks, "certificates", self._watch_certificates())
@@ -259,6 +278,8 @@ class Laboratory:
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
                 self._spawn(self._lines, f"orders {link.name}", self._broadcasters[link.name].run())
+            if link.name in self._dispatchers:
+                self._spawn(self._lines, f"orders {link.name}", self._dispatchers[link.name].run())
             if link.orders:  # a second connection, which labmw opens (LAW's other topology)
                 second = msgspec.structs.replace(link, listen="", connect=link.orders)
                 tls = self._credentials_of(link.name, link.tls, server=False)
@@ -326,7 +347,7 @@ class Laboratory:
         async def said_nothing(tube: str) -> bool:
             return await inquiry.about(tube) is Said.NOTHING
 
-        self.worklist.inquire = said_nothing
+        self.worklist.inquire = self.asked.inquire = said_nothing
 
     @staticmethod
     def _lis02(lis: Lis) -> Lis02Writer:
@@ -338,6 +359,8 @@ class Laboratory:
     ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
         if link.protocol == "law":
             return self._converse_law(link, terms, intake, health)
+        if link.work:
+            return self._converse_asking(link, terms, intake, health)
         kind = Hl7Conversation if link.protocol == "hl7" else self.astm
 
         async def converse(wire: Wire) -> str:
@@ -372,13 +395,36 @@ class Laboratory:
 
         return converse
 
+    def _converse_asking(
+        self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
+    ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
+        dispatcher = self._dispatchers.setdefault(link.name, Dispatcher(link.name, self.asked, health, self.clock))
+        trusted = bool(
+            link.connect or link.serial or link.allow
+        )  # who is at the other end is known before it has spoken
+
+        async def converse(wire: Wire) -> str:
+            line = self.asking(wire, terms, self.store, intake, health, self.clock, dispatcher, trusted=trusted)
+            return await line.run()
+
+        return converse
+
+    def _astm_links(self) -> dict[str, AstmLink]:
+        """What the worklist needs to know of the ASTM links that are told what to do, and whose driver can be used."""
+        found: dict[str, AstmLink] = {}
+        for link in self.config.link:
+            with contextlib.suppress(DriverError, SettingError):
+                if link.work and (driver := self._driver_of(link)):
+                    found[link.name] = replace(astm_link(link, driver, self.config), routing=self.routing)
+        return found
+
     def _law_links(self) -> dict[str, LawLink]:
         """What the worklist needs to know of the LAW links whose driver can be used."""
         found: dict[str, LawLink] = {}
         for link in self.config.link:
             with contextlib.suppress(DriverError):
                 if link.protocol == "law" and (driver := self._driver_of(link)):
-                    found[link.name] = law_link(link, driver, self.config)
+                    found[link.name] = replace(law_link(link, driver, self.config), routing=self.routing)
         return found
 
     def _wake_for_orders(self) -> None:
@@ -386,9 +432,19 @@ class Laboratory:
         self.worklist.signal.set()
         self.awaited.signal.set()
 
+    def _available(self, link: str) -> bool:
+        """Whether an analyzer can be reached: it is connected, or was a while ago (some connect for each message, and we have just begun)."""
+        health = self._health.get(link)
+        if health is not None and health.connected:
+            return True
+        last = max(filter(None, (self._began, health.heard_at if health else None, health.since if health else None)))
+        return self.clock.now() - last < AWAY
+
     def _wake_orders(self, link: str) -> None:
         if link in self._broadcasters:
             self._broadcasters[link].wake()
+        if link in self._dispatchers:
+            self._dispatchers[link].wake()
 
     def _terms(self, link: Link) -> Terms:
         driver = self._driver_of(link)
@@ -407,6 +463,7 @@ class Laboratory:
             commit_timeout=self.config.store.commit_timeout,
             message_bytes=self.config.limits.message_bytes,
             idle_timeout=link.idle_timeout,
+            frame_text=driver.orders.frame if link.work and driver and driver.orders else MAX_TEXT_SERIAL,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
@@ -418,6 +475,8 @@ class Laboratory:
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
+        if link.work:
+            dialect_of(driver)  # raises where the driver does not say how orders are written
         return driver
 
     def _gathering(self, name: str) -> Gathering:
@@ -680,6 +739,32 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
         patients=link.patients,
         anything=isinstance(driver, Hl7Driver) and driver.coded,
         only=frozenset(link.tests),
+    )
+
+
+def routing_of(config: Config, available: Callable[[str], bool], clock: Clock) -> Routing:
+    """Which analyzer is to do which test, as the configuration says."""
+    zone = ZoneInfo(config.site.timezone)
+    routes: dict[str, Route] = {}
+    for one in config.route:
+        told = one.comparable
+        comparison = Comparison(told.document, told.by, told.until) if told else None
+        route = Route(tuple(one.links), tuple(one.urgent), one.by, comparison)
+        routes |= dict.fromkeys(one.tests, route)
+    return Routing(routes, available, lambda: clock.now().astimezone(zone).date())
+
+
+def astm_link(link: Link, driver: Driver, config: Config) -> AstmLink:
+    """What the worklist needs to know of an ASTM link that is told what to do; raises SettingError for a tolerance that there is not."""
+    return AstmLink(
+        link.name,
+        driver,
+        ZoneInfo(link.timezone or config.site.timezone),
+        link.work == "push",
+        link.patients,
+        frozenset(link.tests),
+        encoding=link.encoding or driver.encoding,
+        tolerances=driver.tolerances.changed(link.tolerances),
     )
 
 

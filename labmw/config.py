@@ -7,6 +7,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +81,11 @@ class Link(_Strict, frozen=True):
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
-    # --- protocol = "law" ---
+    # --- protocol = "astm": is the analyzer told what to do? ---
+    work: Literal["", "asked", "push"] = (
+        ""  # asked: its queries are answered; push: it keeps a worklist, and is told of new orders too; "" = neither
+    )
+    # --- protocol = "law"; patients and tests also with work ---
     profile: str = "generic"  # how the family speaks LAW: protocols/hl7/profile.py
     orders: str = ""  # "host:port" where the analyzer takes orders, when not on the connection that it opens
     push: bool = False  # it keeps a worklist, and is told of new orders without being asked
@@ -141,6 +146,26 @@ class Orders(_Strict, frozen=True):
     """How far the orders that labmw knows can be relied on."""
 
     max_age: float = 3600.0  # seconds since the last message of the order feed until "no work" is no longer said
+    late: float = 120.0  # minutes after which an order without a released result is late
+    late_urgent: float = 60.0  # the same for stat and as soon as possible
+
+
+class Comparison(_Strict, frozen=True):
+    """What says that analyzers give the same, so that one may stand in for another."""
+
+    document: str
+    by: str
+    until: date | None = None  # the last day on which it holds
+
+
+class Route(_Strict, frozen=True):
+    """Which analyzers do some tests; a test without a route goes to every analyzer that knows it."""
+
+    tests: list[str]  # LOINC codes
+    links: list[str]  # the preferred one first; one alone pins the tests
+    urgent: list[str] = []  # where stat and as soon as possible go instead
+    by: Literal["preference", "load"] = "preference"
+    comparable: Comparison | None = None  # without it no other than the preferred one is given them
 
 
 class FileDrop(_Strict, frozen=True):
@@ -213,6 +238,7 @@ class Config(_Strict, frozen=True):
     files: list[FileDrop] = []
     destination: list[Destination] = []
     orders: Orders = Orders()
+    route: list[Route] = []
     rules: Rules = Rules()
     roles: dict[str, Role] = {}  # by name, such as [roles.biologist]; without any, nobody decides in labmw
     drivers: Drivers = Drivers()
@@ -328,6 +354,8 @@ def _check(file: str, config: Config) -> None:
             )
         if link.protocol == "law":
             _check_law(file, key, link)
+        if link.work:
+            _check_work(file, key, link)
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(
@@ -348,6 +376,7 @@ def _check(file: str, config: Config) -> None:
         seen[drop.name] = index
     _check_destinations(file, config)
     _check_bounds(file, config)
+    _check_routes(file, config)
     if config.lis:
         _check_lis(file, config.lis, config.link)
 
@@ -449,6 +478,41 @@ def _check_law(file: str, key: str, link: Link) -> None:
         address(file, f"{key}.orders", link.orders)
 
 
+def _check_routes(file: str, config: Config) -> None:
+    able = {link.name for link in config.link if link.work or link.protocol == "law"}
+    seen: dict[str, int] = {}
+    for index, route in enumerate(config.route):
+        key = f"route[{index}]"
+        if not route.links:
+            raise ConfigError(file, f"{key}.links", "is empty", "name the analyzers that do these tests")
+        for name in (*route.links, *route.urgent):
+            if name not in able:
+                raise ConfigError(
+                    file, key, f"{name!r} is no link that is told what to do", f"use one of {', '.join(sorted(able))}"
+                )
+        for loinc in route.tests:
+            if not re.fullmatch(r"\d{1,7}-\d", loinc):
+                raise ConfigError(file, f"{key}.tests", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"')
+            if loinc in seen:
+                raise ConfigError(
+                    file, f"{key}.tests", f"{loinc} is routed by route[{seen[loinc]}] too", "route it once"
+                )
+            seen[loinc] = index
+        if route.by == "load" and route.comparable is None:
+            raise ConfigError(
+                file, f"{key}.by", "by load needs analyzers that may stand in for each other", "record the comparison"
+            )
+
+
+def _check_work(file: str, key: str, link: Link) -> None:
+    if link.protocol != "astm":
+        raise ConfigError(file, f"{key}.work", f"is of no use with protocol {link.protocol}", "leave it out")
+    if link.driver == "auto":
+        raise ConfigError(
+            file, f"{key}.driver", "is not set", "name the driver: orders are written as it says, in its codes"
+        )
+
+
 def _check_bounds(file: str, config: Config) -> None:
     """Check numbers that would make a part spin, wait for ever, or answer after the sender has given up."""
     store, lis, limits, web = config.store, config.lis, config.limits, config.web
@@ -459,6 +523,8 @@ def _check_bounds(file: str, config: Config) -> None:
         ("web.port", web.port, 0, 65535),
         ("limits.connections", limits.connections, 1, 100_000),
         ("orders.max_age", config.orders.max_age, 0, 10_000_000),
+        ("orders.late", config.orders.late, 1, 100_000),
+        ("orders.late_urgent", config.orders.late_urgent, 1, 100_000),
         ("limits.message_bytes", limits.message_bytes, 1024, 2**30 - 1),
     ]
     for index, link in enumerate(config.link):

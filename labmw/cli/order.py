@@ -67,36 +67,45 @@ def show(
 @app.command("list")
 def list_(
     which: Annotated[Which, typer.Option("--state", help="Which orders.")] = Which.OPEN,
-    late: Annotated[
+    pending: Annotated[
+        bool, typer.Option("--pending", help="What nobody has a result of yet, the most urgent and oldest first.")
+    ] = False,
+    late: Annotated[bool, typer.Option("--late", help="Only what was ordered too long ago (orders.late).")] = False,
+    minutes: Annotated[
         int | None,
-        typer.Option("--late", min=1, metavar="MINUTES", help="Only what was ordered longer ago.", show_default=False),
+        typer.Option("--minutes", min=1, help="With --late: how long ago.", show_default=False),
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=1, max=100_000, help="How many at most, newest first.")] = 50,
+    most: Annotated[int, typer.Option("--most", min=1, max=100_000, help="How many at most.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """List orders, newest first, each with its AWOS on every analyzer: open ones, unless told otherwise.
+    """List ordered tests, each with its stage: expected, tube seen, queried, sent, running, resulted, released.
+
+    Beside it since when, on which analyzer, and where the tube was last seen. Open orders, newest first, unless told otherwise.
 
     Exit codes: 0, also when there is none; 2 wrong usage, or the configuration or the store cannot be read.
     """
-    from datetime import timedelta
     from zoneinfo import ZoneInfo
 
     from labmw.cli.order_view import draw_list
-    from labmw.clock import SYSTEM, stamp
-    from labmw.watch.orders import listed
+    from labmw.clock import SYSTEM
+    from labmw.watch import stages
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    site, moment = settings.site.id, SYSTEM.now()
+    before = stages.limits(settings.orders, moment, minutes) if late or minutes else ("", "")
     states = [one.value for one in Which if one is not Which.ALL] if which is Which.ALL else [which.value]
-    before = stamp(SYSTEM.now() - timedelta(minutes=late)) if late else ""
-    rows = look(settings, lambda: listed(settings.site.id, states, most, before=before), tongue)
-    if as_json:
-        found = [row.mapping() for row in rows]
-        typer.echo(json.dumps({"schema": "labmw-order-list/1", "orders": found}, ensure_ascii=False, indent=2))
+    if pending:
+        found = look(settings, lambda: stages.pending(site, most, moment, before), tongue)
     else:
-        draw_list(console(), rows, tongue, ZoneInfo(settings.site.timezone))
+        found = look(settings, lambda: stages.listed(site, states, most, before), tongue)
+    if as_json:
+        orders = [one.as_json() for one in found]
+        typer.echo(json.dumps({"schema": "labmw-order-list/2", "orders": orders}, ensure_ascii=False, indent=2))
+    else:
+        draw_list(console(), found, tongue, ZoneInfo(settings.site.timezone), moment)
 
 
 @app.command()
@@ -157,7 +166,7 @@ def _cancel(site: str, row: Row) -> Transaction[None]:
 def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     from pathlib import Path
 
-    from labmw.app import law_link
+    from labmw.app import astm_link, law_link
     from labmw.lab.planning import rerun
     from labmw.line.registry import Registry
 
@@ -166,7 +175,8 @@ def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     if link is None:
         fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
     registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
-    name = yield from rerun(settings.site.id, law_link(link, registry.named(link.driver), settings), row, at)
+    make = law_link if link.protocol == "law" else astm_link
+    name = yield from rerun(settings.site.id, make(link, registry.named(link.driver), settings), row, at)
     yield from _audit(settings.site.id, "order-again", row, at)
     return name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +15,16 @@ from rich.text import Text
 from labmw.phrases import Language, codes, say
 from labmw.store import Row
 from labmw.watch.orders import TIMES, Given, Ordered, SpecimenOrders
-from labmw.watch.spoken import moment
+from labmw.watch.spoken import duration, moment, since
+from labmw.watch.stages import Staged
 
 STATES = {
     "resulted": "bold green", "accepted": "green", "in-process": "green", "planned": "dim", "broadcast": "yellow",
     "refused": "bold red", "cancelled": "dim", "unable": "yellow", "not-performed": "bold red", "open": "yellow", "done": "green",
+}  # fmt: skip
+
+STAGES = {
+    "expected": "dim", "seen": "", "queried": "", "sent": "green", "running": "green", "resulted": "yellow", "released": "bold green",
 }  # fmt: skip
 
 
@@ -93,26 +99,44 @@ def _results(given: Given) -> str:
     return "\n".join(lines)
 
 
-def draw_list(console: Console, rows: Sequence[Row], language: Language, zone: ZoneInfo) -> None:
-    """Print a list of orders."""
+def draw_list(console: Console, rows: Sequence[Staged], language: Language, zone: ZoneInfo, now: datetime) -> None:
+    """Print a list of ordered tests with their stages."""
     if not rows:
         console.print(Text(say("order-none", language), "dim"))
         return
     table = _table(say("order-listed", language, count=len(rows)))
-    for name in ("specimen", "test", "order", "awos", "analyzer", "state", "times"):
-        table.add_column(say(f"order-column-{name}", language), overflow="fold", no_wrap=name == "awos")
-    for row in rows:
-        given = row.awos is not None
+    for name in ("specimen", "test", "priority", "ordered", "stage", "since", "analyzer", "place"):
+        table.add_column(
+            say(f"order-column-{name}", language), overflow="fold", no_wrap=name in {"ordered", "priority"}
+        )
+    for one in rows:
+        order = one.order
         table.add_row(
-            Text(_printable(row.specimen)),
-            Text(_printable(row.test_name or row.loinc)),
-            _state("order-state", row.state, language),
-            Text(_printable(row.awos)) if given else Text("–", "dim"),
-            Text(_printable(row.link) if given else say("order-nobody", language)),
-            _state("awos-state", row.awos_state, language) if given else Text(""),
-            moment(row.updated_at or row.ordered_at, zone),
+            Text(_printable(order.specimen)),
+            Text(_printable(order.test_name or order.loinc)),
+            Text(_printable(order.priority), "bold red" if order.priority == "S" else ""),
+            Text(duration(since(order.ordered_at, now), language) if order.ordered_at else "–"),
+            _stage(one, language),
+            Text(moment(one.since, zone)[5:16] if one.since else "–"),
+            Text(_printable(one.analyzer) or "–"),
+            Text(_printable("/".join(filter(None, (one.carrier, one.position)))) or "–"),
         )
     console.print(table)
+
+
+def _stage(one: Staged, language: Language) -> Text:
+    """The stage, and under it what is wrong: cancelled, refused, not performed, not acknowledged."""
+    name = one.stage.name.lower()
+    text = Text(say(f"order-stage-{name}", language), STAGES[name])
+    if one.order.state == "cancelled":
+        text.append(f"\n{say('order-state-cancelled', language)}", "dim")
+    given = one.awos
+    if given is not None and given.state in {"refused", "not-performed", "unable", "broadcast"}:
+        text.append(f"\n{say(f'awos-state-{given.state}', language)}", STATES[given.state])
+    if given is not None and given.reason and given.state != "resulted":
+        code = f"awos-reason-{given.reason}"
+        text.append(f"\n{_printable(say(code, language) if code in codes() else given.reason)}", "dim")
+    return text
 
 
 def _table(title: str) -> Table:

@@ -84,6 +84,8 @@ class OrderDialect:
     most: int = 0  # tubes in one message at most; 0 = as many as there are
     frame: int = 240  # characters of text in one frame of ours (E1381-95 6.3.1)
     patience: float = 15.0
+    rack: int = 0  # the component of Q.3 that says on which rack or carrier the tube stands; 0 = none does
+    position: int = 0
     # --- the query ---
     everything: str = "ALL"  # the whole of Q.3, or of Q.3's specimen
     wanted: frozenset[str] = frozenset({"O", "N", ""})  # Q.13 that asks for orders

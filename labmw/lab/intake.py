@@ -20,6 +20,7 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
+from labmw.lab.astm_steps import asks, keep_work_done
 from labmw.lab.belonging import owner_of, owners
 from labmw.lab.placement import (
     CONTROL,
@@ -71,6 +72,7 @@ class LaboratoryIntake:
     packs: Callable[[], Packs]
     wake: Callable[[], None]  # verification has something to do
     commit_timeout: float = 10.0
+    asking: frozenset[str] = frozenset()  # the lines whose queries (LIS02-A2) are answered
     _told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def take(self, received: Received) -> Stored:
@@ -113,7 +115,8 @@ class LaboratoryIntake:
 
     async def _store(self, received: Received, reading: Reading) -> Stored:
         tally: Counter[tuple[str, str]] = Counter()
-        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally)
+        told = received.link in self.asking
+        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally, told=told)
         stored = await self.store.run(script, timeout=self.commit_timeout)
         if not stored.repeat:
             self._count(received.link, reading, stored, tally)
@@ -144,9 +147,16 @@ class LaboratoryIntake:
 
 
 def _script(
-    site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
+    site: str,
+    received: Received,
+    reading: Reading,
+    at: str,
+    packs: Packs,
+    tally: Counter[tuple[str, str]],
+    *,
+    told: bool = False,
 ) -> Transaction[Stored]:
-    """The transaction: found again, or stored whole."""
+    """The transaction: found again, or stored whole. `told`: this line is told what to do, when it asks or unasked."""
     digest = hashlib.sha256(received.raw).hexdigest()
     if not received.first_attempt:
         for row in (yield statements.message_at(site, received.session, received.last, received.place)):
@@ -183,6 +193,12 @@ def _script(
     placements = steps.objecting(reading, placements_of(received, reading, keys, identities, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
+    if told and reading.queries and reading.disposition is Disposition.ACCEPTED:
+        moment = stamp(received.received_at)  # not now: a message taken up after a restart was asked before it
+        yield from asks(site, received.link, message, reading.kind, reading.specimens, asked_at=moment, at=at)
+    if told:
+        done = yield from keep_work_done(site, received.link, reading, message, placements, numbers, at)
+        moved = (*moved, *done)
     if any(one.state == VERIFY for one in placements):
         work = {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at}
         yield statements.insert_rows(schema.work, [work])

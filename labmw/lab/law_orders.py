@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from labmw.lab.routing import EVERYWHERE, Routing
 from labmw.line.orders import Broadcast
 from labmw.model import Patient, Specimen
 from protocols.hl7 import law_values as law
@@ -39,6 +40,17 @@ class LawLink:
     patients: bool = True  # PID goes along with orders
     anything: bool = False
     only: frozenset[str] = frozenset()  # LOINC codes routed to this analyzer; empty: all that it knows
+    routing: Routing = EVERYWHERE
+
+    @property
+    def loses_worklist(self) -> bool:
+        """Whether what it asks for again is given under a new identity: the profile says so."""
+        return self.profile.rebroadcast_with_new_ids
+
+    @property
+    def asks_for_what_it_lacks(self) -> bool:
+        """An identity that was taken is never offered again (LAB28-006)."""
+        return False
 
     def code_of(self, order: Any) -> Code | None:
         """What the analyzer calls the test of an order; None when the order is not for it."""

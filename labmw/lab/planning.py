@@ -9,15 +9,17 @@ from labmw.clock import read_stamp
 from labmw.lab import awos
 from labmw.lab.awos import State
 from labmw.lab.intake import patient_of, specimen_of
-from labmw.lab.law_orders import LawLink, Tube
+from labmw.lab.law_orders import Tube
+from labmw.lab.routing import EVERYWHERE
 from labmw.lab.steps import cancel_step
+from labmw.lab.work_link import WorkLink
 from labmw.line.orders import Broadcast
 from labmw.store import schema, statements
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
 
 
-def open_orders(site: str, link: LawLink, tube: Tube, now: datetime) -> Transaction[tuple[Tube, Sequence[Row], str]]:
+def open_orders(site: str, link: WorkLink, tube: Tube, now: datetime) -> Transaction[tuple[Tube, Sequence[Row], str]]:
     """The open orders of a tube that this analyzer can do, each test once; a tube that two patients share has none, and a doubt.
 
     A barcode recycles (law 6): what was ordered before the end of an earlier tube of this number belongs to that one.
@@ -49,27 +51,29 @@ def open_orders(site: str, link: LawLink, tube: Tube, now: datetime) -> Transact
 
 
 def offered(
-    site: str, link: LawLink, tube: Tube, orders: Sequence[Row], at: str, *, queried: bool
+    site: str, link: WorkLink, tube: Tube, orders: Sequence[Row], at: str, *, queried: bool
 ) -> Transaction[list[Row]]:
-    """The AWOS to be said: those not known to be with the analyzer, and new ones; one per order and analyzer (LAW C.11)."""
+    """The AWOS to be said: those not known to be with the analyzer, and new ones; one per order and analyzer (LAW C.11).
+
+    An ASTM analyzer that asks for a tube has not got its work, whatever it acknowledged before: what has no result is said again (decision 0040).
+    """
     made = yield stored.awos_of_orders([row.id for row in orders])
-    newest: dict[int, Row] = {}
+    of_order: dict[int, list[Row]] = {}
     for row in made:
-        if row.link == link.name:
-            newest[row.order] = row
+        of_order.setdefault(row.order, []).append(row)
     names: list[str] = []
     for order in orders:
-        old = newest.get(order.id)
-        if old is not None and old.state in awos.UNSAID:
+        there = of_order.get(order.id, [])
+        if not link.routing.asks(link.name, order, there):
+            continue
+        old = next((row for row in reversed(there) if row.link == link.name), None)
+        again = awos.UNSAID | ({State.ACCEPTED, State.IN_PROCESS} if link.asks_for_what_it_lacks else set())
+        if old is not None and old.state in again:
             names.append(old.awos)
             if queried:
                 yield stored.change(schema.awos, old.id, queried_at=at, updated_at=at)
             continue
-        lost = (
-            old is not None
-            and old.state in (State.ACCEPTED, State.IN_PROCESS)
-            and link.profile.rebroadcast_with_new_ids
-        )
+        lost = old is not None and old.state in (State.ACCEPTED, State.IN_PROCESS) and link.loses_worklist
         if old is not None and not lost and old.state not in awos.OFFERED_AGAIN:
             continue
         if old is not None and lost:  # it has lost its worklist: the same work under a new identity
@@ -86,7 +90,7 @@ def offered(
 
 
 def plan(
-    site: str, link: LawLink, order: Row, name: str, patient: str, at: str, *, queried: bool = False, wanted: str = ""
+    site: str, link: WorkLink, order: Row, name: str, patient: str, at: str, *, queried: bool = False, wanted: str = ""
 ) -> Transaction[None]:
     """Make the AWOS of an order on one analyzer; `wanted` NW where it is to be told without having asked."""
     code = link.code_of(order)
@@ -128,23 +132,29 @@ def said(rows: Sequence[Row], broadcast: Broadcast, at: str, *, cancel: bool = F
         )
 
 
-def plan_changes(site: str, links: Sequence[LawLink], orders: Sequence[Row], at: str) -> Transaction[None]:
+def plan_changes(site: str, links: Sequence[WorkLink], orders: Sequence[Row], at: str) -> Transaction[None]:
     """New orders for analyzers that keep a worklist; cancelled ones for every analyzer that has them."""
     made: dict[int, list[Row]] = {}
     for row in (yield stored.awos_of_orders([row.id for row in orders])):
         made.setdefault(row.order, []).append(row)
+    routing = links[0].routing if links else EVERYWHERE
+    load = {row.link: row.count for row in (yield stored.live_by_link(site))} if routing.routes else {}
     for order in orders:
         if order.state == "cancelled":
             for row in made.get(order.id, ()):
                 yield from cancel_step(row, awos.ORDER_CANCELLED, at)
         if order.state != "open":
             continue
-        for link in links:
-            if link.push and link.code_of(order) and not any(row.link == link.name for row in made.get(order.id, ())):
+        there = made.get(order.id, [])
+        able = [link for link in links if link.push and link.code_of(order)]
+        told = routing.pushed(order, there, [link.name for link in able], load)
+        for link in able:
+            if link.name in told and not any(row.link == link.name for row in there):
+                load[link.name] = load.get(link.name, 0) + 1
                 yield from plan(site, link, order, awos.new_name(), "", at, wanted="NW")
 
 
-def rerun(site: str, link: LawLink, row: Row, at: str) -> Transaction[str]:
+def rerun(site: str, link: WorkLink, row: Row, at: str) -> Transaction[str]:
     """Ask for a test once more: a new AWOS for the same order (LAW C.3); returns its identity.
 
     An analyzer that keeps a worklist is told at once, another gets it when it asks for the tube.

@@ -212,7 +212,8 @@ def _measured(reading: Reading, placements: Sequence[Placement]) -> dict[str, se
     """Which tests of which tubes have a result that goes to the rules."""
     found: dict[str, set[str]] = {}
     for read, one in zip(reading.results, placements, strict=True):
-        if one.state == VERIFY and one.repeat_of is None:
+        # Sent again whole after it had come broken off, a result leaves quarantine and counts as new (supersedes).
+        if one.state == VERIFY and (one.repeat_of is None or one.supersedes):
             found.setdefault(read.specimen, set()).add(read.loinc)
     return found
 

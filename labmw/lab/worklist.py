@@ -23,6 +23,7 @@ from labmw.lab.law_orders import LawLink
 from labmw.lab.law_query import QueryAnswering
 from labmw.lab.law_reply import keep_reply
 from labmw.lab.planning import plan_changes
+from labmw.lab.work_link import WorkLink
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
 from labmw.metrics import AWOS, MESSAGES, QUERIES
@@ -50,6 +51,7 @@ class LaboratoryWorklist:
     max_age: float
     commit_timeout: float = 10.0
     rest: float = 1.0  # seconds between looks for new orders when nobody wakes us
+    others: Sequence[WorkLink] = ()  # analyzers that are told in another way; they are woken too
     signal: asyncio.Event = field(default_factory=asyncio.Event)  # set by whoever has taken in orders
     wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
     # Asks the LIS about a tube; answers whether it has said that there is nothing.
@@ -147,9 +149,10 @@ class LaboratoryWorklist:
         rows = await self.store.view(ask(stored.orders_since(self.site, *since, most=MOST_ORDERS)))
         self._behind = len(rows) == MOST_ORDERS
         if rows:
-            await self.store.run(plan_changes(self.site, tuple(self.links.values()), rows, stamp(self.clock.now())))
+            links = (*self.links.values(), *self.others)
+            await self.store.run(plan_changes(self.site, links, rows, stamp(self.clock.now())))
             since = (rows[-1].updated_at, rows[-1].id) if self._behind else (self._settled(rows[-1].updated_at), 0)
-        for name in self.links:
+        for name in (*self.links, *(one.name for one in self.others)):
             if await self.store.view(ask(stored.awos_wanted(self.site, name, most=1))):
                 self.wake(name)
         return since

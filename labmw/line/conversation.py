@@ -42,7 +42,7 @@ from protocols.astm.events import (
     Timer,
     Troubled,
 )
-from protocols.astm.frame import Frame
+from protocols.astm.frame import MAX_TEXT_SERIAL, Frame
 from protocols.astm.tolerance import Tolerances
 
 log = structlog.get_logger("labmw.line")
@@ -65,6 +65,7 @@ class Terms:
     commit_timeout: float = 10.0
     message_bytes: int = 64 * 2**20
     idle_timeout: float = 0.0
+    frame_text: int = MAX_TEXT_SERIAL  # characters in one frame of ours
 
 
 class AstmConversation:
@@ -82,7 +83,7 @@ class AstmConversation:
             clock,
         )
         self._hearing = Hearing(wire)
-        self._machine = DataLink(terms.role, terms.tolerances)
+        self._machine = DataLink(terms.role, terms.tolerances, frame_text=terms.frame_text)
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._gathering()
         self._owed = False  # something of this session could not be handed over: recovery must

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0007"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0008"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -207,6 +207,18 @@ tube_place = Table(
     "tube_place", metadata,
     _id(), *_must("site", "kind", "carrier"), *_may("position"), *_must("specimen", "link", "seen_at"),
     UniqueConstraint("site", "kind", "carrier", "position"),
+)  # fmt: skip
+
+# An analyzer's query (LIS02-A2 Q record) that is to be answered by a message of ours, and what came of it. `tubes`: those that it names, a few in words;
+# `control_id` names our answer. States: open, answering (our answer is on its way, or was when labmw stopped), answered (every frame of it was
+# acknowledged), late, failed, taken-back, interrupted, unserved (nothing was to be said). `said`: work, no-work, unable, nothing.
+host_query = Table(
+    "host_query", metadata,
+    _id(), *_must("site", "link"), _refers("message", "message.id"), *_must("state"), *_may("tubes", "said", "reason", "control_id"),
+    *_must("asked_at"), *_later("answered_at", "closed_at"),
+    UniqueConstraint("site", "message"),
+    Index("ix_host_query_open", "site", "link", "id", **_where("closed_at IS NULL")),
+    Index("ix_host_query_control_id", "site", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
 
 # Tubes that an analyzer asked about when nobody could say whether there is work: to be presented again once orders are known.

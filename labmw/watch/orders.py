@@ -111,11 +111,6 @@ def of_specimen(site: str, what: str) -> Transaction[SpecimenOrders | None]:
     return SpecimenOrders(specimen, (*tests, *([Ordered(None, own)] if own else [])), waiting)
 
 
-def listed(site: str, states: Sequence[str], most: int, *, before: str = "") -> Transaction[list[Row]]:
-    """Orders in these states, newest first, once for each AWOS; with `before` only those ordered by then."""
-    return (yield stored.orders_listed(site, states, before=before, most=most))
-
-
 def _brought(site: str, steps: Sequence[Row]) -> Transaction[dict[int, list[Row]]]:
     found: dict[int, list[Row]] = {}
     if steps:

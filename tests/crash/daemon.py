@@ -1,9 +1,9 @@
 """The daemon, with a trapdoor at one step of a result's life: it kills itself, as the kernel or a power cut would, without a word.
 
-    python tests/crash/daemon.py CONFIG STEP NTH [ack-first]
+    python tests/crash/daemon.py CONFIG STEP NTH [ack-first | sent-first]
 
 The product has no such switch: the parts are subclassed here, at the places where a step ends. `ack-first` is the variant that breaks
-the law: it acknowledges a frame, or a LAW report, and stores it a little later.
+the law: it acknowledges a frame, or a LAW report, and stores it a little later. `sent-first` writes an answer down as taken before it is sent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from labmw import app
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery.mllp import MllpSender
+from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.conversation import AstmConversation
+from labmw.line.host_query import AskingConversation, Dispatch
 from labmw.line.law import LawConversation
 from labmw.line.orders import Answer
 from labmw.line.received import Received, Stored
@@ -32,7 +35,7 @@ from labmw.store.postgresql.store import PostgresqlStore
 from labmw.store.queued import QueuedStore
 from labmw.store.transaction import Transaction
 from labmw.watch.log import begin
-from protocols.astm.events import Event
+from protocols.astm.events import Event, SendingStarted
 from protocols.astm.frame import Frame
 from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.er7 import Message
@@ -60,6 +63,11 @@ STEPS = (
     "control-committed",
     "lis-message-not-committed",
     "lis-message-committed",
+    "answer-not-committed",
+    "answer-committed",
+    "answer-begun",
+    "answer-acknowledged",
+    "taken-committed",
 )
 
 
@@ -144,6 +152,41 @@ class TrappedWorklist(LaboratoryWorklist):
         return stored
 
 
+class TrappedAsked(AstmWorklist):
+    async def answers(self, link: str) -> Sequence[Dispatch]:
+        if await self._open(self.links[link]):
+            TRAP.passes("answer-not-committed")
+        found = await super().answers(link)
+        if found:
+            TRAP.passes("answer-committed")
+        return found
+
+    async def taken(self, link: str, control_id: str) -> None:
+        TRAP.passes("answer-acknowledged")
+        await super().taken(link, control_id)
+        TRAP.passes("taken-committed")
+
+
+class TrappedAsking(AskingConversation):
+    async def _notice(self, event: Event) -> None:
+        await super()._notice(event)
+        if isinstance(event, SendingStarted):
+            await self._send()
+            TRAP.passes("answer-begun")
+
+
+class SentFirst(TrappedAsked):
+    """The variant that breaks the law: what is about to be sent is written down as taken."""
+
+    async def answers(self, link: str) -> Sequence[Dispatch]:
+        found = await AstmWorklist.answers(self, link)
+        for one in found:
+            await AstmWorklist.taken(self, link, one.control_id)
+        if found:
+            TRAP.passes("answer-committed")
+        return found
+
+
 class TrappedIntake(LaboratoryIntake):
     async def take(self, received: Received) -> Stored:
         TRAP.passes("message-not-committed")
@@ -220,6 +263,7 @@ def main() -> int:
     trapped = {
         "LaboratoryIntake": TrappedIntake,
         "LaboratoryWorklist": TrappedWorklist,
+        "AstmWorklist": SentFirst if "sent-first" in sys.argv[4:] else TrappedAsked,
         "LisFeed": FeedAckFirst if "ack-first" in sys.argv[4:] else TrappedFeed,
         "Verification": TrappedVerification,
         "MllpSender": TrappedSender,
@@ -233,7 +277,7 @@ def main() -> int:
     begin("lines", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 
     async def run() -> None:
-        laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation, law=law)
+        laboratory = Laboratory(load(Path(sys.argv[1])), astm=conversation, law=law, asking=TrappedAsking)
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         try:

@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from lawside import LINK, analyzer
-from lisside import ALT, lab, new, set_up
-from stage import Stage
+from lisside import answering, lab, set_up
 
 from protocols.hl7 import law
-from protocols.hl7.er7 import Message
-from protocols.hl7.mllp import wrap
-from simulators.ltw import OrderingLis, ended, msh
-
-
-@contextlib.asynccontextmanager
-async def answering(stage: Stage, port: int, answer: str, *, orders: bool = False) -> AsyncIterator[list[str]]:
-    """An LIS that answers queries with this QAK-2 (or AE, or silence), and then sends the orders by its own line."""
-    asked: list[str] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                block = await reader.readuntil(b"\x1c\r")
-                query = Message.parse(block.strip(b"\x0b\x1c\r"))
-                qpd = query.first("QPD")
-                assert qpd is not None
-                asked.append(qpd.component(3))
-                if not answer:
-                    continue
-                code = "AE" if answer == "AE" else "AA"
-                rows = [
-                    msh(f"R{len(asked)}", "RSP^K11^RSP_K11"),
-                    f"MSA|{code}|{query.control_id}",
-                    f"QAK|{qpd.component(2)}|{answer}|WOS",
-                ]
-                writer.write(wrap(ended(rows)))
-                await writer.drain()
-                if orders:
-                    async with OrderingLis("127.0.0.1", port) as lis:
-                        await lis.tell(new(f"M{len(asked)}", asked[-1], ALT))
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", stage.lis_port)
-    try:
-        yield asked
-    finally:
-        server.close()
 
 
 async def test_what_the_lis_orders_now_is_given_in_the_same_answer(tmp_path: Path) -> None:

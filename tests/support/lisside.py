@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +17,8 @@ from typer.testing import CliRunner
 from labmw.app import Laboratory
 from labmw.config import load
 from protocols.hl7.er7 import Message
-from simulators.ltw import Order, OrderingLis, Person, order_message
+from protocols.hl7.mllp import wrap
+from simulators.ltw import Order, OrderingLis, Person, ended, msh, order_message
 
 ALT = "1742-6^Alanine aminotransferase^LN"
 CREA = "14682-9^Creatinine^LN"
@@ -55,6 +57,41 @@ def new(
     """An order message for these tests of a tube, numbered <tube>-1, <tube>-2 ..."""
     orders = [Order(f"{tube}-{number}", test) for number, test in enumerate(tests, first)]
     return order_message(control_id, kind, person, tube, orders)
+
+
+@contextlib.asynccontextmanager
+async def answering(stage: Stage, port: int, answer: str, *, orders: bool = False) -> AsyncIterator[list[str]]:
+    """An LIS that answers queries with this QAK-2 (or AE, or silence), and then sends the orders by its own line."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                block = await reader.readuntil(b"\x1c\r")
+                query = Message.parse(block.strip(b"\x0b\x1c\r"))
+                qpd = query.first("QPD")
+                assert qpd is not None
+                asked.append(qpd.component(3))
+                if not answer:
+                    continue
+                code = "AE" if answer == "AE" else "AA"
+                rows = [
+                    msh(f"R{len(asked)}", "RSP^K11^RSP_K11"),
+                    f"MSA|{code}|{query.control_id}",
+                    f"QAK|{qpd.component(2)}|{answer}|WOS",
+                ]
+                writer.write(wrap(ended(rows)))
+                await writer.drain()
+                if orders:
+                    async with OrderingLis("127.0.0.1", port) as lis:
+                        await lis.tell(new(f"M{len(asked)}", asked[-1], ALT))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", stage.lis_port)
+    try:
+        yield asked
+    finally:
+        server.close()
 
 
 def answers(reply: Message) -> list[tuple[str, str, str]]:
@@ -97,10 +134,10 @@ def measured() -> str:
     return datetime.now(ZoneInfo("Europe/Paris")).strftime("%Y%m%d%H%M%S")
 
 
-def labmw(stage: Stage, *words: str, code: int = 0) -> str:
-    """Run a command beside the daemon, in English, and return what it printed."""
+def labmw(stage: Stage, *words: str, code: int = 0, language: str = "en") -> str:
+    """Run a command beside the daemon and return what it printed."""
     app = importlib.import_module(f"labmw.cli.{words[0]}").app
-    wanted = [*words[1:], "--config", str(stage.config), "--language", "en"]
+    wanted = [*words[1:], "--config", str(stage.config), "--language", language]
     with ThreadPoolExecutor(1) as beside:  # a command has an event loop of its own
         done = beside.submit(CliRunner().invoke, app, wanted).result()
     assert done.exit_code == code, done.output

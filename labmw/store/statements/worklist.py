@@ -42,7 +42,7 @@ _waits = awos.c.waits == bindparam(None, 1, type_=Integer(), literal_execute=Tru
 _WAITING: Final = (
     select(awos).where(awos.c.site == given("site"), awos.c.link == given("link"), _waits).order_by(awos.c.id)
 )
-_SENT_MESSAGE: Final = select(message.c.id, message.c.raw).where(
+_SENT_MESSAGE: Final = select(message.c.id, message.c.raw, message.c.kind).where(
     message.c.site == given("site"),
     message.c.link == given("link"),
     message.c.control_id == given("control_id"),
@@ -81,6 +81,11 @@ _DONE: Final = (
     )
     .values(state="done")
     .returning(order.c.id)
+)
+_LOAD: Final = (
+    select(awos.c.link, func.count().label("count"))
+    .where(awos.c.site == given("site"), is_one_of(awos.c.state, *LIVE))
+    .group_by(awos.c.link)
 )
 _OTHERS: Final = select(awos).where(
     awos.c.order.in_(_given_numbers("orders")), awos.c.link != given("link"), is_one_of(awos.c.state, *LIVE)
@@ -127,21 +132,6 @@ _TO_PRESENT: Final = (
 _ORDERED_TESTS: Final = (
     select(order).where(order.c.site == given("site"), order.c.specimen == given("specimen")).order_by(order.c.id)
 )
-_LISTED: Final = (
-    select(
-        order.c.id, order.c.specimen, order.c.loinc, order.c.test_name, order.c.placer, order.c.priority, order.c.ordered_at,
-        order.c.state, awos.c.awos, awos.c.link, awos.c.state.label("awos_state"), awos.c.wanted, awos.c.waits,
-        awos.c.updated_at,
-    )
-    .select_from(order.outerjoin(awos, awos.c.order == order.c.id))
-    .where(
-        order.c.site == given("site"),
-        order.c.state.in_(given_texts("states")),
-        or_(given("before") == "", order.c.ordered_at <= given("before")),
-    )
-    .order_by(order.c.id.desc(), awos.c.id.desc())
-    .limit(given_number("most"))
-)  # fmt: skip
 _RESULTS: Final = (
     select(
         awos_result.c.awos, awos_result.c.status, result.c.id, result.c.code, result.c.run, result.c.value,
@@ -184,7 +174,7 @@ def awos_waiting(site: str, link: str) -> Step:
 
 
 def sent_message(site: str, link: str, control_id: str) -> Step:
-    """Our own message of this number: `id` and `raw`."""
+    """Our own message of this number: `id`, `raw` and `kind`."""
     return Step(_SENT_MESSAGE, {"site": site, "link": link, "control_id": control_id})
 
 
@@ -206,6 +196,11 @@ def last_order(site: str) -> Step:
 def orders_done(site: str, specimen: str, loincs: Sequence[str]) -> Step:
     """These tests of a tube have a result: nobody is to measure them again unless asked; answers the orders that were open."""
     return Step(_DONE, {"of_site": site, "tube": specimen, "loincs": list(loincs)})
+
+
+def live_by_link(site: str) -> Step:
+    """How many tests each analyzer has to do: `link` and `count`."""
+    return Step(_LOAD, {"site": site})
 
 
 def others_live(orders: Sequence[int], link: str) -> Step:
@@ -238,11 +233,6 @@ def to_present(site: str) -> Step:
 def ordered_tests(site: str, specimen: str) -> Step:
     """Every test ever ordered on a tube."""
     return Step(_ORDERED_TESTS, {"site": site, "specimen": specimen})
-
-
-def orders_listed(site: str, states: Sequence[str], *, before: str, most: int) -> Step:
-    """Orders in these states, newest first, once for each AWOS made of them; `before` a moment that they were ordered by, or ""."""
-    return Step(_LISTED, {"site": site, "states": list(states), "before": before, "most": most})
 
 
 def results_of_awos(site: str, numbers: Sequence[int]) -> Step:

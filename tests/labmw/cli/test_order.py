@@ -61,10 +61,16 @@ def test_every_ordered_test_is_shown_with_its_awos_and_what_it_has_brought(stage
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", ("resulted", "refused", "open")), ("fr", ("résultat reçu", "refusé", "ouverte"))]
+    ("language", "shown_", "listed_"),
+    [
+        ("en", ("resulted", "refused", "open"), ("released", "queried", "refused")),
+        ("fr", ("résultat reçu", "refusé", "ouverte"), ("rendue", "interrogée", "refusé")),
+    ],
 )
-def test_it_is_drawn_in_both_languages(stage: Stage, language: str, words: tuple[str, ...]) -> None:
-    for command in (("show", "S1"), ("list", "--state", "all")):
+def test_it_is_drawn_in_both_languages(
+    stage: Stage, language: str, shown_: tuple[str, ...], listed_: tuple[str, ...]
+) -> None:
+    for command, words in ((("show", "S1"), shown_), (("list", "--state", "all"), listed_)):
         text = labmw(stage, *command, "--language", language)
         assert all(word in text for word in words), text
 
@@ -79,7 +85,7 @@ def test_what_nobody_knows_ends_with_1(stage: Stage) -> None:
         assert "NOPE" in labmw(stage, command, "NOPE", code=1)
 
 
-def test_the_list_holds_one_line_per_order_and_awos(stage: Stage) -> None:
+def test_the_list_holds_one_line_per_order_with_its_awos(stage: Stage) -> None:
     rows = json.loads(labmw(stage, "list", "--json"))["orders"]
     assert [(one["loinc"], one["awos_state"]) for one in rows if one["specimen"] == "S1"] == [(CREA, "refused")]
 
@@ -87,7 +93,7 @@ def test_the_list_holds_one_line_per_order_and_awos(stage: Stage) -> None:
 def test_what_is_late_is_listed_alone(stage: Stage) -> None:
     """The orders of S1 are two days old."""
     for minutes, expected in (("60", {"S1"}), ("10000", set())):
-        rows = json.loads(labmw(stage, "list", "--json", "--late", minutes))["orders"]
+        rows = json.loads(labmw(stage, "list", "--json", "--late", "--minutes", minutes))["orders"]
         assert {one["specimen"] for one in rows} == expected
 
 
