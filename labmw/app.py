@@ -55,6 +55,7 @@ from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
+from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
@@ -122,6 +123,7 @@ class Laboratory:
     law: type[LawConversation] = LawConversation
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
+    _presence: Presence = field(init=False, default_factory=Presence)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outboxes: list[Outbox] = field(init=False, default_factory=list)
@@ -151,6 +153,7 @@ class Laboratory:
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
         )
+        tolerated = {link.name: link.clock_tolerance for link in self.config.link}
         intake = LaboratoryIntake(
             site,
             self.store,
@@ -159,6 +162,8 @@ class Laboratory:
             lambda: self.packs,
             verification.signal.set,
             settings.commit_timeout,
+            self._presence,
+            lambda name: tolerated.get(name, 0.0),
         )
         feed = self._build_feed()
         by_line = _ByLine(intake, feed)
@@ -238,7 +243,8 @@ class Laboratory:
                 log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
                 continue
             tls = self._credentials_of(link.name, link.tls, server=bool(link.listen))
-            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper, tls)
+            talk = self._converse(link, terms, intake, health)
+            runner = LinkRunner(link, talk, health, doorkeeper, tls, self._presence)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
@@ -651,7 +657,10 @@ async def replay_quarantine(
                 continue
             reading = await asyncio.to_thread(laboratory._read, again)
             at = stamp(laboratory.clock.now())
-            script = replay(site, number, again, reading, packs=laboratory.packs, at=at, by=by, why=why)
+            tolerance = next((link.clock_tolerance for link in config.link if link.name == again.link), 0.0)
+            script = replay(
+                site, number, again, reading, packs=laboratory.packs, at=at, by=by, why=why, tolerance=tolerance
+            )
             replayed.append(await store.run(script))
     finally:
         await store.stop()

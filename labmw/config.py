@@ -78,6 +78,9 @@ class Link(_Strict, frozen=True):
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
+    clock_tolerance: float = (
+        0.0  # seconds the analyzer's clock may be behind; 0 = it is only looked whether it runs ahead
+    )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
     # --- protocol = "law" ---
@@ -383,6 +386,7 @@ def _check_bounds(file: str, config: Config) -> None:
         key = f"link[{index}] ({link.name})"
         bounds.append((f"{key}.connections", link.connections, 1, limits.connections))
         bounds.append((f"{key}.ack_timeout", link.ack_timeout, 0, 3600))
+        bounds.append((f"{key}.clock_tolerance", link.clock_tolerance, 0, 10_000_000))
         bounds.append((f"{key}.idle_timeout", link.idle_timeout, 0, 10_000_000))
         if link.serial:
             bounds.append((f"{key}.serial.baud", link.serial.baud, 50, 4_000_000))

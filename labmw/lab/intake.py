@@ -20,7 +20,9 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
+from labmw.lab import sameness
 from labmw.lab.belonging import owner_of, owners
+from labmw.lab.clockwork import Doubt, doubts_of_message, doubts_of_result, offset_seconds
 from labmw.lab.placement import (
     NOTHING_KNOWN,
     QUARANTINED,
@@ -35,13 +37,14 @@ from labmw.lab.placement import (
 from labmw.lab.rows import message_row, quarantine_row, result_row, shared_columns
 from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, storable, too_many, unread, unstored
+from labmw.line.presence import Presence
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
-from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import AWOS, CLOCK_OFFSET, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
 from labmw.store import schema, statements
-from labmw.store.json_text import json_escaped, json_list
+from labmw.store.json_text import json_escaped, json_facts, json_list
 from labmw.store.transaction import Store, Transaction
 from rules.engine import critical
 from rules.pack import Packs
@@ -70,6 +73,11 @@ class LaboratoryIntake:
     packs: Callable[[], Packs]
     wake: Callable[[], None]  # verification has something to do
     commit_timeout: float = 10.0
+    presence: Presence | None = None
+    clock_tolerance: Callable[[str], float] = field(
+        default=lambda link: 0.0
+    )  # seconds; 0: an old header is no reason to hold
+    _met: set[sameness.Identity] = field(default_factory=set)  # analyzers that the store knows
     _told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def take(self, received: Received) -> Stored:
@@ -105,12 +113,29 @@ class LaboratoryIntake:
             return unread(received, error)
         if len(reading.results) > MAX_RESULTS:
             return too_many(reading, MAX_RESULTS)
+        reading = self._alone(received, reading)
         return reading if received.raw.isascii() else storable(reading)
+
+    def _alone(self, received: Received, reading: Reading) -> Reading:
+        """The reading, in quarantine when another live connection gives the same serial number."""
+        if self.presence is None or not reading.serial:
+            return reading
+        alternates = received.protocol == "astm"
+        other = self.presence.said(reading.serial, received.link, received.peer, alternates=alternates)
+        if other is None:
+            return reading
+        facts = (("serial", reading.serial), ("other", str(other)))
+        return replace(reading, disposition=Disposition.QUARANTINED, reason="serial-twice", reason_facts=facts)
 
     async def _store(self, received: Received, reading: Reading) -> Stored:
         tally: Counter[tuple[str, str]] = Counter()
-        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally)
+        who = sameness.identity_of(received.link, reading)
+        new = who if who not in self._met else None
+        tolerance = self.clock_tolerance(received.link)
+        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally, new, tolerance)
         stored = await self.store.run(script, timeout=self.commit_timeout)
+        if new is not None and not stored.repeat:
+            self._met.add(new)
         if not stored.repeat:
             self._count(received.link, reading, stored, tally)
             if any(state == VERIFY for state, _ in tally):
@@ -119,6 +144,8 @@ class LaboratoryIntake:
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
+        if (offset := offset_seconds(reading, self.clock.now())) is not None:
+            CLOCK_OFFSET.labels(link).set(offset)
         for state in stored.moved:
             AWOS.labels(link, state).inc()
         for name in stored.tolerances:
@@ -140,7 +167,14 @@ class LaboratoryIntake:
 
 
 def _script(
-    site: str, received: Received, reading: Reading, at: str, packs: Packs, tally: Counter[tuple[str, str]]
+    site: str,
+    received: Received,
+    reading: Reading,
+    at: str,
+    packs: Packs,
+    tally: Counter[tuple[str, str]],
+    who: sameness.Identity | None,
+    tolerance: float,
 ) -> Transaction[Stored]:
     """The transaction: found again, or stored whole."""
     digest = hashlib.sha256(received.raw).hexdigest()
@@ -168,6 +202,8 @@ def _script(
     row_of_message = message_row(site, received, reading, at, digest, reply)
     rows = yield statements.insert(schema.message, **row_of_message, tolerances=json_list(tolerances))
     message = int(rows[0].id)
+    if who is not None:
+        yield from sameness.note(site, who, message, at)
     if reading.disposition is not Disposition.ACCEPTED:
         entry = quarantine_row(site, message, None, reading.reason, reading.reason_facts, at)
         yield statements.insert_rows(schema.quarantine, [entry])
@@ -178,6 +214,8 @@ def _script(
     reading, known = yield from steps.with_controls(reading, known)
     placements = steps.objecting(reading, placements_of(received, reading, keys, identities, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    if doubts := doubt_rows(site, received, reading, placements, numbers, known, tolerance):
+        yield statements.insert_rows_once(schema.doubt, doubts)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
         work = {"site": site, "kind": VERIFY, "message": message, "due_at": at, "attempts": 0, "created_at": at}
@@ -298,6 +336,27 @@ def _keep_results(
     for one_of in sorted(mended - {message}):
         yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
     return numbers
+
+
+def doubt_rows(
+    site: str,
+    received: Received,
+    reading: Reading,
+    placements: Sequence[Placement],
+    numbers: Sequence[int],
+    known: Known,
+    tolerance: float,
+) -> list[Mapping[str, Any]]:
+    """What speaks against the times of the results that will be judged, at once or when they leave quarantine."""
+    of_all = doubts_of_message(reading, received.received_at, tolerance)
+    rows: list[Mapping[str, Any]] = []
+    for read, one, result in zip(reading.results, placements, numbers, strict=True):
+        if one.state not in (VERIFY, QUARANTINED) or (one.repeat_of is not None and not one.supersedes):
+            continue
+        tubes = [tube for tube in known.specimens.get(read.specimen, ()) if tube.patient == one.patient]
+        found: list[Doubt] = [*of_all, *doubts_of_result(read, tubes, received.received_at)]
+        rows += [{"site": site, "result": result, "code": code, "facts": json_facts(facts)} for code, facts in found]
+    return rows
 
 
 def alert_row(

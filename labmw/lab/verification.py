@@ -20,7 +20,9 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
+from labmw.lab import sameness
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
+from labmw.lab.sameness import withheld
 from labmw.metrics import HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -37,6 +39,7 @@ from labmw.model import (
 )
 from labmw.store import schema, statements
 from labmw.store.json_text import json_list, json_object
+from labmw.store.statements import analyzers
 from labmw.store.transaction import Row, Store, Transaction
 from rules.checks.hil import INDICES
 from rules.engine import judge
@@ -153,7 +156,8 @@ def verify(
     if not give_up:
         facts = yield from _facts(site, rows, now)
         terminated = bool(rows[0].terminated)
-        verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
+        against = yield from _against(site, message, rows)
+        verdicts = [(row, withheld(judge(facts.case(row, terminated), packs), against[row.id])) for row in rows]
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
     )
@@ -170,6 +174,17 @@ def verify(
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
     )
+
+
+def _against(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
+    """What speaks against each result beside its value: an analyzer that nobody has accepted, a time that cannot be believed."""
+    changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
+    found = {row.id: list(changed) for row in rows}
+    for row in (yield analyzers.doubts_of_message(site, message)):
+        if row.result in found:
+            facts = tuple(sorted(json.loads(row.facts).items()))
+            found[row.result].append(Reason(row.code, VerdictLevel.HOLD, "labmw/clock", facts))
+    return found
 
 
 GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())

@@ -20,6 +20,7 @@ from labmw.errors import CertificateError, HandshakeError, LinkError
 from labmw.line.admission import Admission
 from labmw.line.dialling import shown_by_peer
 from labmw.line.health import LinkHealth
+from labmw.line.presence import Presence
 from labmw.line.transport import StreamWire, Wire, connect_tcp, open_serial, tcp_wire
 from labmw.metrics import CONNECTIONS_REFUSED
 from labmw.tls.credentials import Credentials
@@ -75,6 +76,7 @@ class LinkRunner:
     health: LinkHealth
     doorkeeper: Doorkeeper
     tls: Credentials | None = None
+    presence: Presence | None = None  # who is there on all links
     bound: asyncio.Future[tuple[str, int]] | None = (
         None  # for tests and the demo: where a listening link really listens
     )
@@ -224,6 +226,8 @@ class LinkRunner:
 
     async def _talk(self, wire: Wire, writer: asyncio.StreamWriter) -> None:
         self.health.opened(wire.peer)
+        if self.presence is not None:
+            self.presence.opened(self.config.name, wire.peer)
         if self.tls is not None:
             self.health.met(shown_by_peer(writer), self.tls.tls.warn_days)
         log.info("connection opened", link=self.config.name, peer=wire.peer, tls=_agreed(writer))
@@ -237,6 +241,8 @@ class LinkRunner:
                 await wire.close()
             finally:
                 self.health.closed()
+                if self.presence is not None:
+                    self.presence.closed(self.config.name, wire.peer)
 
 
 @dataclass(slots=True)
