@@ -60,6 +60,7 @@ from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
+from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
 from labmw.store import open_store, schema, statements
 from labmw.store.statements.quarantine import message_numbered, messages_in_quarantine
@@ -118,6 +119,7 @@ class Laboratory:
     store: Store = field(init=False)
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
+    mappings: mapping_site.Mappings = field(init=False)
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     law: type[LawConversation] = LawConversation
@@ -139,6 +141,7 @@ class Laboratory:
         if unreadable is not None:
             log.error("signatures cannot be read: no pack judges, everything is held", why=str(unreadable))
         self._tell_packs()
+        self._tell_mapping()
         settings = self.config.store
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
         await self.store.start()
@@ -164,6 +167,7 @@ class Laboratory:
             settings.commit_timeout,
             self._presence,
             lambda name: tolerated.get(name, 0.0),
+            self._specimens,
         )
         feed = self._build_feed()
         by_line = _ByLine(intake, feed)
@@ -202,6 +206,7 @@ class Laboratory:
         """Load drivers and packs; returns why no signature could be read."""
         self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
         self.packs, unreadable = packs_of(self.config)
+        self.mappings = mapping_site.find(self.config.mapping.folder, self.config.mapping.signatures)
         return unreadable
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -395,7 +400,7 @@ class Laboratory:
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
-        """The driver that a link names; None where each message's header chooses. Raises DriverError."""
+        """The driver that a link names, under the site's mapping; None where each message's header chooses. Raises DriverError."""
         if link.driver == "auto":
             return None
         driver = self.registry.named(link.driver)
@@ -403,7 +408,7 @@ class Laboratory:
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
-        return driver
+        return self.mappings.driver(driver, link.name, self.clock.now())
 
     def _gathering(self, name: str) -> Gathering:
         """What puts the messages of a link together, as its line does; a link that is gone or broken is read to the standard."""
@@ -425,14 +430,24 @@ class Laboratory:
                 driver = self._driver_of(link)
         message = received.message
         if isinstance(message, Hl7Message):
-            found = driver or self.registry.recognise_hl7(message)
+            found = driver or self._mapped(self.registry.recognise_hl7(message), received.link)
             if link is not None and link.protocol == "law":
                 reader = self.registry.reader(found, "hl7")
                 return law_reading.read(message, received.change, reader, PERSONALITIES[link.profile], zone)
             return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
         assert isinstance(message, AstmMessage)
-        found = driver or self.registry.recognise_message(message)
+        found = driver or self._mapped(self.registry.recognise_message(message), received.link)
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
+
+    def _mapped(self, found: Driver | Ambiguous | None, link: str) -> Driver | Ambiguous | None:
+        """A driver that a header chose, under the site's mapping."""
+        return self.mappings.driver(found, link, self.clock.now()) if isinstance(found, Driver) else found
+
+    def _specimens(self, link: str, driver: str, code: str) -> frozenset[str]:
+        """On which kinds of tube the laboratory measures this."""
+        if not self.mappings.configured:
+            return frozenset()
+        return mapping_site.specimens_of(self.mappings.now(self.clock.now()).version, link, driver, code)
 
     def _build_outboxes(self) -> list[Outbox]:
         """One for each destination: what one of them does not take, the others still get."""
@@ -548,6 +563,15 @@ class Laboratory:
         for name, file in self.registry.replaced.items():
             log.warning("the laboratory's own driver replaces the shipped one", driver=name, file=str(file))
 
+    def _tell_mapping(self) -> None:
+        for error in self.mappings.broken:
+            log.error("a version of the mapping cannot be used", why=str(error))
+        state = self.mappings.state(self.clock.now())
+        if state.version is not None:
+            log.info("mapping in force", mapping=state.version.name)
+        elif self.mappings.configured:
+            log.error("no mapping is in force: the codes it names go to quarantine", why=state.code)
+
     def _tell_packs(self) -> None:
         for broken in self.packs.broken:
             log.error(
@@ -659,7 +683,16 @@ async def replay_quarantine(
             at = stamp(laboratory.clock.now())
             tolerance = next((link.clock_tolerance for link in config.link if link.name == again.link), 0.0)
             script = replay(
-                site, number, again, reading, packs=laboratory.packs, at=at, by=by, why=why, tolerance=tolerance
+                site,
+                number,
+                again,
+                reading,
+                packs=laboratory.packs,
+                at=at,
+                by=by,
+                why=why,
+                tolerance=tolerance,
+                specimens=laboratory._specimens,
             )
             replayed.append(await store.run(script))
     finally:

@@ -168,6 +168,13 @@ class Drivers(_Strict, frozen=True):
     folder: str = ""
 
 
+class Mapping(_Strict, frozen=True):
+    """What the laboratory calls things: its catalogue and the codes of its analyzers."""
+
+    folder: str = ""  # one TOML file for each version, with its CSV tables beside it
+    signatures: str = ""  # TOML file of signatures: two people under each version that holds
+
+
 class Limits(_Strict, frozen=True):
     """Bounds that keep one bad peer from harming the others."""
 
@@ -187,6 +194,7 @@ class Config(_Strict, frozen=True):
     orders: Orders = Orders()
     rules: Rules = Rules()
     drivers: Drivers = Drivers()
+    mapping: Mapping = Mapping()
     limits: Limits = Limits()
 
 
@@ -232,6 +240,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        mapping=Mapping(folder=found(config.mapping.folder), signatures=found(config.mapping.signatures)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
         lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,

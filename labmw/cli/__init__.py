@@ -18,6 +18,7 @@ COMMANDS = {
     "order": "Show what was ordered of which analyzer, and what became of it.",
     "rules": "Check, test, explain and replay rule packs.",
     "link": "Listen to a wire, record it, follow a line, test one.",
+    "mapping": "Check, show and sign the laboratory's own codes, catalogue and units.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
     "task": "Show what a person has to do by hand, and note that it is done.",
     "decode": "Show what captures say, without a daemon or a store.",

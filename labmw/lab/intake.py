@@ -60,6 +60,7 @@ LARGE = 2**18
 """Bytes; reading so much takes more than a few milliseconds."""
 
 Reader = Callable[[Received], Reading]
+Specimens = Callable[[str, str, str], frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ class LaboratoryIntake:
     clock_tolerance: Callable[[str], float] = field(
         default=lambda link: 0.0
     )  # seconds; 0: an old header is no reason to hold
+    # (link, driver, code): on which kinds of tube the laboratory measures this; empty: not compared
+    specimens: Specimens = field(default=lambda link, driver, code: frozenset())
     _met: set[sameness.Identity] = field(default_factory=set)  # analyzers that the store knows
     _told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -132,7 +135,9 @@ class LaboratoryIntake:
         who = sameness.identity_of(received.link, reading)
         new = who if who not in self._met else None
         tolerance = self.clock_tolerance(received.link)
-        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally, new, tolerance)
+        script = _script(
+            self.site, received, reading, stamp(self.clock.now()), self.packs(), tally, new, tolerance, self.specimens
+        )
         stored = await self.store.run(script, timeout=self.commit_timeout)
         if new is not None and not stored.repeat:
             self._met.add(new)
@@ -175,6 +180,7 @@ def _script(
     tally: Counter[tuple[str, str]],
     who: sameness.Identity | None,
     tolerance: float,
+    specimens: Specimens,
 ) -> Transaction[Stored]:
     """The transaction: found again, or stored whole."""
     digest = hashlib.sha256(received.raw).hexdigest()
@@ -214,7 +220,7 @@ def _script(
     reading, known = yield from steps.with_controls(reading, known)
     placements = steps.objecting(reading, placements_of(received, reading, keys, identities, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
-    if doubts := doubt_rows(site, received, reading, placements, numbers, known, tolerance):
+    if doubts := doubt_rows(site, received, reading, placements, numbers, known, tolerance, specimens):
         yield statements.insert_rows_once(schema.doubt, doubts)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if any(one.state == VERIFY for one in placements):
@@ -346,6 +352,7 @@ def doubt_rows(
     numbers: Sequence[int],
     known: Known,
     tolerance: float,
+    specimens: Specimens,
 ) -> list[Mapping[str, Any]]:
     """What speaks against the times of the results that will be judged, at once or when they leave quarantine."""
     of_all = doubts_of_message(reading, received.received_at, tolerance)
@@ -355,6 +362,11 @@ def doubt_rows(
             continue
         tubes = [tube for tube in known.specimens.get(read.specimen, ()) if tube.patient == one.patient]
         found: list[Doubt] = [*of_all, *doubts_of_result(read, tubes, received.received_at)]
+        wanted, kinds = specimens(received.link, reading.driver, read.code), {tube.kind for tube in tubes if tube.kind}
+        if wanted and kinds and not kinds & wanted:
+            found.append(
+                ("other-specimen", (("kind", ", ".join(sorted(kinds))), ("wanted", ", ".join(sorted(wanted)))))
+            )
         rows += [{"site": site, "result": result, "code": code, "facts": json_facts(facts)} for code, facts in found]
     return rows
 

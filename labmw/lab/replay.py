@@ -13,7 +13,7 @@ from typing import Any
 
 from labmw.clock import read_stamp
 from labmw.driver.reading import Reading
-from labmw.lab.intake import STRIDE, alert_row, doubt_rows, known_about, placements_of, result_key
+from labmw.lab.intake import STRIDE, Specimens, alert_row, doubt_rows, known_about, placements_of, result_key
 from labmw.lab.placement import QUARANTINED, VERIFY, Known, Placement, identity
 from labmw.lab.rows import quarantine_row, result_row, shared_columns
 from labmw.line.gathering import Gathering
@@ -86,6 +86,7 @@ def replay(
     by: str,
     why: str,
     tolerance: float = 0.0,
+    specimens: Specimens = lambda link, driver, code: frozenset(),
 ) -> Transaction[Replayed]:
     """Place one message's results anew, in ONE transaction; `tolerance` of the link's clock, in seconds."""
     entries = yield stored.entries_of_message(message)
@@ -132,7 +133,7 @@ def replay(
     if alerts:
         yield statements.insert_rows_once(schema.alert, alerts)
     kept = {row.id for row in (yield stored.results_of_message(message))}
-    doubts = doubt_rows(site, received, reading, placements, numbers, known, tolerance)
+    doubts = doubt_rows(site, received, reading, placements, numbers, known, tolerance, specimens)
     if doubts := [row for row in doubts if row["result"] in kept]:
         yield statements.insert_rows_once(schema.doubt, doubts)
     if work and not (yield stored.work_of_message(message)):
