@@ -59,6 +59,8 @@ class Serial(_Strict, frozen=True):
     stop: Literal[1, 2] = 1
     rtscts: bool = False
     xonxoff: bool = False
+    rts: bool = True  # RTS and DTR are asserted while the port is open: many analyzers wait for one of them
+    dtr: bool = True
 
 
 class Link(_Strict, frozen=True):
@@ -75,6 +77,9 @@ class Link(_Strict, frozen=True):
     timezone: str = ""  # "" = the site's
     tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
+    proxy: list[
+        str
+    ] = []  # load balancers: connections from these addresses begin with a PROXY header (v1 or v2) that names the peer
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
@@ -285,6 +290,11 @@ def _check(file: str, config: Config) -> None:
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link.allow)
+        _check_allowed(file, key, link.proxy, "proxy")
+        if link.proxy and not link.listen:
+            raise ConfigError(file, f"{key}.proxy", "is set for a link that does not listen", "leave it out")
+        if link.serial and "://" in link.serial.device:
+            _check_port_server(file, f"{key}.serial.device", link.serial.device)
         if link.tls:
             if link.serial:
                 raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
@@ -348,14 +358,23 @@ def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
                 )
 
 
-def _check_allowed(file: str, key: str, allow: Iterable[str]) -> None:
+def _check_port_server(file: str, key: str, device: str) -> None:
+    scheme, _, place = device.partition("://")
+    if scheme != "rfc2217":
+        raise ConfigError(
+            file, key, f"{scheme}:// is no serial port", "write rfc2217://host:port, or use connect for raw TCP"
+        )
+    address(file, key, place)
+
+
+def _check_allowed(file: str, key: str, allow: Iterable[str], name: str = "allow") -> None:
     for text in allow:
         try:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
             raise ConfigError(
                 file,
-                f"{key}.allow",
+                f"{key}.{name}",
                 f"{text!r} is not an address or network",
                 'write it like "192.0.2.7" or "192.0.2.0/24"',
             ) from None

@@ -134,7 +134,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
         Tolerances.from_mapping(link.tolerances)
     except SettingError as problem:
         yield error(f"{key}.tolerances", "check-key", file=file, key=f"{key}.tolerances", problem=problem)
-    if link.serial and not Path(link.serial.device).exists():
+    if link.serial and "://" not in link.serial.device and not Path(link.serial.device).exists():
         yield warning(f"{key}.serial.device", "check-device", device=link.serial.device, link=link.name)
 
 
