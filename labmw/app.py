@@ -63,10 +63,12 @@ from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
+from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry
 from labmw.line.transport import Wire
+from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
 from labmw.store import open_store, schema, statements
 from labmw.store.statements.quarantine import message_numbered, messages_in_quarantine
@@ -127,6 +129,7 @@ class Laboratory:
     store: Store = field(init=False)
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
+    mappings: mapping_site.Mappings = field(init=False)
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     awaited: Awaited = field(init=False)
@@ -138,6 +141,7 @@ class Laboratory:
     _began: datetime = field(init=False)
     _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
+    _presence: Presence = field(init=False, default_factory=Presence)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _lines: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _outboxes: list[Outbox] = field(init=False, default_factory=list)
@@ -154,6 +158,7 @@ class Laboratory:
         if unreadable is not None:
             log.error("signatures cannot be read: no pack judges, everything is held", why=str(unreadable))
         self._tell_packs()
+        self._tell_mapping()
         settings = self.config.store
         self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
         await self.store.start()
@@ -169,6 +174,7 @@ class Laboratory:
             wake_delivery=self._wake_delivery,
             takes=routes(self.config),
         )
+        tolerated = {link.name: link.clock_tolerance for link in self.config.link}
         intake = LaboratoryIntake(
             site,
             self.store,
@@ -177,7 +183,10 @@ class Laboratory:
             lambda: self.packs,
             verification.signal.set,
             settings.commit_timeout,
-            frozenset(link.name for link in self.config.link if link.work),
+            asking=frozenset(link.name for link in self.config.link if link.work),
+            presence=self._presence,
+            clock_tolerance=lambda name: tolerated.get(name, 0.0),
+            specimens=self._specimens,
         )
         feed = self._build_feed()
         by_line = _ByLine(intake, feed)
@@ -199,6 +208,8 @@ class Laboratory:
             self._encoding,
             lambda: self.packs,
             verification.signal.set,
+            lambda name: tolerated.get(name, 0.0),
+            self._specimens,
         )
         self._spawn(self._tasks, "awaited", self.awaited.run())
         for one in self._outboxes:
@@ -232,6 +243,7 @@ class Laboratory:
         """Load drivers and packs; returns why no signature could be read."""
         self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
         self.packs, unreadable = packs_of(self.config)
+        self.mappings = mapping_site.find(self.config.mapping.folder, self.config.mapping.signatures)
         return unreadable
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -273,7 +285,8 @@ class Laboratory:
                 log.error("link stays closed; the others are unaffected", link=link.name, why=str(error))
                 continue
             tls = self._credentials_of(link.name, link.tls, server=bool(link.listen))
-            runner = LinkRunner(link, self._converse(link, terms, intake, health), health, doorkeeper, tls)
+            talk = self._converse(link, terms, intake, health)
+            runner = LinkRunner(link, talk, health, doorkeeper, tls, self._presence)
             self.links[link.name] = runner
             self._spawn(self._lines, f"link {link.name}", runner.run())
             if link.protocol == "law":
@@ -467,7 +480,7 @@ class Laboratory:
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
-        """The driver that a link names; None where each message's header chooses. Raises DriverError."""
+        """The driver that a link names, under the site's mapping; None where each message's header chooses. Raises DriverError."""
         if link.driver == "auto":
             return None
         driver = self.registry.named(link.driver)
@@ -477,7 +490,7 @@ class Laboratory:
             )
         if link.work:
             dialect_of(driver)  # raises where the driver does not say how orders are written
-        return driver
+        return self.mappings.driver(driver, link.name, self.clock.now())
 
     def _gathering(self, name: str) -> Gathering:
         """What puts the messages of a link together, as its line does; a link that is gone or broken is read to the standard."""
@@ -503,14 +516,24 @@ class Laboratory:
                 driver = self._driver_of(link)
         message = received.message
         if isinstance(message, Hl7Message):
-            found = driver or self.registry.recognise_hl7(message)
+            found = driver or self._mapped(self.registry.recognise_hl7(message), received.link)
             if link is not None and link.protocol == "law":
                 reader = self.registry.reader(found, "hl7")
                 return law_reading.read(message, received.change, reader, PERSONALITIES[link.profile], zone)
             return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
         assert isinstance(message, AstmMessage)
-        found = driver or self.registry.recognise_message(message)
+        found = driver or self._mapped(self.registry.recognise_message(message), received.link)
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)
+
+    def _mapped(self, found: Driver | Ambiguous | None, link: str) -> Driver | Ambiguous | None:
+        """A driver that a header chose, under the site's mapping."""
+        return self.mappings.driver(found, link, self.clock.now()) if isinstance(found, Driver) else found
+
+    def _specimens(self, link: str, driver: str, code: str) -> frozenset[str]:
+        """On which kinds of tube the laboratory measures this."""
+        if not self.mappings.configured:
+            return frozenset()
+        return mapping_site.specimens_of(self.mappings.now(self.clock.now()).version, link, driver, code)
 
     def _build_outboxes(self) -> list[Outbox]:
         """One for each destination: what one of them does not take, the others still get."""
@@ -659,6 +682,15 @@ class Laboratory:
         for name, file in self.registry.replaced.items():
             log.warning("the laboratory's own driver replaces the shipped one", driver=name, file=str(file))
 
+    def _tell_mapping(self) -> None:
+        for error in self.mappings.broken:
+            log.error("a version of the mapping cannot be used", why=str(error))
+        state = self.mappings.state(self.clock.now())
+        if state.version is not None:
+            log.info("mapping in force", mapping=state.version.name)
+        elif self.mappings.configured:
+            log.error("no mapping is in force: the codes it names go to quarantine", why=state.code)
+
     def _tell_packs(self) -> None:
         for broken in self.packs.broken:
             log.error(
@@ -791,7 +823,19 @@ async def replay_quarantine(
                 continue
             reading = await asyncio.to_thread(laboratory._read, again)
             at = stamp(laboratory.clock.now())
-            script = replay(site, number, again, reading, packs=laboratory.packs, at=at, by=by, why=why)
+            tolerance = next((link.clock_tolerance for link in config.link if link.name == again.link), 0.0)
+            script = replay(
+                site,
+                number,
+                again,
+                reading,
+                packs=laboratory.packs,
+                at=at,
+                by=by,
+                why=why,
+                tolerance=tolerance,
+                specimens=laboratory._specimens,
+            )
             replayed.append(await store.run(script))
     finally:
         await store.stop()

@@ -60,6 +60,8 @@ class Serial(_Strict, frozen=True):
     stop: Literal[1, 2] = 1
     rtscts: bool = False
     xonxoff: bool = False
+    rts: bool = True  # RTS and DTR are asserted while the port is open: many analyzers wait for one of them
+    dtr: bool = True
 
 
 class Link(_Strict, frozen=True):
@@ -76,8 +78,14 @@ class Link(_Strict, frozen=True):
     timezone: str = ""  # "" = the site's
     tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
+    proxy: list[
+        str
+    ] = []  # load balancers: connections from these addresses begin with a PROXY header (v1 or v2) that names the peer
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
+    )
+    clock_tolerance: float = (
+        0.0  # seconds the analyzer's clock may be behind; 0 = it is only looked whether it runs ahead
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
@@ -220,6 +228,13 @@ class Drivers(_Strict, frozen=True):
     folder: str = ""
 
 
+class Mapping(_Strict, frozen=True):
+    """What the laboratory calls things: its catalogue and the codes of its analyzers."""
+
+    folder: str = ""  # one TOML file for each version, with its CSV tables beside it
+    signatures: str = ""  # TOML file of signatures: two people under each version that holds
+
+
 class Limits(_Strict, frozen=True):
     """Bounds that keep one bad peer from harming the others."""
 
@@ -242,6 +257,7 @@ class Config(_Strict, frozen=True):
     rules: Rules = Rules()
     roles: dict[str, Role] = {}  # by name, such as [roles.biologist]; without any, nobody decides in labmw
     drivers: Drivers = Drivers()
+    mapping: Mapping = Mapping()
     limits: Limits = Limits()
 
     @property
@@ -293,6 +309,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         store=msgspec.structs.replace(config.store, url=url),
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
+        mapping=Mapping(folder=found(config.mapping.folder), signatures=found(config.mapping.signatures)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
         destination=[msgspec.structs.replace(one, **secured(one)) for one in config.destination],
@@ -339,6 +356,11 @@ def _check(file: str, config: Config) -> None:
         if link.encoding:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link.allow)
+        _check_allowed(file, key, link.proxy, "proxy")
+        if link.proxy and not link.listen:
+            raise ConfigError(file, f"{key}.proxy", "is set for a link that does not listen", "leave it out")
+        if link.serial and "://" in link.serial.device:
+            _check_port_server(file, f"{key}.serial.device", link.serial.device)
         if link.tls:
             if link.serial:
                 raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
@@ -447,14 +469,23 @@ def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
                 )
 
 
-def _check_allowed(file: str, key: str, allow: Iterable[str]) -> None:
+def _check_port_server(file: str, key: str, device: str) -> None:
+    scheme, _, place = device.partition("://")
+    if scheme != "rfc2217":
+        raise ConfigError(
+            file, key, f"{scheme}:// is no serial port", "write rfc2217://host:port, or use connect for raw TCP"
+        )
+    address(file, key, place)
+
+
+def _check_allowed(file: str, key: str, allow: Iterable[str], name: str = "allow") -> None:
     for text in allow:
         try:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
             raise ConfigError(
                 file,
-                f"{key}.allow",
+                f"{key}.{name}",
                 f"{text!r} is not an address or network",
                 'write it like "192.0.2.7" or "192.0.2.0/24"',
             ) from None
@@ -531,6 +562,7 @@ def _check_bounds(file: str, config: Config) -> None:
         key = f"link[{index}] ({link.name})"
         bounds.append((f"{key}.connections", link.connections, 1, limits.connections))
         bounds.append((f"{key}.ack_timeout", link.ack_timeout, 0, 3600))
+        bounds.append((f"{key}.clock_tolerance", link.clock_tolerance, 0, 10_000_000))
         bounds.append((f"{key}.idle_timeout", link.idle_timeout, 0, 10_000_000))
         if link.serial:
             bounds.append((f"{key}.serial.baud", link.serial.baud, 50, 4_000_000))

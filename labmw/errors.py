@@ -27,6 +27,10 @@ class LinkError(LabmwError):
     """A wire cannot be opened or was lost."""
 
 
+class MappingError(LabmwError):
+    """A version of the site's mapping cannot be used; the codes it names are unknown until it can."""
+
+
 class WireHeld(LinkError):
     """Another program has the port or the device: nothing was opened."""
 

@@ -30,6 +30,12 @@ CERTIFICATE_ENDS = Gauge(
     ["link", "whose"],
     multiprocess_mode="mostrecent",
 )
+CLOCK_OFFSET = Gauge(
+    "labmw_clock_offset_seconds",
+    "How far the analyzer's clock was ahead of ours in its last message",
+    ["link"],
+    multiprocess_mode="mostrecent",
+)
 RESULTS = Counter("labmw_results", "Results taken in, by state after intake", ["link", "state"])
 QUARANTINED = Counter("labmw_quarantined", "Results and messages quarantined, by reason", ["link", "reason"])
 VERDICTS = Counter("labmw_verdicts", "Verdicts of auto-validation", ["link", "verdict"])

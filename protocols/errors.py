@@ -32,5 +32,9 @@ class MllpError(ProtocolError):
     """A block cannot be put into, or taken out of, the MLLP envelope."""
 
 
+class ProxyError(ProtocolError):
+    """What a load balancer says of the connection that it hands on is missing or contradicts itself."""
+
+
 class CaptureError(ProtocolError):
     """A line of a capture file is not what the .wire format says."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "result": "Show the whole story of a result.",
     "order": "Show what was ordered of which analyzer, and what became of it.",
     "rules": "Check, test, explain and replay rule packs.",
+    "mapping": "Check, show and sign the laboratory's own codes, catalogue and units.",
     "qc": "Quality control: materials, targets, how it stands, charts, averages of patients.",
     "link": "Listen to a wire, record it, replay it, follow a line, test one.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",

@@ -12,6 +12,7 @@ from labmw.driver.declaration import PRACTICE, Driver, Field
 from labmw.driver.plan import plan_of
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
 from labmw.driver.result import NOTHING, Above, RecordReader
+from labmw.driver.timestamp import read_time
 from labmw.model import Disposition
 from protocols.astm.message import Message
 from protocols.astm.record import Record
@@ -70,6 +71,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         reason_facts=facts,
         problems=tuple(walk.problems),
         tolerances_used=tuple(used),
+        sent_at=read_time(header.field(14), zone).at if header else None,
     )
 
 

@@ -22,7 +22,7 @@ from labmw.driver.reading import (
     Reading,
     ResultRead,
 )
-from labmw.driver.timestamp import zone_of_message
+from labmw.driver.timestamp import read_time, zone_of_message
 from labmw.errors import DriverError
 from labmw.model import Disposition
 from protocols.hl7.er7 import Message, Segment
@@ -108,6 +108,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         message_type=header.field(9),
         inventory=tuple(inventory_of(segment, after) for after, segment in groups.inventory),
         responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
+        sent_at=read_time(header.component(7), UTC if driver.utc else zone, utc=driver.utc).at,
     )
 
 

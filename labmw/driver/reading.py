@@ -13,6 +13,9 @@ from labmw.frozen import value
 from labmw.model import Disposition, Flag
 from labmw.quantity import Quantity
 
+Instant = datetime
+"""A moment, where a field is itself called `datetime`."""
+
 Kind = Literal[
     "result", "qc-result", "query", "query-cancel", "order", "order-response", "adt", "ack", "equipment-status", "other"
 ]
@@ -230,3 +233,4 @@ class Reading:
     message_type: str = ""  # MSH-9 of an HL7 message
     inventory: tuple[Inventory, ...] = ()  # every INV of the message, in order
     responses: tuple[OrderControl, ...] = ()  # of an order response: each ORC
+    sent_at: Instant | None = None  # H.14 or MSH-7 in the analyzer's zone; None when it cannot be read

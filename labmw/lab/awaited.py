@@ -18,6 +18,7 @@ import structlog
 from labmw.clock import Clock, stamp
 from labmw.driver.reading import Reading
 from labmw.errors import StoreError
+from labmw.lab.intake import Specimens
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.line.gathering import Gathering
 from labmw.line.received import Received
@@ -58,6 +59,8 @@ class Awaited:
     encoding: Callable[[str], str]
     packs: Callable[[], Packs]
     wake: Callable[[], None]  # verification has something to do
+    clock_tolerance: Callable[[str], float] = lambda link: 0.0
+    specimens: Specimens = lambda link, driver, code: frozenset()
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 5.0  # seconds between looks when nobody wakes us: orders can be typed beside a running daemon
     lease: float = 60.0
@@ -116,8 +119,9 @@ class Awaited:
         if again is not None and reading is not None:
             at = stamp(self.clock.now())
             placed = yield from replay(
-                self.site, row.message, again, reading, packs=self.packs(), at=at, by=BY, why=WHY
-            )
+                self.site, row.message, again, reading, packs=self.packs(), at=at, by=BY, why=WHY,
+                tolerance=self.clock_tolerance(again.link), specimens=self.specimens,
+            )  # fmt: skip
         yield statements.finish_work(row.id)
         return placed
 

@@ -20,8 +20,10 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
+from labmw.lab import sameness
 from labmw.lab.astm_steps import asks, keep_work_done
 from labmw.lab.belonging import owner_of, owners
+from labmw.lab.clockwork import Doubt, doubts_of_message, doubts_of_result, offset_seconds
 from labmw.lab.placement import (
     CONTROL,
     NOTHING_KNOWN,
@@ -37,13 +39,14 @@ from labmw.lab.placement import (
 from labmw.lab.rows import message_row, quarantine_row, result_row, shared_columns
 from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, observations, storable, too_many, unread, unstored
+from labmw.line.presence import Presence
 from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
-from labmw.metrics import AWOS, MESSAGES, RESULTS, TOLERANCES
+from labmw.metrics import AWOS, CLOCK_OFFSET, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
 from labmw.quantity import Quantity
 from labmw.store import schema, statements
-from labmw.store.json_text import json_escaped, json_list
+from labmw.store.json_text import json_escaped, json_facts, json_list
 from labmw.store.transaction import Store, Transaction
 from rules.engine import critical
 from rules.pack import Packs
@@ -59,6 +62,7 @@ LARGE = 2**18
 """Bytes; reading so much takes more than a few milliseconds."""
 
 Reader = Callable[[Received], Reading]
+Specimens = Callable[[str, str, str], frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -73,6 +77,13 @@ class LaboratoryIntake:
     wake: Callable[[], None]  # verification has something to do
     commit_timeout: float = 10.0
     asking: frozenset[str] = frozenset()  # the lines whose queries (LIS02-A2) are answered
+    presence: Presence | None = None
+    clock_tolerance: Callable[[str], float] = field(
+        default=lambda link: 0.0
+    )  # seconds; 0: an old header is no reason to hold
+    # (link, driver, code): on which kinds of tube the laboratory measures this; empty: not compared
+    specimens: Specimens = field(default=lambda link, driver, code: frozenset())
+    _met: set[sameness.Identity] = field(default_factory=set)  # analyzers that the store knows
     _told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def take(self, received: Received) -> Stored:
@@ -111,13 +122,41 @@ class LaboratoryIntake:
             return unread(received, error)
         if len(reading.results) > MAX_RESULTS:
             return too_many(reading, len(reading.results), MAX_RESULTS)
+        reading = self._alone(received, reading)
         return reading if received.raw.isascii() else storable(reading)
+
+    def _alone(self, received: Received, reading: Reading) -> Reading:
+        """The reading, in quarantine when another live connection gives the same serial number."""
+        if self.presence is None or not reading.serial:
+            return reading
+        alternates = received.protocol == "astm"
+        other = self.presence.said(reading.serial, received.link, received.peer, alternates=alternates)
+        if other is None:
+            return reading
+        facts = (("serial", reading.serial), ("other", str(other)))
+        return replace(reading, disposition=Disposition.QUARANTINED, reason="serial-twice", reason_facts=facts)
 
     async def _store(self, received: Received, reading: Reading) -> Stored:
         tally: Counter[tuple[str, str]] = Counter()
+        who = sameness.identity_of(received.link, reading)
+        new = who if who not in self._met else None
+        tolerance = self.clock_tolerance(received.link)
         told = received.link in self.asking
-        script = _script(self.site, received, reading, stamp(self.clock.now()), self.packs(), tally, told=told)
+        script = _script(
+            self.site,
+            received,
+            reading,
+            stamp(self.clock.now()),
+            self.packs(),
+            tally,
+            new,
+            tolerance,
+            self.specimens,
+            told=told,
+        )
         stored = await self.store.run(script, timeout=self.commit_timeout)
+        if new is not None and not stored.repeat:
+            self._met.add(new)
         if not stored.repeat:
             self._count(received.link, reading, stored, tally)
             if any(state == VERIFY for state, _ in tally):
@@ -126,6 +165,8 @@ class LaboratoryIntake:
 
     def _count(self, link: str, reading: Reading, stored: Stored, tally: Mapping[tuple[str, str], int]) -> None:
         MESSAGES.labels(link, reading.disposition.value).inc()
+        if (offset := offset_seconds(reading, self.clock.now())) is not None:
+            CLOCK_OFFSET.labels(link).set(offset)
         for state in stored.moved:
             AWOS.labels(link, state).inc()
         for name in stored.tolerances:
@@ -153,6 +194,9 @@ def _script(
     at: str,
     packs: Packs,
     tally: Counter[tuple[str, str]],
+    who: sameness.Identity | None,
+    tolerance: float,
+    specimens: Specimens,
     *,
     told: bool = False,
 ) -> Transaction[Stored]:
@@ -182,6 +226,8 @@ def _script(
     row_of_message = message_row(site, received, reading, at, digest, reply)
     rows = yield statements.insert(schema.message, **row_of_message, tolerances=json_list(tolerances))
     message = int(rows[0].id)
+    if who is not None:
+        yield from sameness.note(site, who, message, at)
     if reading.disposition is not Disposition.ACCEPTED:
         entry = quarantine_row(site, message, None, reading.reason, reading.reason_facts, at)
         yield statements.insert_rows(schema.quarantine, [entry])
@@ -192,6 +238,8 @@ def _script(
     reading, known = yield from steps.with_controls(reading, known)
     placements = steps.objecting(reading, placements_of(received, reading, keys, identities, known))
     numbers = yield from _keep_results(site, received, reading, message, placements, known, packs, at, tally)
+    if doubts := doubt_rows(site, received, reading, placements, numbers, known, tolerance, specimens):
+        yield statements.insert_rows_once(schema.doubt, doubts)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
     if told and reading.queries and reading.disposition is Disposition.ACCEPTED:
         moment = stamp(received.received_at)  # not now: a message taken up after a restart was asked before it
@@ -321,6 +369,33 @@ def _keep_results(
     for one_of in sorted(mended - {message}):
         yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
     return numbers
+
+
+def doubt_rows(
+    site: str,
+    received: Received,
+    reading: Reading,
+    placements: Sequence[Placement],
+    numbers: Sequence[int],
+    known: Known,
+    tolerance: float,
+    specimens: Specimens,
+) -> list[Mapping[str, Any]]:
+    """What speaks against the times of the results that will be judged, at once or when they leave quarantine."""
+    of_all = doubts_of_message(reading, received.received_at, tolerance)
+    rows: list[Mapping[str, Any]] = []
+    for read, one, result in zip(reading.results, placements, numbers, strict=True):
+        if one.state not in (VERIFY, QUARANTINED) or (one.repeat_of is not None and not one.supersedes):
+            continue
+        tubes = [tube for tube in known.specimens.get(read.specimen, ()) if tube.patient == one.patient]
+        found: list[Doubt] = [*of_all, *doubts_of_result(read, tubes, received.received_at)]
+        wanted, kinds = specimens(received.link, reading.driver, read.code), {tube.kind for tube in tubes if tube.kind}
+        if wanted and kinds and not kinds & wanted:
+            found.append(
+                ("other-specimen", (("kind", ", ".join(sorted(kinds))), ("wanted", ", ".join(sorted(wanted)))))
+            )
+        rows += [{"site": site, "result": result, "code": code, "facts": json_facts(facts)} for code, facts in found]
+    return rows
 
 
 def alert_row(

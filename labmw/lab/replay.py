@@ -13,7 +13,7 @@ from typing import Any
 
 from labmw.clock import read_stamp
 from labmw.driver.reading import Reading
-from labmw.lab.intake import STRIDE, alert_row, known_about, placements_of, result_key
+from labmw.lab.intake import STRIDE, Specimens, alert_row, doubt_rows, known_about, placements_of, result_key
 from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement, identity
 from labmw.lab.rows import quarantine_row, result_row, shared_columns
 from labmw.line.gathering import Gathering
@@ -76,9 +76,19 @@ def received_again(
 
 
 def replay(
-    site: str, message: int, received: Received, reading: Reading, *, packs: Packs, at: str, by: str, why: str
+    site: str,
+    message: int,
+    received: Received,
+    reading: Reading,
+    *,
+    packs: Packs,
+    at: str,
+    by: str,
+    why: str,
+    tolerance: float = 0.0,
+    specimens: Specimens = lambda link, driver, code: frozenset(),
 ) -> Transaction[Replayed]:
-    """Place one message's results anew, in ONE transaction."""
+    """Place one message's results anew, in ONE transaction; `tolerance` of the link's clock, in seconds."""
     entries = yield stored.entries_of_message(message)
     if not entries or reading.disposition is not Disposition.ACCEPTED:
         return Replayed(message, 0, len(entries))
@@ -123,6 +133,10 @@ def replay(
             alerts.append(alert)
     if alerts:
         yield statements.insert_rows_once(schema.alert, alerts)
+    kept = {row.id for row in (yield stored.results_of_message(message))}
+    doubts = doubt_rows(site, received, reading, placements, numbers, known, tolerance, specimens)
+    if doubts := [row for row in doubts if row["result"] in kept]:
+        yield statements.insert_rows_once(schema.doubt, doubts)
     if work and not (yield stored.work_of_message(message)):
         yield statements.insert(schema.work, site=site, kind=VERIFY, message=message, due_at=at, created_at=at)
     if controls:

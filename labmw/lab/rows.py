@@ -10,6 +10,7 @@ from typing import Any
 from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
 from labmw.driver.reading import Reading, ResultRead
+from labmw.lab.clockwork import offset_seconds
 from labmw.lab.placement import Placement, identity
 from labmw.line.received import Received
 from labmw.model import Flag
@@ -43,11 +44,19 @@ def message_row(
         "terminated": int(reading.terminated),
         "disposition": reading.disposition.value,
         "reason": reading.reason,
-        "facts": json_escaped(
-            dict(reading.reason_facts) | ({"problems": list(reading.problems)} if reading.problems else {})
-        ),
+        "facts": json_escaped(_facts(reading, received)),
         "reply": reply,
     }
+
+
+def _facts(reading: Reading, received: Received) -> dict[str, Any]:
+    """What fills the sentence of the reason, what is odd in the structure, and how far the sender's clock was off."""
+    facts: dict[str, Any] = dict(reading.reason_facts)
+    if reading.problems:
+        facts["problems"] = list(reading.problems)
+    if (offset := offset_seconds(reading, received.received_at)) is not None:
+        facts["clock_offset"] = offset
+    return facts
 
 
 def shared_columns(site: str, received: Received, reading: Reading, message: int, at: str) -> Mapping[str, Any]:

@@ -19,12 +19,14 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
+from labmw.lab import sameness
 from labmw.lab.average import follow
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
 from labmw.lab.reporting import report_all
 from labmw.lab.routes import Takes, everything
+from labmw.lab.sameness import withheld
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -41,6 +43,7 @@ from labmw.model import (
 )
 from labmw.store import schema, statements
 from labmw.store.json_text import json_list, json_object
+from labmw.store.statements import analyzers
 from labmw.store.transaction import Row, Store, Transaction
 from rules.checks.hil import INDICES
 from rules.engine import judge
@@ -185,7 +188,8 @@ def verify(
         facts = yield from _facts(site, rows, message, now)
         wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
         terminated = bool(rows[0].terminated)
-        verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
+        against = yield from _against(site, message, rows)
+        verdicts = [(row, withheld(judge(facts.case(row, terminated), packs), against[row.id])) for row in rows]
         verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
@@ -198,6 +202,17 @@ def verify(
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
     )
+
+
+def _against(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
+    """What speaks against each result beside its value: an analyzer that nobody has accepted, a time that cannot be believed."""
+    changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
+    found = {row.id: list(changed) for row in rows}
+    for row in (yield analyzers.doubts_of_message(site, message)):
+        if row.result in found:
+            facts = tuple(sorted(json.loads(row.facts).items()))
+            found[row.result].append(Reason(row.code, VerdictLevel.HOLD, "labmw/clock", facts))
+    return found
 
 
 GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())

@@ -12,16 +12,19 @@ import structlog
 
 from labmw.errors import CertificateError, HandshakeError
 from labmw.line.dialling import HANDSHAKE
+from labmw.line.proxied import declared, of_socket
 from labmw.tls.certificate import read_der
 from labmw.tls.credentials import Credentials
 from labmw.tls.handshake import diagnose, named_otherwise
+from protocols.errors import ProxyError
 
 log = structlog.get_logger("labmw.line")
 
 WAITING = 64  # handshakes under way at once; beyond it the one that began first is given up
 REST = 1.0  # seconds without accepting when the system is out of file descriptors
 
-Welcome = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Welcome = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
+"""Takes over a connection; with it the peer that a load balancer declared, "" where none did."""
 
 
 class Admission:
@@ -37,8 +40,14 @@ class Admission:
         welcome: Welcome,
         admits: Callable[[str], bool],
         failed: Callable[[str, HandshakeError | CertificateError], None],
+        proxied: Callable[[str], bool] = lambda peer: False,
+        unnamed: Callable[[str, ProxyError], None] = lambda peer, error: None,
     ) -> None:
         self._credentials, self._welcome, self._admits, self._failed = credentials, welcome, admits, failed
+        self._proxied, self._unnamed = (
+            proxied,
+            unnamed,
+        )  # load balancers, and who comes from one without saying for whom
         self.sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._greeting: dict[asyncio.Task[None], None] = {}  # in the order in which they began
@@ -82,7 +91,7 @@ class Admission:
             self._begin(connection, f"{address[0]}:{address[1]}")
 
     def _begin(self, connection: socket.socket, peer: str) -> None:
-        if not self._admits(peer):
+        if not self._proxied(peer) and not self._admits(peer):
             connection.close()
             return
         if len(self._greeting) >= WAITING:
@@ -101,6 +110,20 @@ class Admission:
     async def _greet(self, connection: socket.socket, peer: str) -> None:
         """Agree on TLS, then talk; runs as the connection's own task."""
         loop = asyncio.get_running_loop()
+        named = ""
+        if self._proxied(peer):
+            try:
+                named = (await declared(of_socket(connection))).peer
+            except (ProxyError, asyncio.CancelledError) as error:
+                connection.close()
+                if isinstance(error, ProxyError):
+                    self._unnamed(peer, error)
+                    return
+                raise
+            peer = named or peer
+            if not self._admits(peer):
+                connection.close()
+                return
         reader = asyncio.StreamReader(limit=65536)
         protocol = asyncio.StreamReaderProtocol(reader)
         try:
@@ -130,7 +153,7 @@ class Admission:
             transport.abort()
             self._failed(peer, misnamed)
             return
-        await self._welcome(reader, writer)
+        await self._welcome(reader, writer, named)
 
     def _misnamed(self, writer: asyncio.StreamWriter, peer: str) -> HandshakeError | None:
         """A client that is believed, and is not the one that this line is for. OpenSSL checks names for clients alone."""

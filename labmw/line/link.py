@@ -20,9 +20,12 @@ from labmw.errors import CertificateError, HandshakeError, LinkError
 from labmw.line.admission import Admission
 from labmw.line.dialling import shown_by_peer
 from labmw.line.health import LinkHealth
+from labmw.line.presence import Presence
+from labmw.line.proxied import declared as behind_proxy
 from labmw.line.transport import StreamWire, Wire, connect_tcp, open_serial, tcp_wire
 from labmw.metrics import CONNECTIONS_REFUSED
 from labmw.tls.credentials import Credentials
+from protocols.errors import ProxyError
 
 log = structlog.get_logger("labmw.line")
 
@@ -75,6 +78,7 @@ class LinkRunner:
     health: LinkHealth
     doorkeeper: Doorkeeper
     tls: Credentials | None = None
+    presence: Presence | None = None  # who is there on all links
     bound: asyncio.Future[tuple[str, int]] | None = (
         None  # for tests and the demo: where a listening link really listens
     )
@@ -147,7 +151,12 @@ class LinkRunner:
     async def _serve(self, host: str, port: int) -> asyncio.Server | Admission:
         if self.tls is None:
             return await asyncio.start_server(self._arrived, host, port, limit=65536, backlog=512)
-        return await Admission(self.tls, self._arrived, self._admits, self._unsafe).listen(host, port)
+        doors = Admission(self.tls, self._arrived, self._admits, self._unsafe, self._proxied, self._unnamed)
+        return await doors.listen(host, port)
+
+    def _proxied(self, peer: str) -> bool:
+        """Whether a peer is a load balancer of this link, whose PROXY header is believed."""
+        return bool(self.config.proxy) and _allowed(peer, self.config.proxy)
 
     def _admits(self, peer: str) -> bool:
         """Whether a peer may begin a handshake at all."""
@@ -169,9 +178,21 @@ class LinkRunner:
         CONNECTIONS_REFUSED.labels(self.config.name, cause).inc()
         self._tell("connection refused", peer=peer, cause=cause, **facts)
 
-    async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Let a connection in, or say no at once. Runs as the connection's own task."""
-        wire = tcp_wire(reader, writer)
+    def _unnamed(self, peer: str, error: ProxyError) -> None:
+        """Note that a load balancer did not say for whom it comes."""
+        self._turned_away(peer, "proxy", why=str(error))
+
+    async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, declared: str = "") -> None:
+        """Let a connection in, or say no at once. Runs as the connection's own task; `declared` by a PROXY header that was read already."""
+        wire = tcp_wire(reader, writer, declared)
+        if self.tls is None and self._proxied(wire.peer):
+            try:
+                said = await behind_proxy(reader.readexactly)
+            except ProxyError as error:
+                self._unnamed(wire.peer, error)
+                wire.abort()
+                return
+            wire.peer = said.peer or wire.peer
         cause = self._refuses(wire)
         if cause:
             self._turned_away(wire.peer, cause)
@@ -224,6 +245,8 @@ class LinkRunner:
 
     async def _talk(self, wire: Wire, writer: asyncio.StreamWriter) -> None:
         self.health.opened(wire.peer)
+        if self.presence is not None:
+            self.presence.opened(self.config.name, wire.peer)
         if self.tls is not None:
             self.health.met(shown_by_peer(writer), self.tls.tls.warn_days)
         log.info("connection opened", link=self.config.name, peer=wire.peer, tls=_agreed(writer))
@@ -237,6 +260,8 @@ class LinkRunner:
                 await wire.close()
             finally:
                 self.health.closed()
+                if self.presence is not None:
+                    self.presence.closed(self.config.name, wire.peer)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import serialx
 
@@ -18,6 +18,7 @@ from labmw.tls.credentials import Credentials
 READ_SIZE = 65536
 DRAIN_PATIENCE = 15.0  # seconds; a sender that does not read its answers by then has given up (E1381 6.5.2.3)
 _BROKEN = (OSError, serialx.SerialException)  # ConnectionError, EIO from a serial adapter that was pulled out
+_PIN = {True: serialx.PinState.HIGH, False: serialx.PinState.LOW}
 _PARITY = {"none": "N", "even": "E", "odd": "O"}
 
 
@@ -103,19 +104,24 @@ class StreamWire:
             self.lost = True
 
 
-def tcp_wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> StreamWire:
-    """Wrap an accepted or opened TCP connection; keep-alive finds the peer that lost its power (spec A.15)."""
-    raw = writer.get_extra_info("socket")
-    if isinstance(raw, socket.socket) or hasattr(raw, "setsockopt"):
-        with contextlib.suppress(OSError):
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-                if hasattr(socket, option):
-                    raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+def tcp_wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, declared: str = "") -> StreamWire:
+    """Wrap an accepted or opened TCP connection, whose peer a load balancer may have `declared`; keep-alive finds the peer that lost its power (spec A.15)."""
+    _keep_alive(writer.get_extra_info("socket"))
     address = writer.get_extra_info("peername")
     peer = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "?"
-    return StreamWire(reader, writer, peer)
+    return StreamWire(reader, writer, declared or peer)
+
+
+def _keep_alive(raw: Any) -> None:
+    """Have the kernel look whether the other side is still there."""
+    if raw is None:
+        return
+    with contextlib.suppress(OSError):
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
 
 
 async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Credentials | None = None) -> StreamWire:
@@ -134,7 +140,7 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Cred
 
 
 async def open_serial(settings: Serial) -> StreamWire:
-    """Open an RS-232 port exclusively; raises LinkError."""
+    """Open an RS-232 port exclusively, one of this machine or of a device server (rfc2217://host:port); raises LinkError."""
     try:
         reader, writer = await serialx.open_serial_connection(
             url=settings.device,
@@ -145,11 +151,16 @@ async def open_serial(settings: Serial) -> StreamWire:
             rtscts=settings.rtscts,
             xonxoff=settings.xonxoff,
             exclusive=True,
+            rts_on_open=_PIN[settings.rts],
+            dtr_on_open=_PIN[settings.dtr],
         )
     except (OSError, serialx.SerialException, ValueError) as error:
         raise LinkError(
             f"{settings.device} cannot be opened ({_why(error)}); check the cable, the device name and that no other program holds it"
         ) from error
+    # Of a device server; serialx shows the connection beneath nowhere else.
+    beneath = getattr(writer.transport, "_tcp_transport", None)
+    _keep_alive(beneath.get_extra_info("socket") if beneath is not None else None)
     return StreamWire(reader, writer, settings.device)
 
 

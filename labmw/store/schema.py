@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0008"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0009"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -127,7 +127,7 @@ frame = Table(
 )  # fmt: skip
 
 # One message, whole. `first_frame` and `last_frame` are `frame.seq` in `session`; NULL where the protocol has no frames. Several messages may
-# end in one frame: `place` counts them from 0.
+# end in one frame: `place` counts them from 0. In `facts`, `clock_offset` is how many seconds the sender's clock was ahead of ours.
 message = Table(
     "message", metadata,
     _id(), *_must("site", "link"), *_may("session"),
@@ -137,6 +137,15 @@ message = Table(
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
     Index(None, "site", "session", "last_frame"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
+)  # fmt: skip
+
+# Who has spoken on a line: each serial number with each software version once. The first is taken as it is; a later one waits ("waiting", and nothing of its
+# line is released by itself) until a named person accepts it ("accepted").
+analyzer = Table(
+    "analyzer", metadata,
+    _id(), *_must("site", "link", "serial", "software", "first_seen", "state"), Column("message", _BIG), *_later("decided_at"), *_may("decided_by", "why"),
+    UniqueConstraint("site", "link", "serial", "software"),
+    Index("ix_analyzer_waiting", "site", "link", **_where("state = 'waiting'")),
 )  # fmt: skip
 
 # --- who and what ---------------------------------------------------------------------------------------------------------
@@ -253,6 +262,14 @@ repeat = Table(
     _id(), *_must("site"), _refers("result", "result.id"), _refers("message", "message.id"), _number("record", 0), *_must("seen_at"),
     Index(None, "result"),
     Index(None, "message"),
+)  # fmt: skip
+
+# What speaks against a result's time, seen when it came in: it is held, whatever the rules say.
+doubt = Table(
+    "doubt", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("code"), *_json("facts"),
+    UniqueConstraint("site", "result", "code"),
+    Index(None, "result"),
 )  # fmt: skip
 
 # The row that starts the next step of a result's life; deleted in the transaction that finishes it. Kinds: verify; again (a fact came late, `why` says

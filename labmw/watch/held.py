@@ -48,6 +48,8 @@ def _link_at(config: Config, place: str) -> str | None:
 
 
 def _real(device: str) -> str:
+    if "://" in device:
+        return device
     try:
         return str(Path(device).resolve())
     except OSError:

@@ -14,6 +14,7 @@ from labmw.line.registry import Registry
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
+from labmw.watch.mapping import of_config
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
@@ -56,6 +57,8 @@ def inspect(file: Path) -> Inspection:
     registry = Registry.find([config.drivers.folder] if config.drivers.folder else [])
     found += drivers(registry)
     found += packs(config)
+    if config.mapping.folder:
+        found += of_config(config)
     for index, link in enumerate(config.link):
         found += _link(str(file), f"link[{index}] ({link.name})", link, registry)
     found += certificates(config, SYSTEM.now())
@@ -131,7 +134,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
         Tolerances.from_mapping(link.tolerances)
     except SettingError as problem:
         yield error(f"{key}.tolerances", "check-key", file=file, key=f"{key}.tolerances", problem=problem)
-    if link.serial and not Path(link.serial.device).exists():
+    if link.serial and "://" not in link.serial.device and not Path(link.serial.device).exists():
         yield warning(f"{key}.serial.device", "check-device", device=link.serial.device, link=link.name)
 
 

@@ -50,6 +50,16 @@ async def _serial(link: Link, listen: float, call: bool, answer: float) -> Async
     """First as a listener, who counts what the port marks as broken; then with a call."""
     assert link.serial is not None
     settings = link.serial
+    if "://" in settings.device:  # a device server: it has to be spoken to before it lets anybody listen
+        said = Line(
+            link.name,
+            True,
+            str(Tuning(settings.baud, settings.bits, settings.parity, settings.stop)),
+            settings.bits == 7,
+        )
+        for finding in await _probed(link, await open_serial(settings), listen, call, answer, said):
+            yield finding
+        return
     tuning = Tuning(settings.baud, settings.bits, settings.parity, settings.stop)
     pieces, broken = await _overheard(settings.device, tuning, listen)
     line = Line(link.name, True, str(tuning), tuning.bits == 7, broken)

@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import average, control, tasks, worklist
+from labmw.store.statements import analyzers, average, control, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -43,6 +43,7 @@ class Snapshot:
     controls: tuple[Row, ...] = ()  # how quality control stands
     averages: tuple[Row, ...] = ()  # of patients
     derogations: tuple[Row, ...] = ()
+    changed: tuple[Row, ...] = ()  # analyzers that nobody has accepted yet
 
 
 def take(config: Config) -> Snapshot:
@@ -70,4 +71,5 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         controls=tuple((yield control.qc_states(site))),
         averages=tuple((yield average.averages(site))),
         derogations=tuple((yield control.derogations_open(site))),
+        changed=tuple((yield analyzers.waiting(site))),
     )

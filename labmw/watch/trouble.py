@@ -159,6 +159,9 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
     if more := tubes[ALERTS_TOLD:]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    for row in snapshot.changed:
+        said = " / ".join(filter(None, (row.serial, row.software)))
+        yield warning(row.link, "line-changed", link=row.link, now=said, ago=telling.ago(row.first_seen))
     if snapshot.tasks:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
         about = some(row.specimen for row in snapshot.tasks)
