@@ -47,7 +47,7 @@ def rule_facts(rule: Rule | None) -> dict[str, str]:
         return {}
     found = {
         "verdict": rule.verdict.name.lower(), "if_missing": _plain(rule.if_missing), "analytes": " ".join(rule.analytes),
-        "drivers": " ".join(sorted(rule.scope.drivers)), "source": rule.source, "message.en": rule.message["en"], "message.fr": rule.message["fr"],
+        "drivers": " ".join(sorted(rule.scope.drivers)), "wards": " ".join(sorted(rule.scope.wards)), "source": rule.source, "message.en": rule.message["en"], "message.fr": rule.message["fr"],
         "exempt": "; ".join(f"{' '.join(sorted(one.scope.wards))}: {one.reason['en']}" for one in rule.exemptions),
     }  # fmt: skip
     for field in fields(rule.check):  # type: ignore[arg-type]  # every check is a frozen dataclass

@@ -12,7 +12,7 @@ from rules.checks.finding import Limits
 from rules.load import SHIPPED, Broken, Pack, load, load_all
 from rules.rule import Rule
 from rules.signature import Signature
-from rules.subject import Facts
+from rules.subject import Facts, Scope
 from rules.vocabulary import Language
 
 
@@ -178,9 +178,9 @@ def _plan(loinc: str, active: Sequence[Pack], stopped: Sequence[Pack], inactive:
 
 
 def _reconciles(rule: Rule) -> bool:
-    """A rule may stand for the person only where it holds at all: for all analyzers and wards, and holding what it cannot compare."""
+    """A rule may stand for the person only where it holds for all analyzers and wards, and holding what it cannot compare."""
     strict = rule.verdict >= VerdictLevel.HOLD and rule.if_missing >= VerdictLevel.HOLD
-    return rule.check.name == "rerun" and strict and not rule.scope.drivers and not rule.exemptions
+    return rule.check.name == "rerun" and strict and rule.scope == Scope() and not rule.exemptions
 
 
 def _analyte(pack: Pack, loinc: str) -> Analyte | None:
