@@ -68,6 +68,7 @@ from labmw.tls.settings import Tls
 from labmw.watch.certificates import ends_of
 from labmw.watch.inspection import packs_of
 from labmw.watch.log import begin
+from labmw.watch.packs_watch import falls_due, mark
 from protocols.astm.datalink import Role
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
@@ -81,6 +82,7 @@ log = structlog.get_logger("labmw.app")
 
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
+PACKS_EVERY = 2.0  # seconds between looks at the files of rule packs
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
 CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 AHEAD = timedelta(minutes=10)
@@ -187,6 +189,7 @@ class Laboratory:
         self._open_inquiry(feed)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
+        self._spawn(self._tasks, "rule packs", self._watch_packs())
         if self._credentials:
             self._spawn(self._tasks, "certificates", self._watch_certificates())
         log.info(
@@ -549,6 +552,24 @@ class Laboratory:
             )
         for one in self.packs.inactive:
             log.warning("rule pack does not judge", pack=one.pack, why=one.code)
+
+    async def _watch_packs(self) -> None:
+        """Read the rule packs again when their files or signatures change, or a signature begins to hold: stopping must work at once."""
+        known, at = await asyncio.to_thread(mark, self.config), self.clock.now()
+        while True:
+            await asyncio.sleep(PACKS_EVERY)
+            seen, now = await asyncio.to_thread(mark, self.config), self.clock.now()
+            if seen == known and not await asyncio.to_thread(falls_due, self.config, at, now):
+                at = now
+                continue
+            packs, unreadable = await asyncio.to_thread(packs_of, self.config)
+            known, at = seen, now
+            if unreadable is not None:
+                log.error("the signatures cannot be read; the packs in force stay in force", why=str(unreadable))
+                continue
+            self.packs = packs
+            log.info("rule packs were read again", active=[pack.name for pack in packs.active])
+            self._tell_packs()
 
     async def _take_up(self, intake: Intake) -> None:
         """Hand over what ended while the store was down, as soon as it is back: it was acknowledged frame by frame."""

@@ -29,7 +29,7 @@ def difference(old: Pack, new: Pack) -> Iterator[Change]:
     for name in dict.fromkeys((*rules[0], *rules[1])):
         one, other = rules[0].get(name), rules[1].get(name)
         yield from _named(f"rule {name}", rule_facts(one), rule_facts(other))
-    rows = {_key(row): row for row in old.limits.rows}, {_key(row): row for row in new.limits.rows}
+    rows = {row_key(row): row for row in old.limits.rows}, {row_key(row): row for row in new.limits.rows}
     for key in dict.fromkeys((*rows[0], *rows[1])):
         before, after = rows[0].get(key), rows[1].get(key)
         yield from _named(f"limits {' '.join(key)}", _limits(before), _limits(after))
@@ -73,7 +73,8 @@ def _plain(value: object) -> str:
     return str(getattr(value, "alias", value))
 
 
-def _key(row: Row) -> tuple[str, ...]:
+def row_key(row: Row) -> tuple[str, ...]:
+    """Whom and what a row is for: two rows with one key are two versions of one row."""
     age = f"{row.start.text}-{row.end.text if row.end else ''}"
     return (row.analyte, row.unit, f"sex {row.sex}", f"age {age}", f"ward {row.ward}", f"specimen {row.specimen}")
 

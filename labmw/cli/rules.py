@@ -19,6 +19,8 @@ from labmw.cli.options import (
     language_of,
 )
 from labmw.cli.rules_replay import replay, tune
+from labmw.cli.rules_roster import roster
+from labmw.cli.rules_states import activate, retire, sign, state
 from labmw.errors import LabmwError
 from labmw.phrases import Language, say
 
@@ -230,6 +232,11 @@ def report(
 
 app.command()(replay)
 app.command()(tune)
+app.command()(state)
+app.command()(sign)
+app.command()(activate)
+app.command()(retire)
+app.add_typer(roster, name="roster")
 
 
 def _settings(config: Path | None, language: Tongue | None) -> tuple[Config | None, Language]:

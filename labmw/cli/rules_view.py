@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
@@ -11,10 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from labmw.phrases import Language, say
+from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from labmw.config import Config
+    from labmw.store import Row
     from rules.boundary import Boundary
     from rules.coverage import Covered
     from rules.difference import Change
@@ -210,3 +214,39 @@ def identities(console: Console, language: Language, found: Identity) -> None:
     console.print(table)
     told = ", ".join(f"{loinc} = {deviation:.4g}" for loinc, deviation in found.deviations.items())
     console.print(say("rules-deviations", language, deviations=told), markup=False)
+
+
+def states(console: Console, language: Language, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show which state each pack is in."""
+    table = _table(language, say("rules-states", language), "pack", "state", "since", "by", "read-by", "review-by")
+    colours = {"active": "green", "broken": "bold red", "retired": "dim", "waiting": "cyan"}
+    for row in rows:
+        due = Text(str(row["review_by"]), "bold red" if row["review_due"] else "")
+        name = f"{row['pack']} {row['version']} {str(row['hash']).removeprefix('sha256:')[:12]}"
+        word = Text(say(f"rules-state-{row['state']}", language), colours.get(str(row["state"]), ""))
+        table.add_row(
+            Text(name),
+            word,
+            Text(str(row["since"])[:16].replace("T", " ")),
+            Text(str(row["by"])),
+            Text(", ".join(row["read_by"])),
+            due,
+        )
+    console.print(table)
+    for row in rows:
+        if row["state"] != "active":
+            console.print(f"{row['pack']}: {row['why']}", markup=False)
+        elif row["extends"]:
+            told = say(
+                "rules-extends", language, pack=row["pack"], parents=" > ".join(row["extends"]), count=row["overrides"]
+            )
+            console.print(told, markup=False)
+
+
+def rostered(console: Console, language: Language, settings: Config, rows: Sequence[Row]) -> None:
+    """Show who is responsible, when."""
+    zone = ZoneInfo(settings.site.timezone)
+    table = _table(language, say("roster", language), "number", "who", "from", "until", "by")
+    for row in rows:
+        _add(table, row.id, row.who, moment(row.starts, zone)[:16], moment(row.ends, zone)[:16], row.set_by)
+    console.print(table if rows else say("roster-empty", language), markup=False)

@@ -24,6 +24,7 @@ from labmw.lab.average import follow
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
+from labmw.lab.responsible import answered_for, on_duty
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -177,8 +178,10 @@ def verify(
         terminated = bool(rows[0].terminated)
         verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
         verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
+    responsible = (yield from on_duty(site, now)) if any(verdict.released for _, verdict in verdicts) else ""
+    verdicts = [(row, answered_for(verdict, responsible)) for row, verdict in verdicts]
     yield statements.insert_rows(
-        schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
+        schema.verdict, [_verdict_row(site, row, verdict, packs, now, responsible or "") for row, verdict in verdicts]
     )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
@@ -355,7 +358,7 @@ def result_of_row(row: Row) -> Result:
     )
 
 
-def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) -> Mapping[str, Any]:
+def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str, responsible: str) -> Mapping[str, Any]:
     reasons = [
         {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
         for one in verdict.reasons
@@ -370,6 +373,7 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
         "comments": json_list(verdict.comments),
         "decided_at": now,
         "decided_by": "rules",
+        "responsible": responsible if verdict.released else "",
     }
 
 

@@ -17,6 +17,7 @@ from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
+from rules.archive import kept
 from rules.pack import SHIPPED, Packs, load_all
 from rules.signature import Signature, read_signatures
 
@@ -89,14 +90,20 @@ def drivers(registry: Registry) -> Iterator[Finding]:
 
 def packs(config: Config) -> Iterator[Finding]:
     """Say which rule packs judge, and why the others do not."""
-    in_force, problem = packs_of(config)
+    active, problem = packs_of(config)
     if problem is not None:
         yield error("rules.signatures", "check-signatures", problem=problem)
-    for one in in_force.inactive:
-        weigh = warning if one.code == "pack-unsigned" else error
+    for one in active.inactive:
+        weigh = warning if one.code in ("pack-unsigned", "pack-waits", "pack-retired") else error
         yield weigh(one.pack, one.code, **dict(one.facts))
-    if in_force.active:
-        yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in in_force.active))
+    today = SYSTEM.now().date()
+    for pack in active.active:
+        if pack.review_by is not None and pack.review_by < today:
+            yield warning(
+                pack.id, "pack-review-due", pack=pack.id, version=pack.version, day=pack.review_by.isoformat()
+            )
+    if active.active:
+        yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in active.active))
     elif config.rules.packs:
         yield warning("rules", "check-packs-none-active")
     else:
@@ -114,7 +121,13 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
             signatures = read_signatures(Path(config.rules.signatures))
         except PackError as unreadable:
             problem = unreadable
-    return Packs.of(found, signatures, broken, language=config.site.language), problem
+    versions, _ = kept(in_force(config))
+    return Packs.of(found, signatures, broken, language=config.site.language, kept=versions, now=SYSTEM.now()), problem
+
+
+def in_force(config: Config) -> Path:
+    """Where versions are kept as they were when they were activated: beside the signatures."""
+    return Path(config.rules.signatures).parent / "in-force" if config.rules.signatures else Path("in-force-nowhere")
 
 
 def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Finding]:
