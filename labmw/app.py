@@ -44,6 +44,7 @@ from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.sealing import seal
+from labmw.lab.shadowing import Shadow
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
@@ -66,7 +67,7 @@ from labmw.store.transaction import Store, Transaction, ask
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 from labmw.watch.certificates import ends_of
-from labmw.watch.inspection import packs_of
+from labmw.watch.inspection import packs_of, shadows_of
 from labmw.watch.log import begin
 from labmw.watch.packs_watch import falls_due, mark
 from protocols.astm.datalink import Role
@@ -119,6 +120,7 @@ class Laboratory:
     store: Store = field(init=False)
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
+    shadows: tuple[Shadow, ...] = field(init=False, default=())
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     law: type[LawConversation] = LawConversation
@@ -152,6 +154,7 @@ class Laboratory:
             packs=lambda: self.packs,
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
+            shadows=lambda: self.shadows,
         )
         intake = LaboratoryIntake(
             site,
@@ -200,6 +203,7 @@ class Laboratory:
         """Load drivers and packs; returns why no signature could be read."""
         self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
         self.packs, unreadable = packs_of(self.config)
+        self.shadows, _ = shadows_of(self.config, self.packs)
         return unreadable
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -568,6 +572,7 @@ class Laboratory:
                 log.error("the signatures cannot be read; the packs in force stay in force", why=str(unreadable))
                 continue
             self.packs = packs
+            self.shadows, _ = await asyncio.to_thread(shadows_of, self.config, packs)
             log.info("rule packs were read again", active=[pack.name for pack in packs.active])
             self._tell_packs()
 

@@ -157,6 +157,9 @@ class Rules(_Strict, frozen=True):
 
     packs: list[str] = []  # names of shipped packs, or paths relative to the configuration file
     signatures: str = ""  # TOML file of signatures
+    shadow: list[
+        str
+    ] = []  # packs that are only watched: they judge beside the others, and nothing acts on what they say
 
 
 class Drivers(_Strict, frozen=True):
@@ -222,12 +225,15 @@ def _resolved(config: Config, folder: Path) -> Config:
         return {"tls": one.tls.resolved(found) if one.tls else None}
 
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
+    shadow = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.shadow]
     scheme, slashes, place = config.store.url.partition(":///")
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
     return msgspec.structs.replace(
         config,
         store=msgspec.structs.replace(config.store, url=url),
-        rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
+        rules=msgspec.structs.replace(
+            config.rules, packs=packs, shadow=shadow, signatures=found(config.rules.signatures)
+        ),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],

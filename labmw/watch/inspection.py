@@ -10,6 +10,7 @@ from pathlib import Path
 from labmw.clock import SYSTEM
 from labmw.config import Config, Link, address, load
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
+from labmw.lab.shadowing import Shadow
 from labmw.line.registry import Registry
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
@@ -18,7 +19,7 @@ from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
 from rules.archive import kept
-from rules.pack import SHIPPED, Packs, load_all
+from rules.pack import SHIPPED, Packs, load_all, signed
 from rules.signature import Signature, read_signatures
 
 PRIVILEGED = 1024  # ports below it need a privilege that a daemon should not have
@@ -102,6 +103,8 @@ def packs(config: Config) -> Iterator[Finding]:
             yield warning(
                 pack.id, "pack-review-due", pack=pack.id, version=pack.version, day=pack.review_by.isoformat()
             )
+    for refused in shadows_of(config, active)[1]:
+        yield warning("rules.shadow", "check-shadow", problem=refused)
     if active.active:
         yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in active.active))
     elif config.rules.packs:
@@ -123,6 +126,17 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
             problem = unreadable
     versions, _ = kept(in_force(config))
     return Packs.of(found, signatures, broken, language=config.site.language, kept=versions, now=SYSTEM.now()), problem
+
+
+def shadows_of(config: Config, packs: Packs) -> tuple[tuple[Shadow, ...], tuple[PackError, ...]]:
+    """The packs that are only watched, each as if it were in force in the place of its own id; and why others cannot be."""
+    found, broken = load_all([Path(pack) if "/" in pack else SHIPPED / pack for pack in config.rules.shadow])
+    shadows = []
+    for pack in found:
+        together = [*(one for one in packs.active if one.id != pack.id), pack]
+        signatures = [signed(one, who="shadow", at=SYSTEM.now(), reason="shadow") for one in together]
+        shadows.append(Shadow(pack.name, pack.loincs, Packs.of(together, signatures, language=config.site.language)))
+    return tuple(shadows), tuple(one.error for one in broken)
 
 
 def in_force(config: Config) -> Path:

@@ -16,7 +16,7 @@ Mark = tuple[tuple[str, int, int], ...]
 
 def mark(config: Config) -> Mark:
     """What the files are like now: name, size and time of each. Parents that packs extend are files of packs too."""
-    folders = [Path(pack) if "/" in pack else SHIPPED / pack for pack in config.rules.packs]
+    folders = [Path(pack) if "/" in pack else SHIPPED / pack for pack in (*config.rules.packs, *config.rules.shadow)]
     places = {parent for folder in folders for parent in (folder, folder.parent)}
     files = {
         file
