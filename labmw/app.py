@@ -50,6 +50,7 @@ from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.routes import routes
 from labmw.lab.routing import Comparison, Route, Routing
 from labmw.lab.sealing import seal
+from labmw.lab.shadowing import Shadow
 from labmw.lab.verification import Verification
 from labmw.lab.work_link import AstmLink
 from labmw.lab.worklist import LaboratoryWorklist
@@ -76,8 +77,9 @@ from labmw.store.transaction import Store, Transaction, ask
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 from labmw.watch.certificates import ends_of
-from labmw.watch.inspection import packs_of
+from labmw.watch.inspection import packs_of, shadows_of
 from labmw.watch.log import begin
+from labmw.watch.packs_watch import falls_due, mark
 from protocols.astm.datalink import Role
 from protocols.astm.frame import MAX_TEXT_SERIAL
 from protocols.astm.message import Message as AstmMessage
@@ -92,6 +94,7 @@ log = structlog.get_logger("labmw.app")
 
 EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 HEALTH_EVERY = 1.0  # seconds between looks at what changed on the links
+PACKS_EVERY = 2.0  # seconds between looks at the files of rule packs
 TAKE_UP_EVERY = 2.0  # seconds between looks for sessions that ended while the store was down
 CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new connection looks by itself
 AHEAD = timedelta(minutes=10)
@@ -130,6 +133,7 @@ class Laboratory:
     registry: Registry = field(init=False)
     packs: Packs = field(init=False)
     mappings: mapping_site.Mappings = field(init=False)
+    shadows: tuple[Shadow, ...] = field(init=False, default=())
     links: dict[str, LinkRunner] = field(init=False, default_factory=dict)
     worklist: LaboratoryWorklist = field(init=False)
     awaited: Awaited = field(init=False)
@@ -173,6 +177,7 @@ class Laboratory:
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
             takes=routes(self.config),
+            shadows=lambda: self.shadows,
         )
         tolerated = {link.name: link.clock_tolerance for link in self.config.link}
         intake = LaboratoryIntake(
@@ -233,6 +238,7 @@ class Laboratory:
         self._open_inquiry(feed)
         if self.worklist.links or self.worklist.others:
             self._spawn(self._tasks, "worklist", self.worklist.run())
+        self._spawn(self._tasks, "rule packs", self._watch_packs())
         if self._credentials:
             self._spawn(self._tasks, "certificates", self._watch_certificates())
         log.info(
@@ -244,6 +250,7 @@ class Laboratory:
         self.registry = Registry.find([Path(self.config.drivers.folder)] if self.config.drivers.folder else [])
         self.packs, unreadable = packs_of(self.config)
         self.mappings = mapping_site.find(self.config.mapping.folder, self.config.mapping.signatures)
+        self.shadows, _ = shadows_of(self.config, self.packs)
         return unreadable
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -698,6 +705,25 @@ class Laboratory:
             )
         for one in self.packs.inactive:
             log.warning("rule pack does not judge", pack=one.pack, why=one.code)
+
+    async def _watch_packs(self) -> None:
+        """Read the rule packs again when their files or signatures change, or a signature begins to hold: stopping must work at once."""
+        known, at = await asyncio.to_thread(mark, self.config), self.clock.now()
+        while True:
+            await asyncio.sleep(PACKS_EVERY)
+            seen, now = await asyncio.to_thread(mark, self.config), self.clock.now()
+            if seen == known and not await asyncio.to_thread(falls_due, self.config, at, now):
+                at = now
+                continue
+            packs, unreadable = await asyncio.to_thread(packs_of, self.config)
+            known, at = seen, now
+            if unreadable is not None:
+                log.error("the signatures cannot be read; the packs in force stay in force", why=str(unreadable))
+                continue
+            self.packs = packs
+            self.shadows, _ = await asyncio.to_thread(shadows_of, self.config, packs)
+            log.info("rule packs were read again", active=[pack.name for pack in packs.active])
+            self._tell_packs()
 
     async def _take_up(self, intake: Intake) -> None:
         """Hand over what ended while the store was down, as soon as it is back: it was acknowledged frame by frame."""

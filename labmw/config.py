@@ -208,6 +208,9 @@ class Rules(_Strict, frozen=True):
 
     packs: list[str] = []  # names of shipped packs, or paths relative to the configuration file
     signatures: str = ""  # TOML file of signatures
+    shadow: list[
+        str
+    ] = []  # packs that are only watched: they judge beside the others, and nothing acts on what they say
 
 
 Act = Literal[
@@ -302,12 +305,15 @@ def _resolved(config: Config, folder: Path) -> Config:
         return {"tls": one.tls.resolved(found) if one.tls else None}
 
     packs = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.packs]
+    shadow = [found(pack) if (folder / pack).exists() or "/" in pack else pack for pack in config.rules.shadow]
     scheme, slashes, place = config.store.url.partition(":///")
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
     return msgspec.structs.replace(
         config,
         store=msgspec.structs.replace(config.store, url=url),
-        rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
+        rules=msgspec.structs.replace(
+            config.rules, packs=packs, shadow=shadow, signatures=found(config.rules.signatures)
+        ),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
         mapping=Mapping(folder=found(config.mapping.folder), signatures=found(config.mapping.signatures)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
@@ -437,7 +443,7 @@ def _check_destinations(file: str, config: Config) -> None:
 
 def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
     address(file, "lis.connect", lis.connect)
-    if lis.connect in {lis.listen, *(link.listen for link in links)}:
+    if not lis.connect.endswith(":0") and lis.connect in {lis.listen, *(link.listen for link in links)}:
         raise ConfigError(file, "lis.connect", f"{lis.connect} is a port of labmw itself", "name the LIS's address")
     for name in (lis.name, lis.feed):
         if name in {link.name for link in links}:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from labmw.model import VerdictLevel
+from rules.analyte import Analyte
 from rules.limits import KINDS, Row
 from rules.load import Pack
 from rules.rule import Rule
@@ -25,11 +26,13 @@ class Change:
 def difference(old: Pack, new: Pack) -> Iterator[Change]:
     """Return every change, rules first."""
     yield from _named("pack", {"version": old.version}, {"version": new.version})
+    for alias in dict.fromkeys((*old.analytes, *new.analytes)):
+        yield from _named(f"analyte {alias}", _analyte(old.analytes.get(alias)), _analyte(new.analytes.get(alias)))
     rules = {rule.id: rule for rule in old.rules}, {rule.id: rule for rule in new.rules}
     for name in dict.fromkeys((*rules[0], *rules[1])):
         one, other = rules[0].get(name), rules[1].get(name)
         yield from _named(f"rule {name}", rule_facts(one), rule_facts(other))
-    rows = {_key(row): row for row in old.limits.rows}, {_key(row): row for row in new.limits.rows}
+    rows = {row_key(row): row for row in old.limits.rows}, {row_key(row): row for row in new.limits.rows}
     for key in dict.fromkeys((*rows[0], *rows[1])):
         before, after = rows[0].get(key), rows[1].get(key)
         yield from _named(f"limits {' '.join(key)}", _limits(before), _limits(after))
@@ -41,13 +44,21 @@ def _named(where: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Cha
             yield Change(where, what, old.get(what, ""), new.get(what, ""))
 
 
+def _analyte(one: Analyte | None) -> dict[str, str]:
+    if one is None:
+        return {}
+    return {"loinc": " ".join(one.loincs), "words": "; ".join(sorted(one.words)), "unit": one.unit, "kind": one.kind}
+
+
 def rule_facts(rule: Rule | None) -> dict[str, str]:
     """Return what a rule says, key by key, as texts."""
     if rule is None:
         return {}
     found = {
         "verdict": rule.verdict.name.lower(), "if_missing": _plain(rule.if_missing), "analytes": " ".join(rule.analytes),
-        "drivers": " ".join(sorted(rule.scope.drivers)), "source": rule.source, "message.en": rule.message["en"], "message.fr": rule.message["fr"],
+        "drivers": " ".join(sorted(rule.scope.drivers)), "wards": " ".join(sorted(rule.scope.wards)), "source": rule.source, "message.en": rule.message["en"], "message.fr": rule.message["fr"],
+        "scope": rule.reach, "protocol": rule.protocol,
+        "action": " ".join(f"{one.kind}:{one.target}" if one.target else one.kind for one in rule.actions),
         "exempt": "; ".join(f"{' '.join(sorted(one.scope.wards))}: {one.reason['en']}" for one in rule.exemptions),
     }  # fmt: skip
     for field in fields(rule.check):  # type: ignore[arg-type]  # every check is a frozen dataclass
@@ -73,7 +84,8 @@ def _plain(value: object) -> str:
     return str(getattr(value, "alias", value))
 
 
-def _key(row: Row) -> tuple[str, ...]:
+def row_key(row: Row) -> tuple[str, ...]:
+    """Whom and what a row is for: two rows with one key are two versions of one row."""
     age = f"{row.start.text}-{row.end.text if row.end else ''}"
     return (row.analyte, row.unit, f"sex {row.sex}", f"age {age}", f"ward {row.ward}", f"specimen {row.specimen}")
 

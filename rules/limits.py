@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, pairwise, product
@@ -116,12 +116,27 @@ class LimitTable:
 
 def read_limits(file: str, data: bytes, analytes: Mapping[str, tuple[str, ...]]) -> LimitTable:
     """Read a pack's CSV; `analytes` gives the LOINC codes of each alias. Raises PackError with file, line and remedy."""
-    sheet = read_sheet(file, data, COLUMNS, NUMERIC)
+    return read_limits_of(((file, data),), analytes)
+
+
+def read_limits_of(sheets: Sequence[tuple[str, bytes]], analytes: Mapping[str, tuple[str, ...]]) -> LimitTable:
+    """Read several tables as one: a row of a later one takes the place of that with its test, sex, ages, ward, specimen and unit."""
+    if not sheets:
+        return LimitTable((), {})
+    found: dict[tuple[str, ...], tuple[Row, tuple[str, ...]]] = {}
+    file = ""
+    for file, data in sheets:
+        sheet = read_sheet(file, data, COLUMNS, NUMERIC)
+        here: dict[tuple[str, ...], tuple[Row, tuple[str, ...]]] = {}
+        for line in sheet.lines:
+            row, loincs = _row(sheet, line, analytes)
+            key = (*loincs, row.sex, row.start.text, row.end.text if row.end else "", row.ward, row.specimen, row.unit)
+            # Twice in one table: both are kept, and refused as an overlap.
+            here[key if key not in here else (*key, row.place)] = (row, loincs)
+        found |= here
     grouped: dict[tuple[str, str], dict[tuple[str, str, str], list[Row]]] = {}
-    rows: list[Row] = []
-    for line in sheet.lines:
-        row, loincs = _row(sheet, line, analytes)
-        rows.append(row)
+    rows = [row for row, _ in found.values()]
+    for row, loincs in found.values():
         for loinc in loincs:
             grouped.setdefault((loinc, row.unit), {}).setdefault((row.ward, row.specimen, row.sex), []).append(row)
     units: dict[str, dict[str, UnitLimits]] = {}

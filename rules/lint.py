@@ -38,11 +38,15 @@ def lint(pack: Pack) -> Iterator[Remark]:
         if same in checks:
             yield Remark(rule.id, "lint-rule-twice", (("other", checks[same]),))
         checks.setdefault(same, rule.id)
-    for one in coverage(pack):
-        if one.condition and set(one.never) - {"unknown"}:
+    for seen in coverage(pack):
+        if seen.condition and set(seen.never) - {"unknown"}:
             yield Remark(
-                one.rule, "lint-condition-unseen", (("condition", one.condition), ("never", ", ".join(one.never)))
+                seen.rule, "lint-condition-unseen", (("condition", seen.condition), ("never", ", ".join(seen.never)))
             )
+    for one in pack.overrides:
+        reason = f"{one.reason['en']} / {one.reason['fr']}"
+        facts = (("rule", one.rule), ("parent", one.parent), ("what", one.what), ("wards", ", ".join(one.wards) or "*"), ("reason", reason))  # fmt: skip
+        yield Remark(one.rule, "lint-override", facts)
     if not pack.authors:
         yield Remark("pack.authors", "lint-no-author")
     unsupported = sum(

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from labmw.errors import PackError
 from rules.action import Protocols, read_protocols
 from rules.analyte import Analyte, Analytes, read_analytes
 from rules.examples import Example, read_example
-from rules.limits import KINDS, LimitTable, read_limits
+from rules.inherit import Layer, Override, chain, merged
+from rules.limits import KINDS, LimitTable, read_limits_of
 from rules.message import Message, read_message
 from rules.review import check_examples, check_reach, check_sources
 from rules.rule import Rule, identifier, read_rule
@@ -45,6 +47,9 @@ class Pack:
     hash: str
     file: str
     protocols: Protocols = field(default_factory=dict)
+    review_by: date | None = None  # when somebody must look at it again
+    extends: tuple[str, ...] = ()  # id@version of the packs it builds on, the network's first
+    overrides: tuple[Override, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,6 +60,18 @@ class Pack:
     def loincs(self) -> frozenset[str]:
         """Every LOINC code it judges."""
         return frozenset(loinc for analyte in self.analytes.values() for loinc in analyte.loincs)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a pack is made of before it is understood: one page of TOML (of several layers: what they make together) and its limit tables."""
+
+    file: str
+    data: Mapping[str, Any]
+    text: str  # "" where lines of the page cannot be told any more
+    sheets: tuple[tuple[str, bytes], ...] = ()  # (file, content), the parent's first
+    extends: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +86,30 @@ class Broken:
 
 def load(path: Path) -> Pack:
     """Read one pack (its folder or its TOML file); raises PackError naming file, line or key, and remedy."""
+    return build(written(path))
+
+
+def written(path: Path) -> Written:
+    """Read what a pack is made of, and nothing more: its page, those it extends, and their limit tables."""
     path = path / FILE if path.is_dir() else path
-    file = str(path)
-    data, text = _toml(file, path)
-    table = Table(file, "", data, text)
+    layers = chain(path, lambda place: _toml(str(place), place), FILE)
+    sheets = tuple(sheet for layer in layers if (sheet := _sheet(layer)) is not None)
+    if len(layers) == 1:
+        return Written(str(path), layers[0].data, layers[0].text, sheets)
+    data, overrides = merged(layers)
+    return Written(str(path), data, "", sheets, tuple(layer.name for layer in layers[:-1]), overrides)
+
+
+def build(made: Written) -> Pack:
+    """Make a pack of what is written, checked as a whole; raises PackError naming file, line or key, and remedy."""
+    file, path = made.file, Path(made.file)
+    table = Table(file, "", dict(made.data), made.text)
     head = table.table("pack", "begin with [pack]")
     identity, version = identifier(head, "id"), identifier(head, "version")
     title = read_message(head, "title", frozenset())
     authors = head.texts("authors")
     limits_file = head.text("limits", default="")
+    review_by = head.day("review_by", "write it like 2027-04-01") if head.has("review_by") else None
     head.done()
     sources = _sources(table)
     analytes = read_analytes(table)
@@ -85,25 +117,15 @@ def load(path: Path) -> Pack:
     protocols = read_protocols(table)
     rules, examples = _rules(table, analytes, protocols)
     table.done()
-    limits = _limits(head, path, limits_file, loincs)
+    limits = read_limits_of(made.sheets, loincs)
     csv = str(path.with_name(limits_file or FILE))
     check_sources(file, csv, limits, rules, sources)
     check_reach(file, csv, analytes, rules, limits)
     check_examples(file, rules, examples, analytes, limits)
     return Pack(
-        identity,
-        version,
-        title,
-        authors,
-        sources,
-        analytes,
-        rules,
-        limits,
-        examples,
-        _hash(data, limits),
-        file,
-        protocols,
-    )
+        identity, version, title, authors, sources, analytes, rules, limits, examples, _hash(made.data, limits), file, protocols,
+        review_by, made.extends, made.overrides,
+    )  # fmt: skip
 
 
 def load_all(paths: Iterable[Path]) -> tuple[tuple[Pack, ...], tuple[Broken, ...]]:
@@ -190,19 +212,21 @@ def _rules(
     return tuple(rules), tuple(examples)
 
 
-def _limits(head: Table, path: Path, name: str, loincs: Mapping[str, tuple[str, ...]]) -> LimitTable:
-    if not name:
-        return LimitTable((), {})
+def _sheet(layer: Layer) -> tuple[str, bytes] | None:
+    """Read the limit table that a layer names."""
+    named = layer.data.get("pack")
+    if not isinstance(named, Mapping) or "limits" not in named:
+        return None
+    name = layer.head.text("limits")
     if Path(name).name != name or "\\" in name:
-        raise head.refuse("limits", f"{name!r} is not beside the pack", "name a CSV in the folder of the pack")
-    file = path.with_name(name)
+        raise layer.head.refuse("limits", f"{name!r} is not beside the pack", "name a CSV in the folder of the pack")
+    file = layer.path.with_name(name)
     try:
-        data = file.read_bytes()
+        return str(file), file.read_bytes()
     except OSError as error:
         raise refusal(
             str(file), "", f"cannot be read ({error})", "put it beside the pack, or mend pack.limits"
         ) from None
-    return read_limits(str(file), data, loincs)
 
 
 def _hash(data: Mapping[str, Any], limits: LimitTable) -> str:
@@ -220,8 +244,10 @@ def _hash(data: Mapping[str, Any], limits: LimitTable) -> str:
 
 
 def _plain(value: object) -> str | None:
-    """Write a decimal without the zeros that say nothing; TOML dates do not get this far, no key of a pack takes one."""
+    """Write a decimal without the zeros that say nothing, and a day as it is."""
     if value is None:
         return None
+    if isinstance(value, date):
+        return value.isoformat()
     assert isinstance(value, Decimal)
     return f"{value.normalize():f}"

@@ -1,4 +1,8 @@
-"""Which packs judge which test? Those signed as they are; a signed one that broke or changed holds what it would have judged."""
+"""Which packs judge which test? Those signed as they are; a signed one that broke or changed holds what it would have judged.
+
+Where the version in force was kept when it was activated, it goes on judging instead: a new version that is refused, or waits for its day,
+stops nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from rules.load import SHIPPED, Broken, Pack, load, load_all
 from rules.reserved import class_of
 from rules.rule import Rule
 from rules.signature import Signature
-from rules.subject import Facts
+from rules.subject import Facts, Scope
 from rules.vocabulary import Language
 
 
@@ -79,9 +83,18 @@ class Packs:
         broken: Sequence[Broken] = (),
         *,
         language: Language = "fr",
+        kept: Sequence[Pack] = (),
+        now: datetime | None = None,
     ) -> Packs:
-        """Return the packs that judge under these signatures, and why the others do not."""
+        """Return the packs that judge under these signatures, and why the others do not.
+
+        `kept` are versions as they were when they were activated; `now` decides which signatures hold already (when not given, all).
+        """
+        signatures = [
+            one for one in signatures if one.step in ("active", "retired") and (now is None or one.since <= now)
+        ]
         last = _last(signatures)
+        before = {pack.id: pack for pack in kept if pack.id in last and _is(last[pack.id], pack)}
         active: list[Pack] = []
         stopped: list[Pack] = []
         inactive: list[Inactive] = []
@@ -90,19 +103,31 @@ class Packs:
             if why is None:
                 active.append(pack)
                 continue
+            if why.code == "pack-altered" and pack.id in before:
+                instead = before[pack.id]
+                active.append(instead)
+                facts = (("pack", pack.id), ("version", pack.version), ("hash", pack.hash), ("active", instead.version))
+                inactive.append(Inactive(pack.id, "pack-waits", facts))
+                continue
             inactive.append(why)
             if why.holds:
                 stopped.append(pack)
-        missing = last.keys() - {pack.id for pack in packs} - {one.pack for one in broken}
+        in_force = {name for name, one in last.items() if one.step == "active"}
+        missing = in_force - {pack.id for pack in packs} - {one.pack for one in broken}
         for one in broken:
             # A pack so broken that its name is gone may be any of the missing ones.
-            meant = one.pack in last or missing
+            if one.pack in before and last[one.pack].step == "active":
+                active.append(before[one.pack])
+                refused = (("pack", one.pack), ("error", str(one.error)), ("active", before[one.pack].version))
+                inactive.append(Inactive(one.pack, "pack-refused", refused))
+                continue
+            meant = (one.pack in last and last[one.pack].step == "active") or missing
             holds = one.loincs | _tests(last, one.pack) if meant else frozenset[str]()
             inactive.append(Inactive(one.pack, "pack-broken", (("pack", one.pack), ("error", str(one.error))), holds))
         for name in sorted(missing):
             inactive.append(Inactive(name, "pack-missing", (("pack", name),), _tests(last, name)))
         valid = {pack.name: _under(pack, signatures)[-1] for pack in active}
-        signers = {name: one.who for name, one in valid.items()}
+        signers = {name: _named(one) for name, one in valid.items()}
         excepted = frozenset(loinc for pack in active for loinc in valid[pack.name].exceptions if loinc in pack.loincs)
         agreed = {name: frozenset(one.protocols) for name, one in valid.items()}
         plans = _plans(active, stopped, inactive, excepted, agreed)
@@ -129,15 +154,23 @@ def signed(pack: Pack, *, who: str, at: datetime, reason: str, role: str = "biol
     return Signature(pack.id, pack.version, pack.hash, who, role, at, reason, tuple(sorted(pack.loincs)))
 
 
+def _named(signature: Signature) -> str:
+    return f"{signature.who}, {signature.second}" if signature.second else signature.who
+
+
+def _is(signature: Signature, pack: Pack) -> bool:
+    return signature.step == "active" and (signature.hash, signature.version) == (pack.hash, pack.version)
+
+
 def _last(signatures: Sequence[Signature]) -> dict[str, Signature]:
-    """Return the newest signature of each pack."""
-    return {one.pack: one for one in sorted(signatures, key=lambda one: one.at)}
+    """Return the newest signature of each pack that holds already."""
+    return {one.pack: one for one in sorted(signatures, key=lambda one: (one.since, one.at))}
 
 
 def _under(pack: Pack, signatures: Sequence[Signature]) -> list[Signature]:
     """Return the signatures under exactly this content, oldest first."""
-    own = [one for one in signatures if (one.pack, one.hash, one.version) == (pack.id, pack.hash, pack.version)]
-    return sorted(own, key=lambda one: one.at)
+    own = [one for one in signatures if one.pack == pack.id and _is(one, pack)]
+    return sorted(own, key=lambda one: (one.since, one.at))
 
 
 def _tests(last: Mapping[str, Signature], pack: str) -> frozenset[str]:
@@ -150,6 +183,9 @@ def _why_not(
     facts = (("pack", pack.id), ("version", pack.version), ("hash", pack.hash))
     if pack.id not in last:
         return Inactive(pack.id, "pack-unsigned", facts)
+    if last[pack.id].step == "retired":
+        told = (("who", last[pack.id].who), ("at", last[pack.id].since.isoformat()), ("why", last[pack.id].reason))
+        return Inactive(pack.id, "pack-retired", (*facts, *told))
     holds = pack.loincs | _tests(last, pack.id)
     if sum(other.id == pack.id for other in packs) > 1:
         return Inactive(pack.id, "pack-twice", (*facts, ("file", pack.file)), holds)
@@ -204,9 +240,9 @@ def _plan(
 
 
 def _reconciles(rule: Rule) -> bool:
-    """A rule may stand for the person only where it holds at all: for all analyzers and wards, and holding what it cannot compare."""
+    """A rule may stand for the person only where it holds for all analyzers and wards, and holding what it cannot compare."""
     strict = rule.verdict >= VerdictLevel.HOLD and rule.if_missing >= VerdictLevel.HOLD
-    return rule.check.name == "rerun" and strict and not rule.scope.drivers and not rule.exemptions
+    return rule.check.name == "rerun" and strict and rule.scope == Scope() and not rule.exemptions
 
 
 def _analyte(pack: Pack, loinc: str) -> Analyte | None:

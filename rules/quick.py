@@ -25,6 +25,7 @@ from rules.kleene import Truth as Answer
 from rules.limits import Row, UnitLimits
 from rules.pack import Packs, Step
 from rules.replay.lower import HOURS, Lowered, lower, prefix
+from rules.subject import Scope
 
 DOUBTFUL = IN_DOUBT | {Flag.UNKNOWN}
 RELEASE = VerdictLevel.RELEASE
@@ -173,7 +174,7 @@ class Quick:
                     own.append(place)
                 else:
                     siblings += [(place, one, unit) for one in loincs]
-        scoped = any(part.step.rule.scope.drivers or part.step.rule.exemptions for part in parts)
+        scoped = any(part.step.rule.scope != Scope() or part.step.rule.exemptions for part in parts)
         history = bool({"previous", "hours"} & set(asked.numbers))
         words = tuple(_WORDS[name] for name in asked.words)
         return _Plan(
@@ -341,6 +342,6 @@ def _weighed(plan: _Plan, answers: list[tuple[int, Answer]], case: Case) -> list
 def _exempt(step: Step, case: Case) -> bool:
     drivers, driver = step.rule.scope.drivers, case.result.driver
     ward = case.specimen.ward if case.specimen is not None else ""
-    return bool(drivers and driver and driver not in drivers) or any(
-        ward in one.scope.wards for one in step.rule.exemptions
-    )
+    wards = step.rule.scope.wards
+    outside = bool(drivers and driver and driver not in drivers) or bool(wards and ward and ward not in wards)
+    return outside or any(ward in one.scope.wards for one in step.rule.exemptions)

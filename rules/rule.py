@@ -59,7 +59,8 @@ class Outcome:
 def apply(rule: Rule, one: Subject, limits: Limits, words: frozenset[str]) -> Outcome:
     """Judge one subject by one rule; `words` are what its analyte may say instead of a number."""
     if not rule.scope.holds(one, unknown=True):
-        return Outcome("exempt", VerdictLevel.RELEASE, f"driver {one.case.result.driver}")
+        where = f"driver {one.case.result.driver}" if rule.scope.drivers else f"ward {one.ward}"
+        return Outcome("exempt", VerdictLevel.RELEASE, where)
     for exemption in rule.exemptions:
         if exemption.scope.holds(one, unknown=False):
             return Outcome(
@@ -106,6 +107,13 @@ def read_rule(table: Table, pack: Analytes, protocols: Protocols) -> Rule:
         raise table.refuse(
             "drivers", "would release other analyzers' results without limits", "let limits hold for all drivers"
         )
+    wards = frozenset(table.texts("wards", "list the wards where it holds"))
+    if wards and check.name == "limit":
+        raise table.refuse(
+            "wards",
+            "would release other wards' results without limits",
+            "give the wards rows of their own in the limit table",
+        )
     message = read_message(table, "message", check.facts)
     source = (
         table.text("source", 'cite where the number comes from, or write "starting point"') if check.sourced else ""
@@ -123,7 +131,7 @@ def read_rule(table: Table, pack: Analytes, protocols: Protocols) -> Rule:
         raise table.refuse("protocol", "adds no test", 'write action = ["reflex:..."] or leave protocol out')
     panel = tuple(sorted({loinc for alias in analytes for loinc in pack[alias].loincs}))
     return Rule(
-        name, check, verdict, if_missing, analytes, Scope(drivers=drivers), message, source, exemptions, reach, actions, protocol, panel
+        name, check, verdict, if_missing, analytes, Scope(wards, drivers), message, source, exemptions, reach, actions, protocol, panel
     )  # fmt: skip
 
 

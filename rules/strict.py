@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -102,6 +102,13 @@ class Table:
         value = self.take(key, remedy)
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise self.refuse(key, f"{str(value)!r} is not a date and time with its offset", remedy)
+        return value
+
+    def day(self, key: str, remedy: str) -> date:
+        """Return a day without a time."""
+        value = self.take(key, remedy)
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise self.refuse(key, f"{str(value)!r} is not a day", remedy)
         return value
 
     def table(self, key: str, remedy: str) -> Table:

@@ -18,7 +18,10 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.rules_measured import indicators, shadow
 from labmw.cli.rules_replay import replay, tune
+from labmw.cli.rules_roster import roster
+from labmw.cli.rules_states import activate, retire, sign, state
 from labmw.errors import LabmwError
 from labmw.phrases import Language, say
 
@@ -197,7 +200,9 @@ def diff(
 def report(
     pack: Annotated[Path, typer.Option("--pack", help="The pack's folder.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="dossier.pdf, or dossier.html.", show_default=False)],
-    data: Annotated[Path | None, typer.Option("--data", help="A history to replay.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A history to replay: a file, or store.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     language: LanguageOption = None,
 ) -> None:
@@ -217,7 +222,7 @@ def report(
         one = load(pack)
         kept = settings.rules.signatures if settings is not None else ""
         signatures = read_signatures(Path(kept)) if kept else ()
-        paper = dossier(one, signatures, _replayed(one, data), tongue)
+        paper = dossier(one, signatures, _replayed(one, data, settings, tongue), tongue)
     except LabmwError as error:
         fail(str(error), WRONG)
     content = as_pdf(paper) if out.suffix == ".pdf" else as_html(paper).encode()
@@ -230,6 +235,13 @@ def report(
 
 app.command()(replay)
 app.command()(tune)
+app.command()(shadow)
+app.command()(indicators)
+app.command()(state)
+app.command()(sign)
+app.command()(activate)
+app.command()(retire)
+app.add_typer(roster, name="roster")
 
 
 def _settings(config: Path | None, language: Tongue | None) -> tuple[Config | None, Language]:
@@ -250,15 +262,14 @@ def _packs(
     return tongue, good, broken
 
 
-def _replayed(pack: Pack, data: Path | None) -> Judged | None:
+def _replayed(pack: Pack, data: Path | None, settings: Config | None, tongue: Language) -> Judged | None:
     if data is None:
         return None
-    from labmw.cli.rules_replay import as_signed
-    from rules.replay.history import read
+    from labmw.cli.rules_replay import as_signed, history
     from rules.replay.judge import judge, prepare
 
     packs = as_signed([pack])
-    return judge(prepare(read(data), [packs]), packs)
+    return judge(prepare(history(data, settings, tongue), [packs]), packs)
 
 
 def _shown(value: Any) -> Any:

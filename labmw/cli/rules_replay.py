@@ -12,17 +12,25 @@ import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.errors import ConfigError, LabmwError
-from labmw.phrases import say
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from labmw.config import Config
     from rules.pack import Pack, Packs
     from rules.replay.judge import Judged
 
 WRONG = 1
 UNUSABLE = 2
+STORE = "store"
 DataOption = Annotated[
-    Path, typer.Option("--data", help="The history: Parquet or CSV, one row per result.", show_default=False)
+    Path,
+    typer.Option(
+        "--data",
+        help="The history: Parquet or CSV, one row per result; or store: what labmw has kept.",
+        show_default=False,
+    ),
 ]
 FromOption = Annotated[
     str, typer.Option("--from", help="Judge results from this day on (2025-01-31).", show_default=False)
@@ -46,14 +54,13 @@ def replay(
     """
     from labmw.cli.rules_view import compared
     from rules.replay.comparison import compare
-    from rules.replay.history import read
     from rules.replay.judge import judge, prepare
 
     settings = configuration(config, UNUSABLE) if config is not None else None
     tongue = language_of(settings, language)
     try:
         before, after = _two(settings, baseline, pack)
-        table = prepare(read(data, since=_day(since), until=_day(until)), [before, after])
+        table = prepare(history(data, settings, tongue, since=_day(since), until=_day(until)), [before, after])
     except LabmwError as error:
         fail(str(error), WRONG)
     if not table["judged"].any():
@@ -75,6 +82,7 @@ def tune(
         str, typer.Option(help="LOINC codes, with commas; when not given all in the history.", show_default=False)
     ] = "",
     window: Annotated[int, typer.Option(help="Hours within which an earlier result is compared.")] = 168,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
@@ -85,14 +93,16 @@ def tune(
     from labmw.cli.rules_view import identities, tuned
     from rules.replay import tuning
     from rules.replay.features import features
-    from rules.replay.history import read
 
-    tongue = language_of(None, language)
+    settings = (
+        configuration(config, UNUSABLE) if config is not None and (str(data) == STORE or config.exists()) else None
+    )
+    tongue = language_of(settings, language)
     share = _percent(false_hold)
     if what not in ("delta", "limits", "identity"):
         fail(say("rules-tune-what", tongue, what=what), UNUSABLE)
     try:
-        table = features(read(data))
+        table = features(history(data, settings, tongue))
     except LabmwError as error:
         fail(str(error), WRONG)
     codes = [one.strip() for one in tests.split(",") if one.strip()] or sorted(table["loinc"].unique())
@@ -114,6 +124,27 @@ def tune(
     if not found:
         fail(say("rules-tune-few", tongue, file=data), WRONG)
     _json([asdict(one) for one in found]) if as_json else tuned(console(), tongue, found)
+
+
+def history(
+    data: Path,
+    settings: Config | None,
+    tongue: Language,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """The results that are looked back on: of a file, or with `store` of the store; raises PackError for a file that cannot be used."""
+    from rules.replay.history import read
+
+    if str(data) != STORE:
+        return read(data, since=since, until=until)
+    if settings is None:
+        fail(say("rules-store-config", tongue), UNUSABLE)
+    from labmw.cli.writing import look
+    from labmw.watch.past import table
+
+    return look(settings, lambda: table(settings.site.id, since, until), tongue)
 
 
 def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Packs]:

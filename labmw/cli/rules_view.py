@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
@@ -11,10 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from labmw.phrases import Language, say
+from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from labmw.config import Config
+    from labmw.store import Row
+    from labmw.watch.indicators import Indicators, Watched
     from rules.boundary import Boundary
     from rules.coverage import Covered
     from rules.difference import Change
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from rules.replay.tuning import Identity, Tuned
 
 SHOWN = 12  # flipped results of each kind
+SHOWN_BY = 24  # tests, wards, hours
 
 
 def _table(language: Language, title: str, *columns: str, right: Sequence[str] = ()) -> Table:
@@ -210,3 +217,140 @@ def identities(console: Console, language: Language, found: Identity) -> None:
     console.print(table)
     told = ", ".join(f"{loinc} = {deviation:.4g}" for loinc, deviation in found.deviations.items())
     console.print(say("rules-deviations", language, deviations=told), markup=False)
+
+
+def states(console: Console, language: Language, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show which state each pack is in."""
+    table = _table(language, say("rules-states", language), "pack", "state", "since", "by", "read-by", "review-by")
+    colours = {"active": "green", "broken": "bold red", "retired": "dim", "waiting": "cyan"}
+    for row in rows:
+        due = Text(str(row["review_by"]), "bold red" if row["review_due"] else "")
+        name = f"{row['pack']} {row['version']} {str(row['hash']).removeprefix('sha256:')[:12]}"
+        word = Text(say(f"rules-state-{row['state']}", language), colours.get(str(row["state"]), ""))
+        table.add_row(
+            Text(name),
+            word,
+            Text(str(row["since"])[:16].replace("T", " ")),
+            Text(str(row["by"])),
+            Text(", ".join(row["read_by"])),
+            due,
+        )
+    console.print(table)
+    for row in rows:
+        if row["state"] != "active":
+            console.print(f"{row['pack']}: {row['why']}", markup=False)
+        elif row["extends"]:
+            told = say(
+                "rules-extends", language, pack=row["pack"], parents=" > ".join(row["extends"]), count=row["overrides"]
+            )
+            console.print(told, markup=False)
+
+
+def rostered(console: Console, language: Language, settings: Config, rows: Sequence[Row]) -> None:
+    """Show who is responsible, when."""
+    zone = ZoneInfo(settings.site.timezone)
+    table = _table(language, say("roster", language), "number", "who", "from", "until", "by")
+    for row in rows:
+        _add(table, row.id, row.who, moment(row.starts, zone)[:16], moment(row.ends, zone)[:16], row.set_by)
+    console.print(table if rows else say("roster-empty", language), markup=False)
+
+
+def measured(console: Console, language: Language, settings: Config, found: Indicators) -> None:
+    """Show the indicators of a time."""
+    zone = ZoneInfo(settings.site.timezone)
+    console.print(
+        say("indicators", language, since=moment(found.since, zone)[:16], until=moment(found.until, zone)[:16]),
+        markup=False,
+    )
+    table = _table(language, "", "figure", "released-of", "share", right=("released-of", "share"))
+    for code, rate in (("results", found.results), ("dossiers", found.dossiers)):
+        _add(table, say(f"indicators-{code}", language), f"{rate.released} / {rate.judged}", _percent(rate.share))
+    unchanged = found.released_unchanged / found.decided if found.decided else None
+    _add(
+        table,
+        say("indicators-unchanged", language),
+        f"{found.released_unchanged} / {found.decided}",
+        _percent(unchanged),
+    )
+    corrected = found.corrected / found.results.released if found.results.released else None
+    _add(
+        table,
+        say("indicators-corrected", language),
+        f"{found.corrected} / {found.results.released}",
+        _percent(corrected),
+        style="bold red" if found.corrected else "",
+    )
+    console.print(table)
+    for name, group in zip(
+        ("by-test", "by-ward", "by-hour", "by-analyzer", "by-version"), found.by.values(), strict=True
+    ):
+        table = _table(
+            language, "", name, "judged", "released-auto", "share", right=("judged", "released-auto", "share")
+        )
+        for key, rate in list(group.items())[:SHOWN_BY]:
+            _add(table, key, rate.judged, rate.released, _percent(rate.share))
+        console.print(table)
+    if found.reasons:
+        table = _table(
+            language,
+            "",
+            "rule",
+            "kept",
+            "alone",
+            "decided",
+            "unchanged",
+            right=("kept", "alone", "decided", "unchanged"),
+        )
+        for rule, kept in found.reasons.items():
+            _add(table, rule, kept.kept, kept.alone, kept.decided, kept.released_unchanged)
+        console.print(table)
+    for result, specimen, why in found.corrections[:SHOWN]:
+        console.print(
+            say("indicators-correction", language, result=result, specimen=specimen, why=why or "-"),
+            style="red",
+            markup=False,
+        )
+    if found.waiting:
+        console.print(say("indicators-waiting", language, count=sum(found.waiting.values())), markup=False)
+
+
+def shadowed(console: Console, language: Language, settings: Config, found: Sequence[Watched]) -> None:
+    """Show what watched packs would have said."""
+    zone = ZoneInfo(settings.site.timezone)
+    for one in found:
+        facts = {
+            "pack": one.pack,
+            "results": one.results,
+            "first": moment(one.first, zone)[:16],
+            "last": moment(one.last, zone)[:16],
+        }
+        console.print(say("shadow", language, **facts), markup=False)
+        table = _table(language, "", "figure", "before", "after", right=("before", "after"))
+        _add(
+            table,
+            say("rules-figure-held", language),
+            f"{one.held} ({one.held / one.results:.2%})",
+            f"{one.would_hold} ({one.would_hold / one.results:.2%})",
+        )
+        console.print(table)
+        for kind, rows in (("released", one.flips_released), ("held", one.flips_held)):
+            console.print(say(f"shadow-flips-{kind}", language, count=len(rows)), markup=False)
+            if rows:
+                table = _table(language, "", "specimen", "test", "value", "why")
+                for row in rows[:SHOWN]:
+                    reasons = ", ".join(
+                        dict.fromkeys(reason["rule"] or reason["code"] for reason in json.loads(row.reasons))
+                    )
+                    _add(
+                        table,
+                        row.specimen,
+                        row.test_name or row.code,
+                        f"{row.value} {row.unit}".strip(),
+                        reasons or "-",
+                    )
+                console.print(table)
+        if one.rules:
+            table = _table(language, "", "rule", "kept", right=("kept",))
+            for rule, count in one.rules.items():
+                _add(table, rule, count)
+            console.print(table)

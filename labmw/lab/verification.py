@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -21,12 +20,15 @@ from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.lab import sameness
 from labmw.lab.average import follow
+from labmw.lab.earlier import history_of, indices_of
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
 from labmw.lab.reporting import report_all
+from labmw.lab.responsible import answered_for, on_duty
 from labmw.lab.routes import Takes, everything
 from labmw.lab.sameness import withheld
+from labmw.lab.shadowing import Shadow, watch
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -45,9 +47,7 @@ from labmw.store import schema, statements
 from labmw.store.json_text import json_list, json_object
 from labmw.store.statements import analyzers
 from labmw.store.transaction import Row, Store, Transaction
-from rules.checks.hil import INDICES
 from rules.engine import judge
-from rules.guards import CORRECTED, FINAL, IN_DOUBT
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
@@ -62,8 +62,6 @@ STATE_OF = {
 BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
 CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
-HISTORY = timedelta(days=366)
-HISTORY_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,7 @@ class Verification:
     destinations: Sequence[str]
     wake_delivery: Callable[[], None]
     takes: Takes = everything
+    shadows: Callable[[], Sequence[Shadow]] = tuple
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -143,7 +142,15 @@ class Verification:
                         log.warning("quality control is out", link=link, test=test, level=level)
                 return
             script = verify(
-                self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, self.takes, give_up=give_up
+                self.site,
+                row.id,
+                row.message,
+                stamp(now),
+                self.packs(),
+                self.destinations,
+                self.takes,
+                self.shadows(),
+                give_up=give_up,
             )
             judged = await self.store.run(script)
         except Exception as error:
@@ -173,6 +180,7 @@ def verify(
     packs: Packs,
     destinations: Sequence[str],
     takes: Takes = everything,
+    shadows: Sequence[Shadow] = (),
     *,
     give_up: bool = False,
 ) -> Transaction[Judged]:
@@ -189,10 +197,17 @@ def verify(
         wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
         terminated = bool(rows[0].terminated)
         against = yield from _against(site, message, rows)
-        verdicts = [(row, withheld(judge(facts.case(row, terminated), packs), against[row.id])) for row in rows]
+        cases = [(row, facts.case(row, terminated)) for row in rows]
+        verdicts = [(row, judge(case, packs)) for row, case in cases]
+        if shadows:
+            judged = [(row, case, one) for (row, case), (_, one) in zip(cases, verdicts, strict=True)]
+            yield from watch(site, judged, shadows, now)
+        verdicts = [(row, withheld(one, against[row.id])) for row, one in verdicts]
         verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
+    responsible = (yield from on_duty(site, now)) if any(verdict.released for _, verdict in verdicts) else ""
+    verdicts = [(row, answered_for(verdict, responsible)) for row, verdict in verdicts]
     yield statements.insert_rows(
-        schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
+        schema.verdict, [_verdict_row(site, row, verdict, packs, now, responsible or "") for row, verdict in verdicts]
     )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
@@ -267,8 +282,8 @@ def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transactio
     }
     known = (yield statements.patients_among(site, owners)) if owners else []
     patients = {row.identifier: patient_of(row) for row in known}
-    history = yield from _history(site, rows, owners, now)
-    indices = _indices((yield statements.indices_among(site, tubes)))
+    history = yield from history_of(site, rows, owners, now)
+    indices = indices_of((yield statements.indices_among(site, tubes)))
     counted = yield statements.runs_among(site, tubes)
     runs = {(row.specimen, row.patient, row.loinc): int(row.mapping()["count"]) for row in counted}
     return _Facts(
@@ -282,53 +297,6 @@ def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transactio
         (yield from standings(site, rows, message, now)),
         now,
     )
-
-
-def _indices(rows: Sequence[Row]) -> dict[tuple[str, str, str], HilIndices]:
-    """The newest serum indices by analyzer, tube and patient: a barcode that was used before brings none of the tube it was on (law 6).
-
-    One that its own analyzer doubts, or has not finished, is not known.
-    """
-    newest: dict[tuple[str, str, str], dict[str, Row]] = {}
-    for row in rows:
-        newest.setdefault((row.analyzer, row.specimen, row.patient), {})[row.serum_index] = row
-    found = {}
-    for key, known in newest.items():
-        sound = {index: row for index, row in known.items() if row.number and not _in_doubt(row)}
-        numbers = {INDICES[index][0]: Decimal(row.number) for index, row in sound.items()}
-        beyond = frozenset(INDICES[index][0] for index, row in sound.items() if row.comparator.startswith(">"))
-        found[key] = HilIndices(**numbers, beyond=beyond)
-    return found
-
-
-def _in_doubt(row: Row) -> bool:
-    return row.status not in FINAL | CORRECTED or any(
-        Flag(flag) in IN_DOUBT or Flag(flag) is Flag.UNKNOWN for flag in json.loads(row.flags)
-    )
-
-
-def _history(
-    site: str, rows: Sequence[Row], owners: Sequence[str], now: str
-) -> Transaction[dict[tuple[str, str], list[Previous]]]:
-    """What was found before of the same patients and tests: our own releases, and what the LIS gave us."""
-    found: dict[tuple[str, str], list[Previous]] = {}
-    if not owners:
-        return found
-    loincs = sorted({row.loinc for row in rows})
-    since = stamp(read_stamp(now) - HISTORY)
-    before = min((row.completed_at for row in rows if row.completed_at), default=now)
-    for row in (yield statements.imported_history(site, owners, loincs, since=since, before=before)):
-        if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
-            one = Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory)
-            found.setdefault((row.patient, row.loinc), []).append(one)
-    for row in (yield statements.own_history(site, owners, loincs, since=since, before=before)):
-        if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
-            one = Previous(quantity, read_stamp(row.completed_at), row.analyzer)
-            found.setdefault((row.patient, row.loinc), []).append(one)
-    for earlier in found.values():
-        earlier.sort(key=lambda previous: previous.completed, reverse=True)
-        del earlier[HISTORY_DEPTH:]
-    return found
 
 
 def result_of_row(row: Row) -> Result:
@@ -356,7 +324,7 @@ def result_of_row(row: Row) -> Result:
     )
 
 
-def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) -> Mapping[str, Any]:
+def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str, responsible: str) -> Mapping[str, Any]:
     reasons = [
         {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
         for one in verdict.reasons
@@ -372,6 +340,7 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
         "decided_at": now,
         "decided_by": "rules",
         "stage": "automatic" if verdict.released else "",
+        "responsible": responsible if verdict.released else "",
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from labmw.clock import SYSTEM
 from labmw.config import Config, Link, address, load
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
+from labmw.lab.shadowing import Shadow
 from labmw.line.registry import Registry
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
@@ -18,7 +19,8 @@ from labmw.watch.mapping import of_config
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
-from rules.pack import SHIPPED, Packs, load_all
+from rules.archive import kept
+from rules.pack import SHIPPED, Packs, load_all, signed
 from rules.signature import Signature, read_signatures
 
 PRIVILEGED = 1024  # ports below it need a privilege that a daemon should not have
@@ -92,14 +94,22 @@ def drivers(registry: Registry) -> Iterator[Finding]:
 
 def packs(config: Config) -> Iterator[Finding]:
     """Say which rule packs judge, and why the others do not."""
-    in_force, problem = packs_of(config)
+    active, problem = packs_of(config)
     if problem is not None:
         yield error("rules.signatures", "check-signatures", problem=problem)
-    for one in in_force.inactive:
-        weigh = warning if one.code == "pack-unsigned" else error
+    for one in active.inactive:
+        weigh = warning if one.code in ("pack-unsigned", "pack-waits", "pack-retired") else error
         yield weigh(one.pack, one.code, **dict(one.facts))
-    if in_force.active:
-        yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in in_force.active))
+    today = SYSTEM.now().date()
+    for pack in active.active:
+        if pack.review_by is not None and pack.review_by < today:
+            yield warning(
+                pack.id, "pack-review-due", pack=pack.id, version=pack.version, day=pack.review_by.isoformat()
+            )
+    for refused in shadows_of(config, active)[1]:
+        yield warning("rules.shadow", "check-shadow", problem=refused)
+    if active.active:
+        yield good("rules", "check-packs-good", packs=", ".join(pack.name for pack in active.active))
     elif config.rules.packs:
         yield warning("rules", "check-packs-none-active")
     else:
@@ -117,7 +127,24 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
             signatures = read_signatures(Path(config.rules.signatures))
         except PackError as unreadable:
             problem = unreadable
-    return Packs.of(found, signatures, broken, language=config.site.language), problem
+    versions, _ = kept(in_force(config))
+    return Packs.of(found, signatures, broken, language=config.site.language, kept=versions, now=SYSTEM.now()), problem
+
+
+def shadows_of(config: Config, packs: Packs) -> tuple[tuple[Shadow, ...], tuple[PackError, ...]]:
+    """The packs that are only watched, each as if it were in force in the place of its own id; and why others cannot be."""
+    found, broken = load_all([Path(pack) if "/" in pack else SHIPPED / pack for pack in config.rules.shadow])
+    shadows = []
+    for pack in found:
+        together = [*(one for one in packs.active if one.id != pack.id), pack]
+        signatures = [signed(one, who="shadow", at=SYSTEM.now(), reason="shadow") for one in together]
+        shadows.append(Shadow(pack.name, pack.loincs, Packs.of(together, signatures, language=config.site.language)))
+    return tuple(shadows), tuple(one.error for one in broken)
+
+
+def in_force(config: Config) -> Path:
+    """Where versions are kept as they were when they were activated: beside the signatures."""
+    return Path(config.rules.signatures).parent / "in-force" if config.rules.signatures else Path("in-force-nowhere")
 
 
 def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from rules.pack import Packs, Plan, Step
 from rules.replay.cases import Cases
 from rules.replay.features import ends, features, with_ratios, with_siblings
 from rules.replay.lower import Lowered, lower, prefix
+from rules.subject import Scope
 from rules.vocabulary import ANY
 
 LEVEL = pl.UInt8
@@ -197,6 +198,8 @@ class _Part:
         exempt = pl.lit(False)
         if rule.scope.drivers:
             exempt |= ~pl.col("driver").is_in(sorted(rule.scope.drivers))
+        if rule.scope.wards:  # a ward that is not known may be one of them
+            exempt |= (pl.col("ward") != "") & ~pl.col("ward").is_in(sorted(rule.scope.wards))
         for exemption in rule.exemptions:
             exempt |= pl.col("ward").is_in(sorted(exemption.scope.wards))
         made = self._together(step) if isinstance(rule.check, IdentityCheck | DilutionCheck) else lower(step, self.unit)
@@ -212,7 +215,7 @@ class _Part:
                 found = pl.when(reader(condition)).then(pl.lit(int(instead))).otherwise(found)
         else:
             found = made if isinstance(made, pl.Expr) else pl.lit(int(made))
-        return pl.when(exempt).then(pl.lit(0)).otherwise(found) if rule.scope.drivers or rule.exemptions else found
+        return pl.when(exempt).then(pl.lit(0)).otherwise(found) if rule.scope != Scope() or rule.exemptions else found
 
     def _together(self, step: Step) -> pl.Expr:
         """The checks that compare many tests at once with their earlier results."""

@@ -10,7 +10,8 @@ import pytest
 from crashing import daemon
 from stage import ALT, SITE, Analyzer, Lis, Stage, eventually, free_port, message
 
-from labmw.lab import controlling
+from labmw.lab import averaging, controlling
+from labmw.lab.averaging import AveragePlan
 from labmw.lab.controlling import Target
 from labmw.lab.deciding import Decision
 from labmw.store import open_store
@@ -69,3 +70,32 @@ async def test_a_control_is_judged_once_and_before_the_patients_behind_it(
         ("P1", "held"),
         ("P2", "held"),
     ]
+
+
+async def test_each_released_result_moves_the_average_once(store_url: str, tmp_path: Path) -> None:
+    tubes = [f"A{place}" for place in range(10)]
+    stage = Stage(tmp_path, free_port(), free_port(), url=store_url).build(tubes)
+    await prepare(stage)
+    store = open_store(stage.url or f"sqlite:///{stage.database}")
+    await store.start()
+    plan = AveragePlan("", ALT, "mean", 4, None, "U/L", ("1", "99"), ("1", "99"))
+    await store.run(averaging.set_average(Decision(SITE, "2026-01-01T00:00:00.000000Z", "A", "test"), plan))
+    await store.stop()
+    analyzer, sending = Analyzer(stage.analyzer_port), set[asyncio.Task[None]]()
+
+    async def measure() -> None:
+        for place, tube in enumerate(tubes):
+            await analyzer.send(tube, message(tube, str(20 + place)))
+
+    async with Lis(stage.lis_port):
+        async with daemon(stage, "verdict-committed", 4) as process:
+            sending.add(asyncio.create_task(measure()))
+            async with asyncio.timeout(60):
+                await process.wait()
+        async with daemon(stage):
+            await asyncio.gather(*sending)
+            await eventually(
+                lambda: stage.ask("SELECT count(*) FROM result WHERE state IN ('verify', 'released')") == [(0,)]
+            )
+    [(count, value)] = stage.ask("SELECT count, value FROM average_state")
+    assert (count, float(str(value))) == (len(tubes), 27.5), "the last four: 26, 27, 28, 29"

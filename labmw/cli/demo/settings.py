@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SITE = "DEMO"
 LIS = "LIS"
+PACKS = ("chemistry", "haematology", "immunoassay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ retry_base = 0.5   # a demonstration has little patience
 retry_cap = 2.0
 
 [rules]
-packs = ["chemistry", "haematology", "immunoassay"]
+packs = [{", ".join(f'"{pack}"' for pack in PACKS)}]
 signatures = "signatures.toml"
 """
     return head + "".join(_line(line) for line in lines)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labmw.cli.demo.settings import SITE, Line, text
+from labmw.cli.demo.settings import PACKS, SITE, Line, text
 from labmw.clock import stamp
 from labmw.errors import LabmwError
 from labmw.store import SqliteStore, Transaction, migrate, schema, statements
@@ -127,7 +127,7 @@ def _worklist(scenario: Path, file: Path, now: str) -> Mapping[str, Any]:
 
 def _signatures() -> str:
     """Sign the example packs as they are: they are active here, and here alone."""
-    packs, broken = load_all([SHIPPED])
+    packs, broken = load_all([SHIPPED / name for name in PACKS])
     if broken:
         raise LabmwError(f"an example pack cannot be used: {broken[0].error}")
     now = datetime.now(UTC).replace(microsecond=0)

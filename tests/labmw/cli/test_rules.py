@@ -192,7 +192,16 @@ def test_every_sentence_is_there() -> None:
     root = Path(__file__).parents[3] / "labmw" / "cli"
     text = "".join(
         (root / name).read_text(encoding="utf-8")
-        for name in ("rules.py", "rules_replay.py", "rules_view.py", "rules_explain.py", "rules_dossier.py")
+        for name in (
+            "rules.py",
+            "rules_replay.py",
+            "rules_view.py",
+            "rules_explain.py",
+            "rules_dossier.py",
+            "rules_measured.py",
+            "rules_states.py",
+            "rules_roster.py",
+        )
     )
     for code in re.findall(r'say\("([a-z-]+)"', text):
         assert code in codes(), code
