@@ -42,6 +42,8 @@ from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
+from labmw.lab.practice import Practice
+from labmw.lab.reconsidering import reconsider
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.sealing import seal
 from labmw.lab.verification import Verification
@@ -150,6 +152,9 @@ class Laboratory:
             packs=lambda: self.packs,
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
+            practice=Practice.of(self.config, self._law_links()),
+            again=reconsider,
+            wake_orders=self._wake_worklist,
         )
         intake = LaboratoryIntake(
             site,
@@ -432,6 +437,9 @@ class Laboratory:
         """One for each destination: what one of them does not take, the others still get."""
         to_lis = self._build_outbox()
         return ([to_lis] if to_lis is not None else []) + [self._build_drop(drop) for drop in self.config.files]
+
+    def _wake_worklist(self) -> None:
+        self.worklist.signal.set()
 
     def _wake_delivery(self) -> None:
         for one in self._outboxes:

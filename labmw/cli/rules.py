@@ -19,6 +19,7 @@ from labmw.cli.options import (
     language_of,
 )
 from labmw.cli.rules_replay import replay, tune
+from labmw.cli.rules_stop import resume, stop, stops
 from labmw.errors import LabmwError
 from labmw.phrases import Language, say
 
@@ -41,7 +42,11 @@ PacksArgument = Annotated[
 
 @app.callback()
 def rules() -> None:
-    """Check, test, explain and replay rule packs."""
+    """Check, test, explain and replay rule packs; stop what they let go, and let it go on."""
+
+
+for _command in (stop, resume, stops):
+    app.command()(_command)
 
 
 @app.command()

@@ -19,8 +19,16 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
+from labmw.lab.acting import act
+from labmw.lab.afterwards import let_go, look_again_later, tell_siblings
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
-from labmw.lab.reporting import report_all
+from labmw.lab.late import recall, told_of
+from labmw.lab.practice import Practice
+from labmw.lab.results import result_of_row
+from labmw.lab.spreading import Judged as WithVerdict
+from labmw.lab.spreading import spread, with_reasons
+from labmw.lab.stopping import against, stops, watch_rate
+from labmw.lab.surroundings import Surroundings, around
 from labmw.metrics import HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -30,7 +38,6 @@ from labmw.model import (
     Previous,
     Reason,
     Result,
-    ResultKey,
     Specimen,
     Verdict,
     VerdictLevel,
@@ -64,6 +71,12 @@ class Judged:
 
     verdicts: tuple[tuple[str, str, str], ...]
     reports: int
+    ordered: bool = False  # a LAW analyzer is owed an order
+    stopped: tuple[str, ...] = ()  # analyzers that a jump of the release rate has stopped
+    recalled: int = 0
+
+
+Script = Callable[..., Transaction[Judged]]
 
 
 @dataclass(slots=True)
@@ -76,6 +89,9 @@ class Verification:
     packs: Callable[[], Packs]
     destinations: Sequence[str]
     wake_delivery: Callable[[], None]
+    practice: Practice = field(default_factory=Practice)
+    again: Script | None = None  # what judges once more when a fact came late; labmw.lab.reconsidering has it
+    wake_orders: Callable[[], None] = lambda: None  # a LAW analyzer is owed something
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -113,12 +129,22 @@ class Verification:
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
         until = stamp(now + timedelta(seconds=self.lease))
-        return (yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who))
+        first = yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who)
+        if first or self.again is None:
+            return first
+        # What came late is looked at when nothing new waits.
+        return (
+            yield statements.claim_work(self.site, kind="again", limit=BATCH, now=stamp(now), until=until, who=self.who)
+        )
 
     async def _one(self, row: Row) -> None:
         now = self.clock.now()
         give_up = row.attempts > ATTEMPTS
-        script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
+        judge_it = verify if row.kind == "verify" or self.again is None else self.again
+        script = judge_it(
+            self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, self.practice,
+            give_up=give_up, why=row.why,
+        )  # fmt: skip
         try:
             judged = await self.store.run(script)
         except Exception as error:
@@ -133,37 +159,72 @@ class Verification:
             VERDICTS.labels(link, verdict).inc()
             if reason:
                 HELD.labels(link, reason).inc()
+        for analyzer in judged.stopped:
+            log.error(
+                "more is released than ever before; the analyzer is stopped until two people say go on", link=analyzer
+            )
         if judged.reports:
             self.wake_delivery()
+        if judged.ordered:
+            self.wake_orders()
 
     def _postpone(self, work: int, due: str) -> Transaction[None]:
         yield statements.postpone_work(work, who=self.who, due=due)
 
 
 def verify(
-    site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
+    site: str,
+    work: int,
+    message: int,
+    now: str,
+    packs: Packs,
+    destinations: Sequence[str],
+    practice: Practice | None = None,
+    *,
+    give_up: bool = False,
+    why: str = "",
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
+    practice = practice or Practice()
     if not (yield statements.finish_work(work)):
         return Judged((), 0)  # somebody else has done it
     rows = yield statements.results_to_verify(message)
     if not rows:
         return Judged((), 0)
-    verdicts: list[tuple[Row, Verdict]] = [(row, GIVEN_UP) for row in rows]
+    verdicts: list[WithVerdict] = [(row, GIVEN_UP) for row in rows]
+    left: list[tuple[Row, Reason]] = []
+    known: Surroundings | None = None
     if not give_up:
-        facts = yield from _facts(site, rows, now)
-        terminated = bool(rows[0].terminated)
-        verdicts = [(row, judge(facts.case(row, terminated), packs)) for row in rows]
+        verdicts, left, known = yield from conclude(site, message, rows, packs, practice, now)
     yield statements.insert_rows(
-        schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
+        schema.verdict, [verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
     )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
-    yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
-    released = [row for row, verdict in verdicts if verdict.released]
-    reports = yield from report_all(site, destinations, released, now)
-    return Judged(
-        tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
-    )
+    yield statements.insert_rows(schema.audit, [audit_row(site, row, verdict, now) for row, verdict in verdicts])
+    done = [] if known is None else (yield from act(site, verdicts, known, practice, now))
+    reports = yield from let_go(site, verdicts, destinations, practice, now)  # after what was asked: a call is one
+    for row, reason in left:
+        yield from recall(site, row.id, reason.code, told_of(reason), now)
+    if known is not None:
+        yield from look_again_later(site, message, verdicts, known, now)
+        yield from tell_siblings(site, message, rows, known, now)
+    stopped = (yield from watch_rate(site, verdicts, now)) if practice.watch_rate else []
+    told = tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts)
+    return Judged(told, reports, any(one.ordered for one in done), tuple(stopped), len(left))
+
+
+def conclude(
+    site: str, message: int, rows: Sequence[Row], packs: Packs, practice: Practice, now: str
+) -> Transaction[tuple[list[WithVerdict], list[tuple[Row, Reason]], Surroundings]]:
+    """Judge results by the rules, by what is stopped and by what the others' verdicts reach; also what has left and is reached."""
+    facts = yield from _facts(site, rows, now)
+    known = yield from around(site, message, rows, facts.specimens, packs, practice, now)
+    terminated = bool(rows[0].terminated)
+    verdicts = [(row, judge(known.case(row, facts.case(row, terminated)), packs)) for row in rows]
+    stopped = yield from stops(site)
+    verdicts = [(row, with_reasons(verdict, against(row, verdict, stopped))) for row, verdict in verdicts]
+    spread_out, left = spread(verdicts, known)
+    return spread_out, left, known
 
 
 GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())
@@ -279,34 +340,11 @@ def _history(
     return found
 
 
-def result_of_row(row: Row) -> Result:
-    """Make the noun from its row."""
-    return Result(
-        key=ResultKey(row.site, row.analyzer, row.specimen, row.code, row.detail, row.run, row.completed_raw),
-        value=row.value,
-        quantity=quantity_of(row.number, row.comparator, row.unit),
-        unit_raw=row.unit_raw,
-        loinc=row.loinc,
-        test_name=row.test_name,
-        range_raw=row.range_raw,
-        flags_raw=row.flags_raw,
-        flags=frozenset(Flag(flag) for flag in json.loads(row.flags)),
-        status=row.status,
-        operator=row.operator,
-        completed=read_stamp(row.completed_at) if row.completed_at else None,
-        main=bool(row.main),
-        index=row.serum_index,
-        comments=tuple(json.loads(row.comments)),
-        driver=row.driver,
-        driver_version=row.driver_version,
-        mapping_version=row.mapping_version,
-        software=row.analyzer_software,
-    )
-
-
-def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) -> Mapping[str, Any]:
+def verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) -> Mapping[str, Any]:
+    """What is kept of a verdict, with everything that explains it years later."""
     reasons = [
         {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
+        | ({"scope": one.scope, "panel": list(one.panel)} if one.scope != "result" else {})
         for one in verdict.reasons
     ]
     return {
@@ -323,17 +361,18 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str) 
     }
 
 
-def _audit_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, Any]:
+def audit_row(site: str, row: Row, verdict: Verdict, now: str, late: str = "") -> Mapping[str, Any]:
+    """What the audit keeps of a verdict; `late` is the fact that had it given again."""
     detail = {
         "verdict": verdict.level.name.lower(),
         "packs": list(verdict.packs),
         "reasons": [one.code for one in verdict.reasons],
-    }
+    } | ({"late": late} if late else {})
     return {
         "site": site,
         "at": now,
         "who": "labmw",
-        "what": "verified",
+        "what": "verified-again" if late else "verified",
         "subject": f"result/{row.id}",
         "why": _weightiest(verdict),
         "detail": json_object(detail),
