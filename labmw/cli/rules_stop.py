@@ -83,11 +83,15 @@ def stops(config: ConfigOption = None, as_json: JsonOption = False, language: La
 
     Exit codes: 0 nothing is, 1 something is, 2 wrong usage, or the store cannot be read.
     """
+    from zoneinfo import ZoneInfo
+
     from labmw.store.statements.stops import stops_open
     from labmw.store.transaction import ask
+    from labmw.watch.spoken import moment
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    zone = ZoneInfo(settings.site.timezone)
     rows = look(settings, lambda: ask(stops_open(settings.site.id)), tongue)
     if as_json:
         typer.echo(
@@ -97,7 +101,12 @@ def stops(config: ConfigOption = None, as_json: JsonOption = False, language: La
         )
     else:
         for row in rows:
-            facts = {"target": row.target or "–", "by": row.stopped_by, "at": row.stopped_at[:16], "why": row.reason}
+            facts = {
+                "target": row.target or "–",
+                "by": row.stopped_by,
+                "at": moment(row.stopped_at, zone),
+                "why": row.reason,
+            }
             line = say(f"stopped-{row.scope}", tongue, **facts)
             if row.asked_by:
                 line += " " + say("stop-half", tongue, by=row.asked_by)

@@ -58,7 +58,12 @@ class Stop:
     @property
     def why(self) -> Reason:
         """What is said of a result that it holds."""
-        facts = (("target", self.target or "–"), ("by", self.by), ("at", self.at), ("why", self.reason))
+        facts = (
+            ("target", self.target or "–"),
+            ("by", self.by),
+            ("at", f"{self.at[:16].replace('T', ' ')} UTC"),
+            ("why", self.reason),
+        )
         return Reason(f"stopped-{self.scope}", VerdictLevel.HOLD, "labmw/stop", facts)
 
 

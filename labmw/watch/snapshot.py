@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import tasks, worklist
+from labmw.store.statements import recalls, stops, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -40,6 +40,9 @@ class Snapshot:
     alerts: tuple[Row, ...]
     to_present: tuple[Row, ...] = ()  # tubes that an analyzer asked about in vain
     tasks: tuple[Row, ...] = ()  # what a person has to do by hand
+    stops: tuple[Row, ...] = ()  # what does not leave by itself just now
+    calls: tuple[Row, ...] = ()  # what prescribers have still to be told
+    recalls: tuple[Row, ...] = ()  # what has left and is in doubt
 
 
 def take(config: Config) -> Snapshot:
@@ -64,4 +67,7 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         alerts=tuple((yield statements.alerts_open(site))),
         to_present=tuple((yield worklist.to_present(site))),
         tasks=tuple((yield tasks.open_tasks(site))),
+        stops=tuple((yield stops.stops_open(site))),
+        calls=tuple((yield recalls.calls_open(site))),
+        recalls=tuple((yield recalls.recalls_open(site))),
     )

@@ -135,6 +135,18 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         yield error(tube, "alert-open", specimen=tube, values=some(map(_value, rows), len(rows)), ago=oldest)
     if more := tubes[ALERTS_TOLD:]:
         yield error("alerts", "alerts-more", count=len(more), specimens=some(more, len(more)))
+    for row in snapshot.stops:
+        facts = {"target": row.target or "–", "by": row.stopped_by, "at": moment(row.stopped_at, telling.zone)}
+        why = say(f"stopped-{row.scope}", telling.language, why=row.reason, **facts)
+        yield warning(row.target or "labmw", "line-stopped", why=why)
+    if snapshot.calls:
+        oldest = telling.ago(snapshot.calls[0].raised_at)
+        about = some(row.specimen for row in snapshot.calls)
+        yield error("calls", "calls-owed", count=len(snapshot.calls), ago=oldest, specimens=about)
+    if snapshot.recalls:
+        oldest = telling.ago(snapshot.recalls[0].raised_at)
+        about = some(row.specimen for row in snapshot.recalls)
+        yield error("recalls", "recalls-open", count=len(snapshot.recalls), ago=oldest, specimens=about)
     if snapshot.tasks:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
         about = some(row.specimen for row in snapshot.tasks)
