@@ -21,12 +21,18 @@ WAITS: Final = "panel-incomplete"
 
 
 def let_go(
-    site: str, verdicts: Sequence[WithVerdict], destinations: Sequence[str], practice: Practice, now: str
+    site: str,
+    verdicts: Sequence[WithVerdict],
+    known: Surroundings | None,
+    destinations: Sequence[str],
+    practice: Practice,
+    now: str,
 ) -> Transaction[int]:
     """What follows a release: the reports, the calls, and the runs that need not be decided any more. Answers how many messages leave."""
     released = [row for row, verdict in verdicts if verdict.released]
     for row in released:
-        yield from replace_runs(site, row, now, "rules")
+        if known is not None and known.other_run(row):
+            yield from replace_runs(site, row, now, "rules")
     reports = yield from report_all(site, destinations, released, now)
     yield from after_release(site, released, now, practice.call_window)
     return reports

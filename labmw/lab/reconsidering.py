@@ -55,7 +55,7 @@ def reconsider(
     yield statements.results_become([(row.id, row.state, STATE_OF[verdict.level]) for row, verdict in changed])
     yield statements.insert_rows(schema.audit, [audit_row(site, row, verdict, now, why) for row, verdict in changed])
     done = yield from act(site, changed, known, practice, now)
-    reports = yield from let_go(site, changed, destinations, practice, now)
+    reports = yield from let_go(site, changed, known, destinations, practice, now)
     recalled = 0
     for row, verdict in verdicts:
         if row.state not in HELD and not verdict.released and not _of_today(row, verdict):

@@ -30,7 +30,7 @@ DEPTH: Final = 5  # earlier results of each test
 VISIT: Final = timedelta(hours=12)  # tubes collected within it of each other are of one visit
 MOST_TUBES: Final = 100
 LEFT: Final = ("released", "delivered", "dead", "technical")
-WAITING: Final = ("held", "blocked")
+WAITING: Final = ("held", "blocked", "technical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,10 @@ class Surroundings:
         else:
             here = self._on_tube(row)
         return [one for one in here if one.id != row.id and row.patient and (scope != "panel" or one.loinc in panel)]
+
+    def other_run(self, row: Row) -> bool:
+        """Whether the test has another run on this tube that a person could have to decide about."""
+        return any(one.loinc == row.loinc and one.id != row.id and one.state in WAITING for one in self._on_tube(row))
 
     def later_run(self, row: Row) -> bool:
         """Whether the test was measured again on this tube since: the later run speaks for it."""

@@ -202,7 +202,9 @@ def verify(
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [audit_row(site, row, verdict, now) for row, verdict in verdicts])
     done = [] if known is None else (yield from act(site, verdicts, known, practice, now))
-    reports = yield from let_go(site, verdicts, destinations, practice, now)  # after what was asked: a call is one
+    reports = yield from let_go(
+        site, verdicts, known, destinations, practice, now
+    )  # after what was asked: a call is one
     for row, reason in left:
         yield from recall(site, row.id, reason.code, told_of(reason), now)
     if known is not None:
