@@ -57,6 +57,8 @@ def _one(
 ) -> Transaction[Done | None]:
     # A test that is measured again is its own target; what else the action says (a dilution, an analyzer) stands in its facts.
     target = asked.target if asked.kind in ADDING else row.loinc
+    if asked.kind in ADDING and (yield stored.added_by_rules(site, row.specimen, row.patient, [target])):
+        return None  # added, or proposed, under the other name
     state, why = yield from _guarded(site, row, asked, known)
     facts = {**dict(asked.facts), "asked": asked.target, "why": why, "protocol": asked.protocol}
     made = yield statements.insert_once(

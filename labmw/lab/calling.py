@@ -108,6 +108,7 @@ def document(
     )
     if not done:
         raise Undecidable("call-unknown", number=number)
+    yield stored.alert_told(decision.site, row.result, at=decision.at, by=decision.by)  # nobody need act on it any more
     yield audited(
         decision.site, at=decision.at, who=decision.by, what="called", subject=f"result/{row.result}", why=decision.why,
         told=told.strip(), read_back=read_back.strip(), called_at=called_at,

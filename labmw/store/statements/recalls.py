@@ -97,6 +97,17 @@ _ALERTS: Final = select(alert.c.result, alert.c.facts).where(
     alert.c.result.in_(_given_numbers("results")),
     is_one_of(alert.c.kind, "critical"),
 )
+_TOLD: Final = (
+    update(alert)
+    .where(
+        alert.c.site == given("of_site"),
+        alert.c.result == given_number("number"),
+        alert.c.kind == "critical",
+        alert.c.state == "open",
+    )
+    .values(state="closed", closed_at=given("at"), closed_by=given("by"))
+    .returning(alert.c.id)
+)
 _ASKED_CALLS: Final = select(action.c.result, action.c.facts).where(
     action.c.result.in_(_given_numbers("results")), is_one_of(action.c.kind, "call")
 )
@@ -135,6 +146,11 @@ _DOCUMENT: Final = (
     )
     .returning(prescriber_call.c.id)
 )
+
+
+def alert_told(site: str, number: int, *, at: str, by: str) -> Step:
+    """Close the alert of a critical value whose prescriber was told; answers no row when it was closed before."""
+    return Step(_TOLD, {"of_site": site, "number": number, "at": at, "by": by})
 
 
 def critical_among(site: str, results: Sequence[int]) -> Step:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from labmw.store.schema import message, order, previous, result, specimen, verdict, work
 from labmw.store.statements.words import given, given_number, given_texts, is_one_of
 from labmw.store.transaction import Step
 
+BLOCKED: Final = 4  # VerdictLevel.BLOCK
 _latest = select(func.max(verdict.c.id)).where(verdict.c.result == result.c.id).correlate(result).scalar_subquery()
 _alive = is_one_of(
     result.c.state, "verify", "released", "held", "blocked", "technical", "delivered", "dead", "rejected"
@@ -103,7 +104,11 @@ _OF_MESSAGE: Final = (  # by the rules alone: what a person has decided stays as
     .join(verdict, verdict.c.id == _latest)
     .where(
         result.c.message == given_number("of_message"),
-        is_one_of(result.c.state, "held", "blocked", "released", "delivered"),
+        # Blocked by the rules: not by the LIS, which says that a tube is another patient's, and which no rule overrules.
+        or_(
+            is_one_of(result.c.state, "held", "released", "delivered"),
+            and_(is_one_of(result.c.state, "blocked"), verdict.c.level == BLOCKED),
+        ),
         verdict.c.decided_by == "rules",
     )
     .order_by(result.c.id)

@@ -106,6 +106,14 @@ async def test_the_lis_is_told_of_an_added_test(tmp_path: Path) -> None:
         assert [line.split("|")[25] for line in told.split("\r") if line.startswith("OBR")] == ["I"]
 
 
+async def test_reflex_and_add_on_of_one_test_are_one(tmp_path: Path) -> None:
+    packs = two(tmp_path / "two", low(ADD), low(ADD.replace("add-on", "reflex"), "AGAIN"), protocols=("P-1",))
+    async with bench(tmp_path, packs=packs, loincs=(K, CA)) as one:
+        one.verification.practice = Practice(lis="LIS")
+        await one.judged(potassium("3.2"))
+        assert actions(one) == [("add-on", MG, "done")] and one.ask("SELECT count(*) FROM added_test") == [(1,)]
+
+
 @pytest.mark.parametrize("how", ["ordered", "measured"])
 async def test_what_was_ordered_or_measured_is_not_added(tmp_path: Path, how: str) -> None:
     packs = two(tmp_path / "two", low(f'action = ["reflex:{CA}"]\nprotocol = "P-1"'), protocols=("P-1",))

@@ -67,6 +67,7 @@ async def test_a_call_is_documented_with_who_was_told_and_what_was_read_back(des
         ("documented", "Dr Alouette", "Dr Mésange", "2,5 mmol/L", "told at once")
     ]
     assert desk.ask("SELECT who FROM audit WHERE what = 'called'") == [("Dr Alouette",)]
+    assert desk.ask("SELECT state, closed_by FROM alert") == [("closed", "Dr Alouette")]
     with pytest.raises(Undecidable, match="call-unknown"):
         await documented(desk, 1, "2.5")
 

@@ -181,3 +181,16 @@ async def test_one_fact_costs_so_many_looks_at_most(tmp_path: Path) -> None:
         await one.settle()
         one.write("DELETE FROM work")
         assert await one.run(patient_changed(SITE, "P-S1", "late-patient", now(one))) == 50
+
+
+async def test_what_the_lis_calls_another_patients_no_late_fact_lets_go(waiting: Bench) -> None:
+    waiting.write("UPDATE result SET state = 'blocked'")  # as a mismatch of typed orders leaves it
+    await waiting.judged(calcium("2.3", minutes=1))
+    assert waiting.states()[0] == ("S1", "4.2", "blocked")
+
+
+async def test_what_the_rules_block_may_leave_when_they_say_so(waiting: Bench) -> None:
+    waiting.write("UPDATE result SET state = 'blocked'")
+    waiting.write("UPDATE verdict SET level = 4")
+    await waiting.judged(calcium("2.3", minutes=1))
+    assert waiting.states()[0] == ("S1", "4.2", "released")
