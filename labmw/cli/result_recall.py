@@ -52,7 +52,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False, language: La
             typer.echo(
                 f"#{row.id}  {row.specimen}  {one['test']}  {one['value']}  ({say(f'state-{row.result_state}', tongue)})"
             )
-            typer.echo(f"    {say(row.cause, tongue, **one['facts'])}, {moment(row.raised_at, zone)}")
+            typer.echo(f"    {moment(row.raised_at, zone)}: {say(row.cause, tongue, **one['facts'])}")
             if one["why"]:
                 typer.echo(f"    - {one['why']}")
         typer.echo(say("recall-counted", tongue, count=len(rows)))

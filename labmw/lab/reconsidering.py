@@ -59,7 +59,7 @@ def reconsider(
     recalled = 0
     for row, verdict in verdicts:
         if row.state not in HELD and not verdict.released and not _of_today(row, verdict):
-            worst = max(verdict.reasons, key=lambda one: one.level)
+            worst = max(_against(verdict), key=lambda one: one.level)
             cause = worst.code if worst.code.startswith("reached-") else why or "late-fact"
             recalled += yield from recall(site, row.id, cause, told_of(worst), now)
     for row, reason in left:
@@ -88,8 +88,16 @@ def _of_today(row: Row, verdict: Verdict) -> bool:
     """Whether only the present speaks against it: a stop, another run, the hour, other packs than those that let it go. No reason to recall."""
     if [one["pack"] if isinstance(one, dict) else one for one in json.loads(row.packs)] != list(verdict.packs):
         return True
-    against = [one for one in verdict.reasons if one.level > VerdictLevel.COMMENT]
-    return all(one.rule == "labmw/stop" or one.code in OF_TODAY for one in against)
+    return not _against(verdict)
+
+
+def _against(verdict: Verdict) -> list[Reason]:
+    """What speaks against a result, whenever it is asked."""
+    return [
+        one
+        for one in verdict.reasons
+        if one.level > VerdictLevel.COMMENT and one.rule != "labmw/stop" and one.code not in OF_TODAY
+    ]
 
 
 def _commented(row: Row, verdict: Verdict) -> Verdict:

@@ -35,6 +35,8 @@ async def test_a_value_that_a_biologist_releases_reaches_the_lis_under_his_name(
         labmw(stage, "result", "comment", "T1", "ALTT", "--by", "Dr Alouette", "--text", "checked twice")
         labmw(stage, "result", "release", "T1", "ALTT", "--by", "Dr Alouette", "--reason", "known hepatitis")
         await eventually(lambda: stage.ask("SELECT state FROM result") == [("delivered",)])
+        shown = labmw(stage, "result", "show", "T1")
+        assert "Validated by Dr Alouette." in shown and "Before that: Held for a biologist." in shown
     [(_, text)] = receiver.got
     [obx] = segments(text, "OBX")
     assert obx[11] == "F" and "Alouette" in obx[16]
