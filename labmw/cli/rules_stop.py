@@ -117,6 +117,8 @@ def stops(config: ConfigOption = None, as_json: JsonOption = False, language: La
 
 def _meant(settings: Config, analyzer: str, analyte: str, rule: str, site: bool, tongue: Language) -> tuple[str, str]:
     """The one thing that is meant; an analyzer must be one of the configuration, a test a LOINC code, so that no stop misses by a typing mistake."""
+    from difflib import get_close_matches
+
     from rules.vocabulary import is_loinc
 
     given = [
@@ -131,6 +133,14 @@ def _meant(settings: Config, analyzer: str, analyte: str, rule: str, site: bool,
         fail(say("stop-no-analyzer", tongue, target=target, known=known), UNUSABLE)
     if scope == "analyte" and not is_loinc(target):
         fail(say("stop-no-test", tongue, target=target), UNUSABLE)
-    if scope == "rule" and target.count("/") != 1:
-        fail(say("stop-no-rule", tongue, target=target), UNUSABLE)
+    if scope == "rule" and target not in (known_rules := _rules(settings)):
+        near = ", ".join(get_close_matches(target, known_rules, n=3)) or "–"
+        fail(say("stop-no-rule", tongue, target=target, near=near), UNUSABLE)
     return scope, target
+
+
+def _rules(settings: Config) -> list[str]:
+    """The rules that judge now, as verdicts name them."""
+    from labmw.watch.inspection import packs_of
+
+    return [f"{pack.id}/{rule.id}" for pack in packs_of(settings)[0].active for rule in pack.rules]

@@ -82,11 +82,18 @@ class Surroundings:
     def reached_by(self, row: Row, scope: str, panel: Sequence[str]) -> list[Row]:
         """The other results that a finding about one of them speaks of too."""
         if scope == "visit":
-            tubes = self.visits.get((row.specimen, row.patient), frozenset()) | {row.specimen}
-            here = [one for one in self.rows if one.patient == row.patient and one.specimen in tubes]
+            here = [one for one in self.rows if self._together(one, row)]
         else:
             here = self._on_tube(row)
         return [one for one in here if one.id != row.id and row.patient and (scope != "panel" or one.loinc in panel)]
+
+    def _together(self, one: Row, other: Row) -> bool:
+        """Whether two results are of tubes of one visit; the tubes of this message know with which they were taken."""
+        if one.patient != other.patient:
+            return False
+        tubes = self.visits.get((one.specimen, one.patient), frozenset())
+        others = self.visits.get((other.specimen, other.patient), frozenset())
+        return one.specimen == other.specimen or other.specimen in tubes or one.specimen in others
 
     def other_run(self, row: Row) -> bool:
         """Whether the test has another run on this tube that a person could have to decide about."""

@@ -14,6 +14,8 @@ from stage import ALT, SITE
 from labmw.clock import stamp
 from labmw.lab.late import look_again, patient_changed, quality_failed
 from labmw.lab.validation import Chosen, comment, hold
+from labmw.store import statements
+from labmw.store.transaction import ask
 
 
 def now(desk: Bench) -> str:
@@ -69,6 +71,17 @@ async def test_after_the_timeout_the_rest_leaves_where_the_pack_says_so(tmp_path
         one.later(2 * 3600)
         await one.settle()
         assert one.states() == [("S1", "4.2", "released")]
+
+
+async def test_a_row_that_is_brought_forward_by_a_restart_waits_on(waiting: Bench) -> None:
+    """A start makes due what a clock that ran ahead may have written: looked at too early, it is written again for its moment."""
+    due = stamp(START + timedelta(hours=2))
+    bring = statements.bring_work_forward(SITE, now=now(waiting), latest=stamp(START + timedelta(minutes=10)))
+    await waiting.run(ask(bring))
+    await waiting.settle()
+    assert waiting.states() == [("S1", "4.2", "held")]
+    assert waiting.ask("SELECT kind, due_at FROM work") == [("again", due)]
+    assert waiting.ask("SELECT count(*) FROM verdict") == [(1,)]
 
 
 async def test_without_the_second_look_nothing_would_leave(waiting: Bench) -> None:
