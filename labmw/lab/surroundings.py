@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,7 +24,7 @@ from labmw.store.statements import surroundings as stored
 from labmw.store.transaction import Row, Transaction
 from rules.pack import Packs
 
-MOST_RESULTS: Final = 2000  # of the tubes of one message
+MOST_RESULTS: Final = 2000  # of the tubes of one message, beside its own
 HISTORY: Final = timedelta(days=366)
 DEPTH: Final = 5  # earlier results of each test
 VISIT: Final = timedelta(hours=12)  # tubes collected within it of each other are of one visit
@@ -44,6 +44,11 @@ class Surroundings:
     before: Mapping[tuple[str, str], tuple[Previous, ...]]  # (patient, LOINC code)
     said: Mapping[tuple[str, str], tuple[tuple[str, datetime], ...]]
     mode: str
+    _tubes: dict[tuple[str, str], list[Row]] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            self._tubes.setdefault((row.specimen, row.patient), []).append(row)
 
     def case(self, row: Row, case: Case) -> Case:
         """The case with what is known around it."""
@@ -77,14 +82,11 @@ class Surroundings:
         )
 
     def _on_tube(self, row: Row) -> list[Row]:
-        return [one for one in self.rows if (one.specimen, one.patient) == (row.specimen, row.patient)]
+        return self._tubes.get((row.specimen, row.patient), [])
 
     def reached_by(self, row: Row, scope: str, panel: Sequence[str]) -> list[Row]:
         """The other results that a finding about one of them speaks of too."""
-        if scope == "visit":
-            here = [one for one in self.rows if self._together(one, row)]
-        else:
-            here = self._on_tube(row)
+        here = [one for one in self.rows if self._together(one, row)] if scope == "visit" else self._on_tube(row)
         return [one for one in here if one.id != row.id and row.patient and (scope != "panel" or one.loinc in panel)]
 
     def _together(self, one: Row, other: Row) -> bool:
@@ -136,7 +138,7 @@ def around(
     if any(rule.reach == "visit" for pack in packs.active for rule in pack.rules):
         visits = yield from _visits(site, tubes, people)
         names = sorted(set(names).union(*visits.values()))
-    found = yield stored.results_on_tubes(site, names, limit=MOST_RESULTS)
+    found = yield stored.results_on_tubes(site, names, limit=MOST_RESULTS + len(rows))
     loincs = sorted({row.loinc for row in found if row.loinc} | {row.loinc for row in rows if row.loinc})
     before: dict[tuple[str, str], list[Previous]] = {}
     said: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
