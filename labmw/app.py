@@ -46,6 +46,8 @@ from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
+from labmw.lab.practice import Practice
+from labmw.lab.reconsidering import reconsider
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.lab.routes import routes
 from labmw.lab.routing import Comparison, Route, Routing
@@ -178,6 +180,9 @@ class Laboratory:
             wake_delivery=self._wake_delivery,
             takes=routes(self.config),
             shadows=lambda: self.shadows,
+            practice=Practice.of(self.config, self._law_links()),
+            again=reconsider,
+            wake_orders=self._wake_worklist,
         )
         tolerated = {link.name: link.clock_tolerance for link in self.config.link}
         intake = LaboratoryIntake(
@@ -548,6 +553,9 @@ class Laboratory:
         further = [self._build_further(one) for one in self.config.destination]
         drops = [self._build_drop(drop) for drop in self.config.files]
         return ([to_lis] if to_lis is not None else []) + further + drops
+
+    def _wake_worklist(self) -> None:
+        self.worklist.signal.set()
 
     def _wake_delivery(self) -> None:
         for one in self._outboxes:

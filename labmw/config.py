@@ -203,14 +203,29 @@ class Destination(_Strict, frozen=True):
     attempts: int = 50
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class WorkMode(_Strict, frozen=True):
+    """A way of working that rules may ask for by its name, such as on-call."""
+
+    name: str
+    begins: str  # "20:00", on the laboratory's own clock
+    ends: str
+    days: list[Day] = []  # on which it begins; empty = every day
+
+
 class Rules(_Strict, frozen=True):
-    """Which rule packs judge, and where the signatures that make them active are kept."""
+    """Which rule packs judge, where the signatures that make them active are kept, and what rules are told of the laboratory."""
 
     packs: list[str] = []  # names of shipped packs, or paths relative to the configuration file
     signatures: str = ""  # TOML file of signatures
     shadow: list[
         str
     ] = []  # packs that are only watched: they judge beside the others, and nothing acts on what they say
+    mode: list[WorkMode] = []  # the first that holds counts
+    call_hours: float = 24.0  # within which a documented call covers a repeat of the same critical value
+    watch_release_rate: bool = True  # a jump of the share released stops its analyzer
 
 
 Act = Literal[
@@ -405,6 +420,7 @@ def _check(file: str, config: Config) -> None:
     _check_destinations(file, config)
     _check_bounds(file, config)
     _check_routes(file, config)
+    _check_modes(file, config.rules.mode)
     if config.lis:
         _check_lis(file, config.lis, config.link)
 
@@ -439,6 +455,20 @@ def _check_destinations(file: str, config: Config) -> None:
         for loinc in loincs:
             if not re.fullmatch(r"\d{1,7}-\d", loinc):
                 raise ConfigError(file, f"{key}.tests", f"{loinc!r} is not a LOINC code", 'write it like "14749-6"')
+
+
+def _check_modes(file: str, modes: Iterable[WorkMode]) -> None:
+    for index, mode in enumerate(modes):
+        key = f"rules.mode[{index}] ({mode.name})"
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", mode.name):
+            raise ConfigError(file, f"{key}.name", "is no name", "use 1 to 32 letters, digits, '_', '.' or '-'")
+        for name in ("begins", "ends"):
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", getattr(mode, name)):
+                raise ConfigError(
+                    file, f"{key}.{name}", f"{getattr(mode, name)!r} is no time of day", 'write it like "20:00"'
+                )
+        if mode.begins == mode.ends:
+            raise ConfigError(file, f"{key}.ends", "is when it begins", "give two different times")
 
 
 def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
@@ -559,6 +589,7 @@ def _check_bounds(file: str, config: Config) -> None:
         ("store.group", store.group, 1, 10_000),
         ("web.port", web.port, 0, 65535),
         ("limits.connections", limits.connections, 1, 100_000),
+        ("rules.call_hours", config.rules.call_hours, 0, 720),
         ("orders.max_age", config.orders.max_age, 0, 10_000_000),
         ("orders.late", config.orders.late, 1, 100_000),
         ("orders.late_urgent", config.orders.late_urgent, 1, 100_000),

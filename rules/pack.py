@@ -252,7 +252,14 @@ def _analyte(pack: Pack, loinc: str) -> Analyte | None:
 def _steps(pack: Pack, analyte: Analyte, loinc: str, agreed: frozenset[str]) -> list[Step]:
     limits = pack.limits.of(loinc)
     return [
-        Step(f"{pack.id}/{rule.id}", rule, limits, analyte.words, pack.name, rule.protocol in agreed)
+        Step(
+            f"{pack.id}/{rule.id}",
+            rule,
+            limits,
+            analyte.words,
+            pack.name,
+            bool(rule.protocol) and rule.protocol in agreed,
+        )
         for rule in pack.rules
         if analyte.alias in rule.analytes
     ]

@@ -10,13 +10,15 @@ from labmw.cli.writing import write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from labmw.config import Config
+    from labmw.lab.deciding import Decision
     from labmw.lab.law_orders import LawLink
     from labmw.lab.rights import Rights, Undecidable
     from labmw.lab.validation import House
-    from labmw.store import Transaction
+    from labmw.store import Row, Transaction
 
 REFUSED = 1
 
@@ -31,10 +33,17 @@ def rights_of(settings: Config) -> Rights:
 def house_of(settings: Config, *, orders: bool = False) -> House:
     """What bears on a decision; `orders`: with what LAW analyzers can be asked for."""
     import getpass
+    from datetime import timedelta
 
     from labmw.dialect import DIALECTS
+    from labmw.lab.calling import after_release
     from labmw.lab.routes import routes
     from labmw.lab.validation import House
+
+    window = timedelta(hours=settings.rules.call_hours)
+
+    def released(decision: Decision, rows: Sequence[Row]) -> Transaction[None]:
+        yield from after_release(decision.site, rows, decision.at, window)
 
     lis = settings.lis
     takes = lis is not None and DIALECTS[lis.dialect].corrections == "takes"
@@ -46,6 +55,7 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         validation=lis.biological_validation if lis else "labmw",
         law=_law_links(settings) if orders else {},
         keyboard=getpass.getuser(),
+        released=released,
     )
 
 

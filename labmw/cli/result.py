@@ -20,6 +20,7 @@ from labmw.cli.options import (
 )
 from labmw.cli.result_decide import DECISIONS
 from labmw.cli.result_list import list_
+from labmw.cli.result_recall import app as recall_app
 from labmw.phrases import say
 
 UNKNOWN = 1
@@ -33,6 +34,7 @@ def result() -> None:
     """Show the whole story of a result, from the wire to the LIS; list what waits for a person, decide about it, take one back."""
 
 
+app.add_typer(recall_app, name="recall")
 app.command("list")(list_)
 for _name, _decision in DECISIONS.items():
     app.command(_name)(_decision)

@@ -22,6 +22,7 @@ from labmw.cli.rules_measured import indicators, shadow
 from labmw.cli.rules_replay import replay, tune
 from labmw.cli.rules_roster import roster
 from labmw.cli.rules_states import activate, retire, sign, state
+from labmw.cli.rules_stop import resume, stop, stops
 from labmw.errors import LabmwError
 from labmw.phrases import Language, say
 
@@ -44,7 +45,11 @@ PacksArgument = Annotated[
 
 @app.callback()
 def rules() -> None:
-    """Check, test, explain and replay rule packs."""
+    """Check, test, explain and replay rule packs; stop what they let go, and let it go on."""
+
+
+for _command in (stop, resume, stops):
+    app.command()(_command)
 
 
 @app.command()

@@ -158,6 +158,18 @@ def _result(row: Row, message: Row, frames: Sequence[Row], evidence: Evidence, m
         "quarantine": [_quarantine(one, manner) for one in story.quarantine if one.result == row.id],
         "alerts": [_alert(one, manner) for one in story.alerts if one.result == row.id],
         "verdict": _verdict(verdict, manner) if verdict is not None else None,
+        "decided_before": [
+            {
+                "sentence": verdict_in_words(one, LEVELS[one.level], manner.language),
+                "at": one.decided_at,
+                "by": one.decided_by,
+            }
+            for one in story.verdicts
+            if one.result == row.id and verdict is not None and one.id != verdict.id
+        ],
+        "actions": [_action(one, manner) for one in story.actions if one.result == row.id],
+        "calls": [_call(one) for one in story.calls if one.result == row.id],
+        "recalls": [_recall(one, manner) for one in story.recalls if one.result == row.id],
         "outbox": [_outbox(one, manner) for one in story.outbox if one.result == row.id],
         "repeats": [{"seen_at": one.seen_at, "message": one.message} for one in story.repeats if one.result == row.id],
     }
@@ -216,6 +228,39 @@ def _verdict(row: Row, manner: Manner) -> Value:
         "comments": json.loads(row.comments),
         "decided_at": row.decided_at,
         "decided_by": row.decided_by,
+    }
+
+
+def _action(row: Row, manner: Manner) -> Value:
+    facts = json.loads(row.facts)
+    target = facts.get(f"test_{manner.language}") or facts.get("asked", "")
+    why = facts.get("why", "")
+    return {
+        "kind": row.kind,
+        "target": target,
+        "state": row.state,
+        "rule": row.rule,
+        "at": row.at,
+        "why": say(f"action-{why}", manner.language) if why else "",
+    }
+
+
+def _call(row: Row) -> Value:
+    told = ("state", "direction", "raised_at", "called_by", "told", "read_back", "note")
+    return {name: getattr(row, name) for name in told} | {"called_at": row.called_at or ""}
+
+
+def _recall(row: Row, manner: Manner) -> Value:
+    facts = json.loads(row.facts)
+    return {
+        "sentence": say(row.cause, manner.language, **facts),
+        "why": ""
+        if facts.get("code", row.cause) == row.cause
+        else own_words(facts, manner.language) or sentence(facts["code"], facts, manner.language),
+        "raised_at": row.raised_at,
+        "state": row.state,
+        "closed_by": row.closed_by,
+        "note": row.note,
     }
 
 

@@ -100,12 +100,33 @@ class Drawing:
             branch.add(self._quarantine(entry))
         if result["verdict"]:
             self._verdict(branch, result["verdict"])
+        self._followed(branch, result)
         for entry in result["outbox"]:
             self._outbox(branch, entry)
         for repeat in result["repeats"]:
             branch.add(
                 Text(self._say("story-seen-again", at=self._at(repeat["seen_at"]), message=repeat["message"]), "cyan")
             )
+
+    def _followed(self, branch: Tree, result: Value) -> None:
+        """What was decided before, what rules had done, whom somebody called, and what speaks against it since."""
+        for one in result["decided_before"]:
+            branch.add(
+                Text(self._say("story-before", sentence=one["sentence"], at=self._at(one["at"]), by=one["by"]), "dim")
+            )
+        for one in result["actions"]:
+            what = f"{say('action-' + one['kind'], self.language)} {one['target']}".strip()
+            facts = {"rule": one["rule"], "what": what}
+            branch.add(Text(self._say(f"story-action-{one['state']}", why=one["why"], **facts), "cyan"))
+        for one in result["calls"]:
+            times = {"since": self._at(one["raised_at"]), "at": self._at(one["called_at"])}
+            facts = {"by": one["called_by"], "told": one["told"], "read_back": one["read_back"]}
+            style = "bold red" if one["state"] == "open" else "green"
+            branch.add(Text(self._say(f"story-call-{one['state']}", **facts, **times), style))
+        for one in result["recalls"]:
+            facts = {"sentence": one["sentence"], "why": one["why"], "by": one["closed_by"], "note": one["note"]}
+            style = "bold red" if one["state"] == "open" else "dim"
+            branch.add(Text(self._say(f"story-recall-{one['state']}", at=self._at(one["raised_at"]), **facts), style))
 
     def _frame(self, frame: Value) -> str:
         code = "story-frame" if frame["answer"] else "story-frame-unanswered"
@@ -149,7 +170,7 @@ class Drawing:
         style = "green" if verdict["level"] in ("release", "comment") else "bold yellow"
         node = branch.add(Text(self._say("story-verdict", **facts), style))
         for reason in verdict["reasons"]:
-            node.add(Text(f"{reason['sentence']}  ({reason['rule']})"))
+            node.add(Text(f"{reason['sentence']}  ({reason['rule']})" if reason["rule"] else reason["sentence"]))
         quiet = [line["rule"] for line in verdict["trace"] if line["outcome"] == "passed" and not line["detail"]]
         for line in verdict["trace"]:
             if line["rule"] not in quiet:

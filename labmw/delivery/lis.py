@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.clock import read_stamp
 from labmw.delivery.lis02 import Lis02Writer
-from labmw.delivery.observed import Telling, observation, withdrawn
+from labmw.delivery.observed import Telling, observation, under_way, withdrawn
 from labmw.delivery.redelivery import is_again
 from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.belonging import owner_of, owners
@@ -23,6 +23,7 @@ from labmw.model import Patient, Specimen
 from labmw.store import statements
 from labmw.store.statements import identities, redelivery
 from labmw.store.statements import lis as stored
+from labmw.store.statements import recalls as actions
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7 import strict
@@ -58,11 +59,12 @@ class LisReport:
             first = (yield redelivery.first_entry(outbox.id))[0].entry
         taken_back = yield stored.withdrawals_in(outbox.id)
         gone = yield stored.withdrawn_in(outbox.id)
-        if not rows and not gone:
+        added = yield actions.added_in(outbox.id)
+        if not rows and not gone and not added:
             raise DeliveryError(
                 f"outbox row {outbox.id} carries no result; look at it with `labmw result show {outbox.specimen}`"
             )
-        patients_told = {row.patient for row in (*rows, *gone)}
+        patients_told = {row.patient for row in (*rows, *gone, *added)}
         if len(patients_told) > 1:
             raise DeliveryError(f"outbox row {outbox.id} carries results of several patients; report this fault")
         if (yield stored.provisional_on(self.site, [outbox.specimen])):
@@ -81,6 +83,7 @@ class LisReport:
         told = yield from self._told(outbox, first, owner, rows, gone, [specimen_of(row) for row in tubes])
         observed = [(row, observation(told.telling, row, tube)) for row in rows]
         observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
+        observed += [(row, under_way(row)) for row in added]
         orders = tuple(self._orders(told, observed, tube))
         report = Report(self._header(outbox), _patient(self.site, patient), orders)
         try:

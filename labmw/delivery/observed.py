@@ -85,6 +85,16 @@ def withdrawn(telling: Telling, row: Row, taken_back: Row) -> Observation:
     )
 
 
+def under_way(row: Row) -> Observation:
+    """A test that was added here under a signed protocol, and has no result yet (OBX-11 I)."""
+    return Observation(
+        code=_code(row),
+        value=None,
+        status="I",
+        comments=(Comment(f"Protocole signé / signed protocol: {row.protocol}"),),
+    )
+
+
 def _code(row: Row) -> Code:
     name = row.test_name or row.code
     return Code(row.loinc, name, "LN", row.code, name, "99LABMW")

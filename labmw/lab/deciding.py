@@ -11,8 +11,8 @@ from typing import Final
 from labmw.clock import read_stamp
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.placement import DETAIL, VERIFY
+from labmw.lab.results import result_of_row
 from labmw.lab.rights import Undecidable
-from labmw.lab.verification import result_of_row
 from labmw.model import Case, Specimen
 from labmw.store import schema, statements
 from labmw.store.statements import quarantine as stored

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.awaited import call_up
+from labmw.lab.late import tubes_changed
 from labmw.lab.lis_patients import keep_identity
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine
@@ -71,8 +72,10 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
     patient: str | Doubt | None = None
     if orders.patient is not None:
         patient = yield from keep_identity(told, read_identity(orders.patient.pid, orders.patient.pv1))
+    pv1 = orders.patient.pv1 if orders.patient is not None else None
+    ward = pv1.component(3, 1).strip() if pv1 is not None else ""
     for number, order in enumerate(orders.orders, 1):
-        step = _Step(told, order, number, patient, taken)
+        step = _Step(told, order, number, patient, taken, ward)
         match order.action:
             case Action.NEW | Action.ADD_ON | Action.REPLACEMENT:
                 yield from step.new()
@@ -99,6 +102,7 @@ class _Step:
     number: int
     patient: str | Doubt | None
     taken: OrdersTaken
+    ward: str = ""  # where the patient is (PV1-3.1)
 
     @property
     def placer(self) -> str:
@@ -168,7 +172,7 @@ class _Step:
                 return self.doubt("order-without-patient", specimen=label)
         if mismatch := (yield from reconcile(self.told, label, patient)):
             yield from quarantine(self.told, mismatch)
-        return (yield from place_tube(self.told, label, patient, self.sent))
+        return (yield from place_tube(self.told, label, patient, self.sent, self.ward))
 
     def _filler(self, rows: Sequence[Row]) -> Transaction[EntityId]:
         """Our number: the one that was given before, the LIS's own where it gives both, else a new one."""
@@ -275,6 +279,9 @@ class _Step:
 
     def _cancel(self, row: Row) -> Transaction[None]:
         yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=self.told.at)
+        yield from tubes_changed(
+            self.told.site, [row.specimen], "late-order", self.told.at
+        )  # nobody waits for it any more
 
     def status(self) -> Transaction[None]:
         """The LIS tells how far an order is: nothing is to be done, but it has to be one that is known."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from labmw.lab.late import patient_changed
 from labmw.lab.lis_ins import forget_ins, keep_ins
 from labmw.lab.lis_told import Doubt, Told, audit, quarantine
 from labmw.store import schema, statements
@@ -72,6 +73,8 @@ def keep_identity(told: Told, identity: Identity) -> Transaction[str | Doubt]:
         yield from note(told, patient, "created", {})
     elif changed:
         yield from note(told, patient, "changed", {"what": ", ".join(changed)})
+        if "birth" in changed or "sex" in changed:  # limits ask for them
+            yield from patient_changed(told.site, patient, "late-patient", told.at)
     strict = [name for name in changed if getattr(known, name)] + _birth_place(known, pid)
     yield from keep_ins(told, patient, identity, _statuses(pid), strict)
     return patient
@@ -199,6 +202,7 @@ def merge(told: Told, old: str, new: str) -> Transaction[None]:
         yield statements.insert_or_update(
             schema.patient_alias, site=told.site, identifier=number, patient=new, at=told.at, message=told.message
         )
+    yield from patient_changed(told.site, new, "late-patient", told.at)
     yield from note(told, was, "merged-into", {"patient": new})
     yield from note(told, new, "merged", {"patient": old})
     yield from audit(told.site, told.at, told.terms.name, "patient-merged", f"patient/{new}", f"patient/{old}")

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from labmw.clock import stamp
 from labmw.errors import QuantityError
+from labmw.lab.late import patient_changed
 from labmw.lab.lis_patients import number_of, resolve
 from labmw.lab.lis_tests import tests_of
 from labmw.lab.lis_told import Told
@@ -24,6 +26,8 @@ from protocols.hl7.report import Observation, Report, ReportOrder
 from protocols.hl7.values import Coded, Numeric, Text
 
 RELEASED = frozenset({"F", "C"})  # OBX-11
+RECENT = timedelta(days=2)
+"""What was judged that recently is judged again when history comes: later it has been acted on."""
 TAKEN_BACK = frozenset({"X", "D", "W"})
 
 
@@ -62,6 +66,8 @@ def take_released(told: Told, report: Report) -> Transaction[Counter[str]]:
             tally["without-patient"] += 1
         else:
             tally[(yield from _history(told, patient, one, report.header.sending_facility))] += 1
+    if tally["history"] or tally["taken-back"]:
+        yield from patient_changed(told.site, patient, "late-history", told.at, back=RECENT)
     return tally
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.intake import specimen_of
+from labmw.lab.late import tubes_changed
 from labmw.lab.lis_told import Doubt, Told
 from labmw.model import Specimen
 from labmw.store import schema, statements
@@ -20,7 +21,9 @@ LEAD = timedelta(hours=12)
 _TICK = timedelta(microseconds=1)
 
 
-def place_tube(told: Told, label: str, patient: str, sent: OrderSpecimen | None) -> Transaction[datetime | Doubt]:
+def place_tube(
+    told: Told, label: str, patient: str, sent: OrderSpecimen | None, ward: str = ""
+) -> Transaction[datetime | Doubt]:
     """Have a tube of this number for this patient; return since when it is valid, or why the number cannot mean it."""
     rows = yield statements.specimens_among(told.site, [label])
     if (yield statements.materials_among(told.site, [label], at=told.at)):
@@ -37,7 +40,7 @@ def place_tube(told: Told, label: str, patient: str, sent: OrderSpecimen | None)
         yield change(schema.specimen, row.id, valid_to=stamp(told.now))
     for row, one in here:
         if one.patient == patient and (not kind or not one.kind or one.kind == kind):
-            yield from _still_the_same(told, row, kind, collected, until)
+            yield from _still_the_same(told, row, kind, collected, until, ward)
             return one.valid_from or told.now - LEAD
     ended = _ended(told, tubes, others)
     moments = [told.now, *(moment for moment in (collected, _received(told, sent)) if moment is not None)]
@@ -53,6 +56,7 @@ def place_tube(told: Told, label: str, patient: str, sent: OrderSpecimen | None)
         valid_to=stamp(until),
         patient=patient,
         collected=stamp(collected) if collected else None,
+        ward=ward,
     )
     return since
 
@@ -65,13 +69,19 @@ def _received(told: Told, sent: OrderSpecimen | None) -> datetime | None:
     return told.time(sent.received) if sent is not None else None
 
 
-def _still_the_same(told: Told, row: Row, kind: str, collected: datetime | None, until: datetime) -> Transaction[None]:
+def _still_the_same(
+    told: Told, row: Row, kind: str, collected: datetime | None, until: datetime, ward: str
+) -> Transaction[None]:
     """Another order on a tube that is known: what is said of it now is kept, and its number stays valid."""
+    at = stamp(collected) if collected else row.collected
+    if (row.kind or kind, at, ward or row.ward) != (row.kind, row.collected, row.ward):  # rules ask for them
+        yield from tubes_changed(told.site, [row.identifier], "late-specimen", told.at)
     yield change(
         schema.specimen,
         row.id,
         kind=row.kind or kind,
-        collected=stamp(collected) if collected else row.collected,
+        collected=at,
+        ward=ward or row.ward,
         valid_to=row.valid_to and max(row.valid_to, stamp(until)),
     )
 

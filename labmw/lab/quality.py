@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from labmw.clock import read_stamp, stamp
+from labmw.lab.late import quality_failed
 from labmw.lab.placement import VERIFY
 from labmw.model import Flag
 from labmw.store import schema, statements
@@ -125,6 +126,15 @@ def _judge_one(
     if standing is not None:
         yield from _others_of_the_run(history, run, level, standing)
     known = {one.level: one for one in (yield stored.qc_states(site, [test])) if (one.analyzer, one.module) == (row.analyzer, module)}  # fmt: skip
+    held = [one.at for one in history if one.level == level and one.state in ("in-control", "warning")]
+    if states[level] == OUT and (before := known.get(level)) is not None and before.state != OUT:
+        facts = {
+            "level": level,
+            "rule": (standing.rule(level) if standing is not None else "") or doubt,
+            "lot": lot,
+            "test": kept["test_name"],
+        }
+        yield from quality_failed(site, row.analyzer, row.loinc, max(held, default=since), now, facts)
     for other, state in states.items():
         before = known.get(other)
         if before is not None and before.at > at:

@@ -96,12 +96,12 @@ def release(decision: Decision, chosen: Chosen, house: House, stage: Stage) -> T
             raise Undecidable("decide-technical-already", test=row.test_name or row.code, by=row.decided_by)
         if stage == "biological":
             yield from _no_other_release(decision, row)
-        review = row.level is not None and row.level <= VerdictLevel.REVIEW
+        review = _level(row) <= VerdictLevel.REVIEW
         leaves = stage == "biological" or (house.validation == "lis" and review)
         # In the LIS a biologist validates again: what leaves for there is technically validated, whoever did it.
         kept: Stage = "technical" if house.validation == "lis" else stage
         becomes = "released" if leaves else "technical"
-        level = VerdictLevel.RELEASE if leaves else VerdictLevel(max(row.level, VerdictLevel.HOLD))
+        level = VerdictLevel.RELEASE if leaves else max(_level(row), VerdictLevel.HOLD)
         yield from _decide(decision, house, row, becomes, level, f"validated-{stage}", role, stage=kept)
         found.append((row, becomes))
     released = [row for row, becomes in found if becomes == "released"]
@@ -148,7 +148,7 @@ def rerun(decision: Decision, chosen: Chosen, house: House) -> Transaction[list[
     found: list[tuple[Row, str]] = []
     for row in rows:
         becomes = "held" if row.state == "technical" else row.state
-        yield from _decide(decision, house, row, becomes, VerdictLevel(row.level), "rerun-asked", role)
+        yield from _decide(decision, house, row, becomes, _level(row), "rerun-asked", role)
         name = yield from order_again(decision.site, row, house.law or {}, decision.at, decision.by, decision.why)
         found.append((row, name))
     return found
@@ -192,13 +192,20 @@ def replace_runs(site: str, row: Row, at: str, by: str) -> Transaction[None]:
     """A run that is released stands for its test: the runs that are held go to rest, but for one that a person holds by name."""
     for other in (yield stored.other_runs(site, row.specimen, row.patient, row.loinc, row.id)):
         codes = [one["code"] for one in json.loads(other.reasons)] if other.reasons else []
-        if other.state not in UNDECIDED or codes[:1] == [HELD_BY_PERSON]:
+        # Blocked without the rules having said so: the LIS says that the tube is another patient's. That is not settled by a run.
+        strange = other.state == "blocked" and _level(other) < VerdictLevel.BLOCK
+        if other.state not in UNDECIDED or codes[:1] == [HELD_BY_PERSON] or strange:
             continue
         if (yield stored.move_result(other.id, states=UNDECIDED, becomes="rejected")):
             yield audited(
                 site, at=at, who=by, what="replaced", subject=f"result/{other.id}", why=f"result/{row.id}",
                 was=other.state,
             )  # fmt: skip
+
+
+def _level(row: Row) -> VerdictLevel:
+    """What was decided last; of what nobody has judged, that a person decides."""
+    return VerdictLevel.HOLD if row.level is None else VerdictLevel(row.level)
 
 
 def _one_run_each(rows: Sequence[Row]) -> None:

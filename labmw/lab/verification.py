@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,26 +19,31 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.lab import sameness
-from labmw.lab.average import follow
+from labmw.lab.acting import act
+from labmw.lab.afterwards import let_go, look_again_later, tell_siblings
 from labmw.lab.earlier import history_of, indices_of
-from labmw.lab.intake import patient_of, quantity_of, specimen_of
+from labmw.lab.intake import patient_of, specimen_of
+from labmw.lab.late import recall, told_of
+from labmw.lab.practice import Practice
 from labmw.lab.qc_gate import Standing, standings
 from labmw.lab.quality import CONTROL, judge_controls
-from labmw.lab.reporting import report_all
 from labmw.lab.responsible import answered_for, on_duty
+from labmw.lab.results import result_of_row
 from labmw.lab.routes import Takes, everything
 from labmw.lab.sameness import withheld
 from labmw.lab.shadowing import Shadow, watch
+from labmw.lab.spreading import Judged as WithVerdict
+from labmw.lab.spreading import spread, with_reasons
+from labmw.lab.stopping import against, stops, watch_rate
+from labmw.lab.surroundings import Surroundings, around
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
-    Flag,
     HilIndices,
     Patient,
     Previous,
     Reason,
     Result,
-    ResultKey,
     Specimen,
     Verdict,
     VerdictLevel,
@@ -60,8 +65,8 @@ STATE_OF = {
     VerdictLevel.BLOCK: "blocked",
 }
 BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
-CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
+CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,12 @@ class Judged:
 
     verdicts: tuple[tuple[str, str, str], ...]
     reports: int
+    ordered: bool = False  # a LAW analyzer is owed an order
+    stopped: tuple[str, ...] = ()  # analyzers that a jump of the release rate has stopped
+    recalled: int = 0
+
+
+Script = Callable[..., Transaction[Judged]]
 
 
 @dataclass(slots=True)
@@ -84,6 +95,9 @@ class Verification:
     wake_delivery: Callable[[], None]
     takes: Takes = everything
     shadows: Callable[[], Sequence[Shadow]] = tuple
+    practice: Practice = field(default_factory=Practice)
+    again: Script | None = None  # what judges once more when a fact came late; labmw.lab.reconsidering has it
+    wake_orders: Callable[[], None] = lambda: None  # a LAW analyzer is owed something
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -126,32 +140,26 @@ class Verification:
             self.site, kind=CONTROL, limit=CONTROLS_AT_ONCE, now=stamp(now), until=until, who=self.who
         )
         results = yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who)
-        return controls + results
+        first = controls + results
+        if first or self.again is None:
+            return first
+        # What came late is looked at when nothing new waits.
+        return (
+            yield statements.claim_work(self.site, kind="again", limit=BATCH, now=stamp(now), until=until, who=self.who)
+        )
 
     async def _one(self, row: Row) -> None:
         now = self.clock.now()
         give_up = row.attempts > ATTEMPTS
+        judge_it = verify if row.kind == "verify" or self.again is None else self.again
         try:
             if row.kind == CONTROL:
-                controls = await self.store.run(
-                    judge_controls(self.site, row.id, row.message, stamp(now), give_up=give_up)
-                )
-                for link, test, level, state in controls.points:
-                    CONTROLS.labels(link, state).inc()
-                    if state == "out":
-                        log.warning("quality control is out", link=link, test=test, level=level)
+                await self._controls(row, stamp(now), give_up=give_up)
                 return
-            script = verify(
-                self.site,
-                row.id,
-                row.message,
-                stamp(now),
-                self.packs(),
-                self.destinations,
-                self.takes,
-                self.shadows(),
-                give_up=give_up,
-            )
+            script = judge_it(
+                self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, self.practice,
+                takes=self.takes, shadows=self.shadows(), give_up=give_up, why=row.why,
+            )  # fmt: skip
             judged = await self.store.run(script)
         except Exception as error:
             # Whatever a rule, a row or a driver's data does, the result is not lost and not released, and the others go on.
@@ -165,8 +173,21 @@ class Verification:
             VERDICTS.labels(link, verdict).inc()
             if reason:
                 HELD.labels(link, reason).inc()
+        for analyzer in judged.stopped:
+            log.error(
+                "more is released than ever before; the analyzer is stopped until two people say go on", link=analyzer
+            )
         if judged.reports:
             self.wake_delivery()
+        if judged.ordered:
+            self.wake_orders()
+
+    async def _controls(self, row: Row, now: str, *, give_up: bool) -> None:
+        controls = await self.store.run(judge_controls(self.site, row.id, row.message, now, give_up=give_up))
+        for link, test, level, state in controls.points:
+            CONTROLS.labels(link, state).inc()
+            if state == "out":
+                log.warning("quality control is out", link=link, test=test, level=level)
 
     def _postpone(self, work: int, due: str) -> Transaction[None]:
         yield statements.postpone_work(work, who=self.who, due=due)
@@ -179,47 +200,78 @@ def verify(
     now: str,
     packs: Packs,
     destinations: Sequence[str],
+    practice: Practice | None = None,
+    *,
     takes: Takes = everything,
     shadows: Sequence[Shadow] = (),
-    *,
     give_up: bool = False,
+    why: str = "",
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
+    practice = practice or Practice()
     if not (yield statements.finish_work(work)):
         return Judged((), 0)  # somebody else has done it
     rows = yield statements.results_to_verify(message)
     if not rows:
         return Judged((), 0)
-    verdicts: list[tuple[Row, Verdict]] = [(row, GIVEN_UP) for row in rows]
-    wards: Mapping[int, str] = {}
+    verdicts: list[WithVerdict] = [(row, GIVEN_UP) for row in rows]
+    left: list[tuple[Row, Reason]] = []
+    known: Surroundings | None = None
     if not give_up:
-        facts = yield from _facts(site, rows, message, now)
-        wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
-        terminated = bool(rows[0].terminated)
-        against = yield from _against(site, message, rows)
-        cases = [(row, facts.case(row, terminated)) for row in rows]
-        verdicts = [(row, judge(case, packs)) for row, case in cases]
-        if shadows:
-            judged = [(row, case, one) for (row, case), (_, one) in zip(cases, verdicts, strict=True)]
-            yield from watch(site, judged, shadows, now)
-        verdicts = [(row, withheld(one, against[row.id])) for row, one in verdicts]
-        verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
-    responsible = (yield from on_duty(site, now)) if any(verdict.released for _, verdict in verdicts) else ""
-    verdicts = [(row, answered_for(verdict, responsible)) for row, verdict in verdicts]
+        verdicts, left, known = yield from conclude(site, message, rows, packs, practice, now, shadows)
+    responsible = known.responsible if known is not None else ""
     yield statements.insert_rows(
-        schema.verdict, [_verdict_row(site, row, verdict, packs, now, responsible or "") for row, verdict in verdicts]
+        schema.verdict, [verdict_row(site, row, verdict, packs, now, responsible) for row, verdict in verdicts]
     )
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
-    yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
-    released = [row for row, verdict in verdicts if verdict.released]
-    yield from follow(site, released, wards, now)
-    reports = yield from report_all(site, destinations, released, now, takes)
-    return Judged(
-        tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
-    )
+    yield statements.insert_rows(schema.audit, [audit_row(site, row, verdict, now) for row, verdict in verdicts])
+    done = [] if known is None else (yield from act(site, verdicts, known, practice, now))
+    # After what was asked: a call is one.
+    reports = yield from let_go(site, verdicts, known, destinations, practice, now, takes)
+    for row, reason in left:
+        yield from recall(site, row.id, reason.code, told_of(reason), now)
+    if known is not None:
+        yield from look_again_later(site, message, verdicts, known, now)
+        yield from tell_siblings(site, message, rows, known, now)
+    stopped = (yield from watch_rate(site, verdicts, now)) if practice.watch_rate else []
+    told = tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts)
+    return Judged(told, reports, any(one.ordered for one in done), tuple(stopped), len(left))
 
 
-def _against(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
+def conclude(
+    site: str,
+    message: int,
+    rows: Sequence[Row],
+    packs: Packs,
+    practice: Practice,
+    now: str,
+    shadows: Sequence[Shadow] = (),
+) -> Transaction[tuple[list[WithVerdict], list[tuple[Row, Reason]], Surroundings]]:
+    """Judge results by the rules, and by what no rule knows: the analyzer itself, quality control, what is stopped, who answers for it.
+
+    Also told: what the verdicts of the others reach, and what has left and is reached.
+    """
+    facts = yield from _facts(site, rows, message, now)
+    known = yield from around(site, message, rows, facts.specimens, packs, practice, now)
+    terminated = bool(rows[0].terminated)
+    cases = [(row, known.case(row, facts.case(row, terminated))) for row in rows]
+    verdicts = [(row, judge(case, packs)) for row, case in cases]
+    if shadows:
+        judged = [(row, case, one) for (row, case), (_, one) in zip(cases, verdicts, strict=True)]
+        yield from watch(site, judged, shadows, now)
+    objections = yield from _objections(site, message, rows)
+    verdicts = [(row, withheld(one, objections[row.id])) for row, one in verdicts]
+    verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
+    stopped = yield from stops(site)
+    verdicts = [(row, with_reasons(verdict, against(row, verdict, stopped))) for row, verdict in verdicts]
+    spread_out, left = spread(verdicts, known)
+    responsible = (yield from on_duty(site, now)) if any(one.released for _, one in spread_out) else ""
+    wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
+    known = replace(known, wards=wards, responsible=responsible or "")
+    return [(row, answered_for(one, responsible)) for row, one in spread_out], left, known
+
+
+def _objections(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
     """What speaks against each result beside its value: an analyzer that nobody has accepted, a time that cannot be believed."""
     changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
     found = {row.id: list(changed) for row in rows}
@@ -299,34 +351,13 @@ def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transactio
     )
 
 
-def result_of_row(row: Row) -> Result:
-    """Make the noun from its row."""
-    return Result(
-        key=ResultKey(row.site, row.analyzer, row.specimen, row.code, row.detail, row.run, row.completed_raw),
-        value=row.value,
-        quantity=quantity_of(row.number, row.comparator, row.unit),
-        unit_raw=row.unit_raw,
-        loinc=row.loinc,
-        test_name=row.test_name,
-        range_raw=row.range_raw,
-        flags_raw=row.flags_raw,
-        flags=frozenset(Flag(flag) for flag in json.loads(row.flags)),
-        status=row.status,
-        operator=row.operator,
-        completed=read_stamp(row.completed_at) if row.completed_at else None,
-        main=bool(row.main),
-        index=row.serum_index,
-        comments=tuple(json.loads(row.comments)),
-        driver=row.driver,
-        driver_version=row.driver_version,
-        mapping_version=row.mapping_version,
-        software=row.analyzer_software,
-    )
-
-
-def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str, responsible: str) -> Mapping[str, Any]:
+def verdict_row(
+    site: str, row: Row, verdict: Verdict, packs: Packs, now: str, responsible: str = ""
+) -> Mapping[str, Any]:
+    """What is kept of a verdict, with everything that explains it years later."""
     reasons = [
         {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
+        | ({"scope": one.scope, "panel": list(one.panel)} if one.scope != "result" else {})
         for one in verdict.reasons
     ]
     return {
@@ -344,17 +375,18 @@ def _verdict_row(site: str, row: Row, verdict: Verdict, packs: Packs, now: str, 
     }
 
 
-def _audit_row(site: str, row: Row, verdict: Verdict, now: str) -> Mapping[str, Any]:
+def audit_row(site: str, row: Row, verdict: Verdict, now: str, late: str = "") -> Mapping[str, Any]:
+    """What the audit keeps of a verdict; `late` is the fact that had it given again."""
     detail = {
         "verdict": verdict.level.name.lower(),
         "packs": list(verdict.packs),
         "reasons": [one.code for one in verdict.reasons],
-    }
+    } | ({"late": late} if late else {})
     return {
         "site": site,
         "at": now,
         "who": "labmw",
-        "what": "verified",
+        "what": "verified-again" if late else "verified",
         "subject": f"result/{row.id}",
         "why": _weightiest(verdict),
         "detail": json_object(detail),

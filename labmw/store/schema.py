@@ -300,11 +300,20 @@ action = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# A test that a rule has added under a signed protocol: `outbox` is the message that tells the LIS of it.
+added_test = Table(
+    "added_test", metadata,
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("result", "result.id"), *_must("loinc"), *_may("test_name", "protocol"), *_must("at"),
+    UniqueConstraint("site", "outbox", "loinc"),
+    Index(None, "outbox"),
+)  # fmt: skip
+
 # Nothing leaves by itself while one of these is open. `scope` is site, analyzer, analyte or rule; lifting it takes two people.
 line_stop = Table(
     "line_stop", metadata,
     _id(), *_must("site", "scope"), *_may("target"), *_must("reason", "stopped_by", "stopped_at"), *_later("asked_by", "asked_at", "asked_why"),
     *_later("resumed_by", "resumed_at", "resumed_why"),
+    Index(None, "site", "scope", "target"),
     Index("ix_line_stop_open", "site", **_where("resumed_at IS NULL")),
 )  # fmt: skip
 

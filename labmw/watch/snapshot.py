@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import analyzers, average, control, tasks, worklist
+from labmw.store.statements import analyzers, average, control, recalls, stops, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -44,6 +44,9 @@ class Snapshot:
     averages: tuple[Row, ...] = ()  # of patients
     derogations: tuple[Row, ...] = ()
     changed: tuple[Row, ...] = ()  # analyzers that nobody has accepted yet
+    stops: tuple[Row, ...] = ()  # what does not leave by itself just now
+    calls: tuple[Row, ...] = ()  # what prescribers have still to be told
+    recalls: tuple[Row, ...] = ()  # what has left and is in doubt
 
 
 def take(config: Config) -> Snapshot:
@@ -72,4 +75,7 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         averages=tuple((yield average.averages(site))),
         derogations=tuple((yield control.derogations_open(site))),
         changed=tuple((yield analyzers.waiting(site))),
+        stops=tuple((yield stops.stops_open(site))),
+        calls=tuple((yield recalls.calls_open(site))),
+        recalls=tuple((yield recalls.recalls_open(site))),
     )

@@ -162,6 +162,18 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     for row in snapshot.changed:
         said = " / ".join(filter(None, (row.serial, row.software)))
         yield warning(row.link, "line-changed", link=row.link, now=said, ago=telling.ago(row.first_seen))
+    for row in snapshot.stops:
+        facts = {"target": row.target or "–", "by": row.stopped_by, "at": moment(row.stopped_at, telling.zone)}
+        why = say(f"stopped-{row.scope}", telling.language, why=row.reason, **facts)
+        yield warning(row.target or "labmw", "line-stopped", why=why)
+    if snapshot.calls:
+        oldest = telling.ago(snapshot.calls[0].raised_at)
+        about = some(row.specimen for row in snapshot.calls)
+        yield error("calls", "calls-owed", count=len(snapshot.calls), ago=oldest, specimens=about)
+    if snapshot.recalls:
+        oldest = telling.ago(snapshot.recalls[0].raised_at)
+        about = some(row.specimen for row in snapshot.recalls)
+        yield error("recalls", "recalls-open", count=len(snapshot.recalls), ago=oldest, specimens=about)
     if snapshot.tasks:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
         about = some(row.specimen for row in snapshot.tasks)

@@ -18,6 +18,7 @@ from stage import ALT, SITE
 from labmw.clock import Clock, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.lab.deciding import Decision
+from labmw.lab.reconsidering import reconsider
 from labmw.lab.rights import Rights
 from labmw.lab.validation import House
 from labmw.lab.verification import Verification
@@ -118,5 +119,7 @@ async def bench(
         at = [START]
         clock = Clock(lambda: at[0], lambda: float(at[0].timestamp()))
         line.intake.clock = clock
-        verification = Verification(SITE, line.store, clock, lambda: signed, ["LIS"], lambda: None, rest=0.01)
+        verification = Verification(
+            SITE, line.store, clock, lambda: signed, ["LIS"], lambda: None, again=reconsider, rest=0.01
+        )
         yield Bench(line, verification, at, House(RIGHTS, ("LIS",), "LIS"))

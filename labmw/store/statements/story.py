@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import or_, select
 
 from labmw.store.schema import (
+    action,
     alert,
     contribution,
     message,
@@ -14,7 +15,9 @@ from labmw.store.schema import (
     outbox,
     outbox_result,
     patient,
+    prescriber_call,
     quarantine,
+    recall,
     repeat,
     result,
     session,
@@ -45,6 +48,9 @@ class Story(NamedTuple):
     quarantine: list[Row]
     outbox: list[Row]
     contributions: list[Row]
+    actions: list[Row]
+    calls: list[Row]
+    recalls: list[Row]
 
 
 _ours = select(result.c.id).where(result.c.site == given("site"), result.c.specimen == given("specimen"))
@@ -98,6 +104,13 @@ _QUARANTINE: Final = (
     .order_by(quarantine.c.id)
 )
 _CONTRIBUTIONS: Final = select(contribution).where(contribution.c.result.in_(_ours)).order_by(contribution.c.id)
+_ACTIONS: Final = select(action).where(action.c.result.in_(_ours)).order_by(action.c.id)
+_CALLS: Final = (
+    select(prescriber_call)
+    .where(prescriber_call.c.site == given("site"), prescriber_call.c.result.in_(_ours))
+    .order_by(prescriber_call.c.id)
+)
+_RECALLS: Final = select(recall).where(recall.c.site == given("site"), recall.c.result.in_(_ours)).order_by(recall.c.id)
 _OUTBOX: Final = (
     select(outbox, outbox_result.c.result)
     .join(outbox_result, outbox_result.c.outbox == outbox.c.id)
@@ -128,4 +141,7 @@ def story(site: str, identifier: str) -> Transaction[Story]:
         quarantine=(yield Step(_QUARANTINE, about)),
         outbox=(yield Step(_OUTBOX, about)),
         contributions=(yield Step(_CONTRIBUTIONS, about)),
+        actions=(yield Step(_ACTIONS, about)),
+        calls=(yield Step(_CALLS, about)),
+        recalls=(yield Step(_RECALLS, about)),
     )

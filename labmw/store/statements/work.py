@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import Text, case, delete, func, literal, or_, select, update
 
 from labmw.store.schema import work
 from labmw.store.statements.words import given, given_number, is_free
@@ -59,8 +59,10 @@ _BRING_FORWARD: Final = (
     .values(due_at=given("now"), claimed_by=None, claimed_until=None)
     .returning(work.c.id)
 )
+# What is to be judged again at a later moment waits from that moment on; until then nothing is late.
+_since = case((work.c.kind == literal("again", Text(), literal_execute=True), work.c.due_at), else_=work.c.created_at)
 _WAITING: Final = (
-    select(work.c.kind, func.count().label("count"), func.min(work.c.created_at).label("oldest"))
+    select(work.c.kind, func.count().label("count"), func.min(_since).label("oldest"))
     .where(work.c.site == given("site"))
     .group_by(work.c.kind)
     .order_by(work.c.kind)
@@ -91,7 +93,7 @@ def bring_work_forward(site: str, *, now: str, latest: str) -> Step:
 
 
 def work_waiting(site: str) -> Step:
-    """Per kind: `count`, and since when the `oldest` waits."""
+    """Per kind: `count`, and since when the `oldest` waits (to come, where it is not due yet)."""
     return Step(_WAITING, {"site": site})
 
 

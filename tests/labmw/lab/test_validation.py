@@ -244,3 +244,20 @@ async def test_a_release_that_forgets_the_report_would_be_noticed(held: Bench, m
     assert held.ask(
         "SELECT count(*) FROM result WHERE state = 'released' AND id NOT IN (SELECT result FROM outbox_result)"
     ) == [(1,)]
+
+
+async def test_what_was_blocked_before_it_was_judged_can_be_put_away(held: Bench) -> None:
+    await held.bring(timed("23", minutes=5))
+    held.write("UPDATE result SET state = 'blocked' WHERE value = '23'")
+    number = int(str(held.ask("SELECT id FROM result WHERE value = '23'")[0][0]))
+    await held.run(rerun(held.by(), Chosen("S1", number=number), held.house))
+    await held.run(reject(held.by(), Chosen("S1", number=number), held.house))
+    assert held.states()[2] == ("S1", "23", "rejected")
+
+
+async def test_a_run_that_the_lis_calls_another_patients_does_not_go_to_rest(held: Bench) -> None:
+    await held.judged(timed("40", minutes=10))
+    held.write("UPDATE result SET state = 'blocked' WHERE value = '9999'")
+    number = int(str(held.ask("SELECT id FROM result WHERE value = '40'")[0][0]))
+    await held.run(release(held.by(), Chosen("S1", number=number), held.house, "biological"))
+    assert held.states()[0] == ("S1", "9999", "blocked")

@@ -16,7 +16,7 @@ from labmw.errors import StoreError
 from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
 from labmw.store.compiled import Compiler
 from labmw.store.queued import QueuedStore
-from labmw.store.statements import deciding, identities, lis, tasks
+from labmw.store.statements import deciding, identities, lis, recalls, stops, surroundings, tasks
 from labmw.store.statements.story import Story
 from labmw.store.statements.writing import natural_key
 
@@ -29,15 +29,28 @@ SAMPLES: dict[str, Any] = {
     "row": {column.name: 1 if isinstance(column.type, Integer) else "1" for column in schema.result.c},
     "payload": b"x",
     "receipt": b"x",
-    **{
-        name: ["a", "b", "c"]
-        for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers", "numbers")
-    },
+    **{name: ["a", "b", "c"] for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers")},
+    "results": [1, 2, 3],
     "orders": [1, 2, 3],
     "states": ("held", "technical"),
     "number": 1,
     **dict.fromkeys(
-        ("limit", "entry", "result_id", "message", "message_id", "work", "last_seq", "seq", "last", "place"), 1
+        (
+            "limit",
+            "entry",
+            "result_id",
+            "message",
+            "message_id",
+            "work",
+            "last_seq",
+            "seq",
+            "last",
+            "place",
+            "stop",
+            "judged",
+            "released",
+        ),
+        1,
     ),
 }
 
@@ -45,7 +58,7 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
-    for module in (deciding, lis, identities, tasks):
+    for module in (deciding, lis, identities, recalls, stops, surroundings, tasks):
         mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {
@@ -125,6 +138,12 @@ WHOLE = {
 SMALL = {
     "ix_provisional_open",
     "ix_task_open",
+    "ix_recall_open",
+    "ix_prescriber_call_open",
+    "ix_line_stop_open",
+    "(subquery-3)",  # inside the next two: the earlier results of a patient's tests, found by an index, are numbered
+    "newest_own",
+    "newest_told",
     "ix_session_open",
     "ix_alert_open",
     "ix_quarantine_open",

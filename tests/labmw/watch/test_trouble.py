@@ -198,3 +198,21 @@ def test_tubes_that_an_analyzer_asked_about_in_vain(reason: str) -> None:
     (finding,) = told(snapshot(to_present=rows))
     assert finding.code == "tubes-to-present" and "S0, S1" in finding.sentence("en")
     assert finding.sentence("fr").startswith("2 tubes")
+
+
+def test_what_is_stopped_owed_and_in_doubt_is_said() -> None:
+    stop = row(
+        scope="analyzer", target="xn", stopped_by="Dr Alouette", stopped_at=ago(minutes=5), reason="wrong diluent"
+    )
+    call = row(specimen="S1", raised_at=ago(minutes=9))
+    found = told(snapshot(stops=(stop,), calls=(call,), recalls=(row(specimen="S2", raised_at=ago(hours=1)),)))
+    assert [(one.code, one.weight) for one in found] == [
+        ("line-stopped", Weight.WARNING), ("calls-owed", Weight.ERROR), ("recalls-open", Weight.ERROR)
+    ]  # fmt: skip
+    assert "wrong diluent" in str(found[0])
+
+
+def test_what_is_due_later_is_not_stuck() -> None:
+    later = row(kind="again", count=1, oldest=ago(hours=-2))
+    assert told(snapshot(work=(tuple(later),))) == []
+    assert [one.code for one in told(snapshot(work=(("again", 1, ago(hours=2)),)))] == ["work-stuck"]

@@ -47,11 +47,23 @@ def upgrade() -> None:
     op.create_index("ix_action_result", "action", ["result"])
 
     op.create_table(
+        "added_test",
+        sa.Column("id", BIG, nullable=False), _text("site"), sa.Column("outbox", BIG, nullable=False), sa.Column("result", BIG, nullable=False),
+        _text("loinc"), _may("test_name"), _may("protocol"), _text("at"),
+        sa.ForeignKeyConstraint(["outbox"], ["outbox.id"], name="fk_added_test_outbox"),
+        sa.ForeignKeyConstraint(["result"], ["result.id"], name="fk_added_test_result"),
+        sa.PrimaryKeyConstraint("id", name="pk_added_test"),
+        sa.UniqueConstraint("site", "outbox", "loinc", name="uq_added_test_site_outbox_loinc"),
+    )
+    op.create_index("ix_added_test_outbox", "added_test", ["outbox"])
+
+    op.create_table(
         "line_stop",
         sa.Column("id", BIG, nullable=False), _text("site"), _text("scope"), _may("target"), _text("reason"), _text("stopped_by"), _text("stopped_at"),
         _later("asked_by"), _later("asked_at"), _later("asked_why"), _later("resumed_by"), _later("resumed_at"), _later("resumed_why"),
         sa.PrimaryKeyConstraint("id", name="pk_line_stop"),
     )
+    op.create_index("ix_line_stop_site_scope_target", "line_stop", ["site", "scope", "target"])
     open_stop = sa.text("resumed_at IS NULL")
     op.create_index("ix_line_stop_open", "line_stop", ["site"], sqlite_where=open_stop, postgresql_where=open_stop)
 
