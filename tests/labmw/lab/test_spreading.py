@@ -114,7 +114,7 @@ async def test_a_visit_is_the_tubes_collected_together(tmp_path: Path) -> None:
     async with bench(tmp_path, ("S1", "S2", "S3"), packs=packs, loincs=(K, CA)) as one:
         one.write("UPDATE specimen SET patient = 'P-S1'")
         for tube, hours in (("S1", 0), ("S2", 3), ("S3", 20)):
-            at = stamp(datetime(2026, 11, 1, 1, tzinfo=UTC) + timedelta(hours=hours))
+            at = stamp(datetime(2026, 10, 31, 1, tzinfo=UTC) + timedelta(hours=hours))
             one.write("UPDATE specimen SET collected = ? WHERE identifier = ?", at, tube)
         await one.judged(potassium("6.5"), calcium("1.1"))
         await one.judged(calcium("2.3", minutes=5, specimen="S2"))
