@@ -11,6 +11,7 @@ from typing import Any, Literal
 from protocols.astm import events as link_events
 from protocols.astm.datalink import DataLink, Role
 from protocols.astm.frame import cut
+from protocols.astm.message import Assembly, Message
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import ProtocolError
 from simulators.clock import Clock, stamp, within
@@ -31,6 +32,12 @@ class LineSettings:
     frame_text: int = 240  # bytes of text per frame; 63,993 with LIS01-A2 over TCP
     forgets: Literal["message", "record"] = "message"  # what an acknowledgment allows it to forget
     patience: float = 120.0  # real seconds for one message; then the analyzer stops, and says so in the report
+    answer: float = 15.0  # real seconds that it waits for the answer to its query
+    given_at: tuple[int, int, int] = (
+        3,
+        1,
+        4,
+    )  # in an O record of the host: field and component of the specimen, component of O.5
 
 
 class Analyzer:
@@ -50,6 +57,12 @@ class Analyzer:
         self.connections = 0
         self.heard: Counter[str] = Counter()  # events of the link, by name
         self.stopped = ""  # why it gave up, if it did
+        self.orders: dict[
+            tuple[str, str], str
+        ] = {}  # what the host has ordered, by specimen and code: SC, CM once reported
+        self.answers: Counter[str] = Counter()  # of its queries
+        self._assembly = Assembly()
+        self._heard_out = 0  # messages of the host
         self._plug, self._clock, self._told = plug, clock, told
         self._settings = settings
         self._link = DataLink(Role.INSTRUMENT, settings.tolerances, frame_text=settings.frame_text)
@@ -69,6 +82,8 @@ class Analyzer:
         try:
             for fate in self.fates:
                 await self._listen(self._clock.real(fate.transmission.think))
+                if fate.transmission.query:
+                    await within(self._clock, self._settings.patience, self._ask(fate))
                 await within(self._clock, self._settings.patience, self._send(fate))
                 if not fate.acknowledged:
                     self._stop(f"{fate.transmission.name} was not acknowledged in {self._settings.patience:g} s")
@@ -104,6 +119,29 @@ class Analyzer:
                 await self._lost(str(lost))
                 await self._clock.sleep(RETRY_SECONDS)
         self._fate = None
+
+    async def _ask(self, fate: MessageFate) -> None:
+        """Ask for the work of a tube, and wait for the answer as long as an analyzer does; without one it measures what it was told by hand."""
+        before, asked = self._heard_out, ("query", fate.transmission.name)
+        known = len(self.orders)
+        await self._connected()
+        self._note(self._link.send(fate.transmission.query, tag=asked))
+        end = self._clock.monotonic() + self._settings.answer
+        while self._heard_out == before and (left := end - self._clock.monotonic()) > 0:
+            wire = await self._connected()
+            try:
+                if data := self._link.data_to_send():
+                    await wire.write(data)
+                await self._hear(wire, left)
+            except WireLost as lost:
+                await self._lost(str(lost))
+                await self._clock.sleep(RETRY_SECONDS)
+        self._link.withdraw(asked)
+        if self._heard_out == before:
+            self.answers["unanswered"] += 1
+            return
+        self.answers["work" if len(self.orders) > known else "no work"] += 1
+        await self._listen(0.05)  # the host ends its session
 
     def _left(self, fate: MessageFate) -> list[bytes]:
         """Return the records to send: all, or for an analyzer that forgets record by record those that rebuild the hierarchy and the rest.
@@ -201,10 +239,22 @@ class Analyzer:
                 case link_events.SendFailed(reason=reason):
                     self._end(reason)
                     self._forget()
-                case link_events.FrameReceived():  # orders and query replies are taken, nothing is done with them
+                case link_events.FrameReceived(frame):  # orders and answers to queries
                     pending += self._link.accept()
+                    for message in self._assembly.feed(frame):
+                        self._take(message)
                 case _:
                     pass
+
+    def _take(self, message: Message) -> None:
+        """Keep what the host orders."""
+        self._heard_out += 1
+        place, component, code = self._settings.given_at
+        for record in message.records if message.fault is None else ():
+            if record.type == "O":
+                specimen = record.component(place, component).strip()
+                codes = [record.component(5, code, repeat) for repeat in range(1, len(record.repeats(5)) + 1)]
+                self.orders |= {(specimen, one): "SC" for one in codes if one}
 
     def _begin(self, fate: MessageFate) -> None:
         self._began = self._clock.monotonic()
@@ -218,6 +268,9 @@ class Analyzer:
         fate.acknowledged_at = stamp(self._clock.now())
         fate.seconds = round(self._clock.monotonic() - self._began, 6)
         self._end("acknowledged")
+        for one in fate.transmission.results:
+            if (one.specimen, one.code) in self.orders:
+                self.orders[one.specimen, one.code] = "CM"
         attempts = f", attempt {len(fate.attempts)}" if len(fate.attempts) > 1 else ""
         self._told(f"{self.name}: {fate.transmission.name} acknowledged{attempts} ({fate.seconds:.3f} s)")
 
@@ -250,6 +303,11 @@ class Analyzer:
             "stopped": self.stopped,
             "connections": self.connections,
             "link_events": dict(sorted(self.heard.items())),
+            "queries": dict(sorted(self.answers.items())),
+            "orders": [
+                {"awos": "", "specimen": specimen, "code": code, "state": state}
+                for (specimen, code), state in self.orders.items()
+            ],
             "messages": [fate.report() for fate in self.fates],
             "results": _results(self.fates),
         }

@@ -80,6 +80,14 @@ class Dialect:
     detail_at: tuple[int, int] = (0, 0)
     value_at: tuple[int, int] = (4, 0)
     completed_at: tuple[tuple[str, int], ...] = (("R", 13), ("R", 12), ("O", 23))
+    query: tuple[
+        str, ...
+    ] = ()  # the records with which it asks for a tube's work; none for a family that does not ask here
+    given_at: tuple[int, int, int] = (
+        3,
+        1,
+        4,
+    )  # in an O record of the host: field and component of the specimen, component of O.5
     instrument: Mapping[str, str] = field(
         default_factory=dict
     )  # serial number and the like, filled into every template
@@ -180,6 +188,12 @@ def write(dialect: Dialect, tube: Tube, *, at: datetime, terminated: bool = True
     if terminated:
         records.append(dialect.terminator)
     return tuple(f"{record}\r".encode(dialect.encoding) for record in records)
+
+
+def question(dialect: Dialect, tube: Tube) -> tuple[bytes, ...]:
+    """Write the query with which the analyzer asks for a tube's work; each record ends with CR."""
+    facts = {"specimen": escape(tube.specimen, dialect.delimiters), "position": str(tube.position)}
+    return tuple(f"{record.format(**facts)}\r".encode(dialect.encoding) for record in dialect.query)
 
 
 def sent(dialect: Dialect, tube: Tube) -> tuple[SentResult, ...]:

@@ -183,7 +183,13 @@ def _settings(table: AnalyzerTable) -> LineSettings:
     dialect = DIALECTS[table.dialect]
     packing = table.packing or dialect.packing
     tolerances = replace(AS_INSTRUMENT, packing="message" if packing == "message" else "record")
-    return LineSettings(tolerances, table.frame_text or dialect.frame_text, table.forgets, table.patience)
+    return LineSettings(
+        tolerances,
+        table.frame_text or dialect.frame_text,
+        table.forgets,
+        table.patience,
+        given_at=dialect.given_at,
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from simulators import recorded
 from simulators.analyzers import DIALECTS
-from simulators.dialect import Assay, Dialect, Measured, Tube, measure, sent, write
+from simulators.dialect import Assay, Dialect, Measured, Tube, measure, question, sent, write
 from simulators.patients import Body, Person, person
 from simulators.scenario import AnalyzerTable, Expected, Planted, Scenario
 from simulators.transmission import HangUp, SentResult, Transmission
@@ -121,7 +121,7 @@ def _work(scenario: Scenario, index: int, begin: datetime, people: People) -> Wo
         measured = _measured(dialect, codes, body, case)
         tube = Tube(specimen, who, measured, completed - MEASURING, completed, number)
         think = table.think + (0 if transmissions else table.start)
-        transmissions += _transmissions(dialect, tube, case, f"{table.name}/{number}", think)
+        transmissions += _transmissions(dialect, tube, case, f"{table.name}/{number}", think, asks=table.asks)
         before = earlier(dialect.assays, codes, body, case.before, random, table.history, completed)
         samples.append(Sample(table.name, dialect.name, specimen, who, codes, completed, case.ordered, before))
         if case.case:
@@ -149,7 +149,9 @@ def _measured(dialect: Dialect, codes: Sequence[str], body: Body, case: Planted)
     return tuple(found)
 
 
-def _transmissions(dialect: Dialect, tube: Tube, case: Planted, name: str, think: float) -> list[Transmission]:
+def _transmissions(
+    dialect: Dialect, tube: Tube, case: Planted, name: str, think: float, *, asks: bool
+) -> list[Transmission]:
     records = write(dialect, tube, at=tube.completed + _PRINTING, terminated=case.terminated)
     hang_ups = (HangUp(case.hang_up_after, case.pause),) if case.hang_up_after is not None else ()
     first = Transmission(
@@ -160,8 +162,11 @@ def _transmissions(dialect: Dialect, tube: Tube, case: Planted, name: str, think
         terminated=case.terminated,
         think=think,
         hang_ups=hang_ups,
+        query=question(dialect, tube) if asks else (),
     )
-    again = [replace(first, name=f"{name}/{n}", repeat_of=name, hang_ups=()) for n in range(2, case.times + 1)]
+    again = [
+        replace(first, name=f"{name}/{n}", repeat_of=name, hang_ups=(), query=()) for n in range(2, case.times + 1)
+    ]
     return [first, *again]
 
 

@@ -124,6 +124,7 @@ class AnalyzerTable(_Strict, frozen=True):
     frame_text: Count = 0
     forgets: Literal["message", "record"] = "message"  # what an acknowledgment allows it to forget
     patience: Seconds = 120.0
+    asks: bool = False  # it asks for the work of each tube before it reports
     planted: list[Planted] = []
     capture: Capture | None = None
     faults: FaultTable = FaultTable()
@@ -232,6 +233,8 @@ def _check(scenario: Scenario, file: str) -> None:
         for way in ("connect", "listen"):
             if text := getattr(one, way):
                 address(file, f"{key}.{way}", text)
+        if one.asks and not DIALECTS[one.dialect].query:
+            raise ScenarioError(file, f"{key}.asks", f"{one.dialect} does not ask here", "leave it out")
         if one.forgets == "record" and (one.packing or DIALECTS[one.dialect].packing) == "message":
             raise ScenarioError(
                 file, f"{key}.forgets", "needs one record per frame", 'set packing = "record", or forgets = "message"'

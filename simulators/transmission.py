@@ -40,6 +40,7 @@ class Transmission:
     repeat_of: str = ""  # name of the message that this one transmits again
     think: float = 0.0  # seconds of the scenario before it is sent
     hang_ups: tuple[HangUp, ...] = ()
+    query: tuple[bytes, ...] = ()  # the records with which the analyzer asks for the tube's work first
 
 
 @dataclass(slots=True)

@@ -95,6 +95,7 @@ def row(driver: Driver) -> dict[str, Any]:
 
 def whole(driver: Driver, language: Language) -> dict[str, Any]:
     """Everything that can be said of a driver."""
+    from labmw.driver.declaration import Hl7Driver
     from labmw.driver.traps import traps
 
     said = docstring(driver)
@@ -114,6 +115,7 @@ def whole(driver: Driver, language: Language) -> dict[str, Any]:
     return {
         **row(driver),
         "recognises": driver.recognises,
+        "orders": driver.orders is not None or (isinstance(driver, Hl7Driver) and driver.awos is not None),
         "tests": tests,
         "traps": [{"code": code, "text": say(code, language, **dict(facts))} for code, facts in traps(driver)],
         "source": " ".join(source[1].split()) if source else "",

@@ -59,6 +59,7 @@ def draw(console: Console, driver: Driver, shown: dict[str, Any], language: Lang
         ("evidence", shown["evidence"]),
         ("protocol", driver.protocol.upper()),
         ("header", driver.recognises or "-"),
+        ("orders", say("driver-orders-yes" if shown["orders"] else "driver-orders-no", language)),
         ("mapping", driver.mapping_version),
         ("file", driver.file),
     ):

@@ -61,6 +61,9 @@ def _record(console: Console, record: RecordShown, language: Language) -> None:
     if length > LONGEST:
         shown.append("…")
     console.print(shown, soft_wrap=True)
+    if record.unplaced and len(record.unplaced) < len(record.pieces):  # red is not seen in a file
+        told = say("replay-no-place", language, texts="  ".join(record.unplaced)[:LONGEST])
+        console.print(Text("      → " + clean(told), RED), soft_wrap=True)
     for one in record.became:
         console.print(Text("      → " + _became(one, language), "dim" if one.well else RED), soft_wrap=True)
 

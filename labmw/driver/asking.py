@@ -12,7 +12,7 @@ from labmw.driver.ordering import OrderDialect
 from protocols.astm.message import Message
 from protocols.astm.record import Record
 
-MOST = 1000  # tubes named by one query; an analyzer's rack holds ten, its tray some hundred
+MOST = 200  # tubes named by one query; an analyzer's rack holds ten, its tray some hundred
 
 
 class What(Enum):

@@ -109,6 +109,10 @@ def faults(dialect: OrderDialect) -> list[str]:
         found.append("orders: O.5 does not hold {code}, so that no test would be ordered")
     if not any("{specimen}" in one or "{q" in one for one in dialect.order.values()):
         found.append("orders: no field of O holds {specimen}")
+    if dialect.nothing is not NoWork.TERMINATOR and dialect.materials and "" not in dialect.materials:
+        found.append(
+            'orders: "no work" is an O record, and `materials` has no entry "" for a tube of which nothing is known'
+        )
     if dialect.wanted & dialect.aborted:
         found.append("orders: a status of Q.13 cannot both ask and take back")
     if not 1 <= dialect.patience <= 600:

@@ -126,7 +126,12 @@ class Answering:
         if self.left <= 0:
             yield from self._again(self.question.tubes, LATE)
             return (yield from self._close("late", Said.NOTHING, LATE))
-        given = yield from self._answer(question)
+        try:
+            given = yield from self._answer(question)
+        except DriverError as error:  # of the message as a whole: every tube by itself could be written
+            log.error("an answer cannot be written for this analyzer", link=self.link.name, why=str(error))
+            yield from self._again(self.question.tubes, UNWRITABLE)
+            return (yield from self._close("unserved", Said.UNABLE, UNWRITABLE))
         self.tally[given.said.value] += 1
         yield from self._again([tube for tube in given.again if tube not in self._doubts], given.why)
         for tube, why in self._doubts.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from labmw.clock import read_stamp
+from labmw.clock import read_stamp, stamp
 from labmw.lab import awos
 from labmw.lab.awos import State
 from labmw.lab.intake import patient_of, specimen_of
@@ -17,6 +17,8 @@ from labmw.line.orders import Broadcast
 from labmw.store import schema, statements
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
+
+LOAD_WITHIN = timedelta(days=2)  # what was ordered before that weighs no analyzer down any more
 
 
 def open_orders(site: str, link: WorkLink, tube: Tube, now: datetime) -> Transaction[tuple[Tube, Sequence[Row], str]]:
@@ -138,7 +140,10 @@ def plan_changes(site: str, links: Sequence[WorkLink], orders: Sequence[Row], at
     for row in (yield stored.awos_of_orders([row.id for row in orders])):
         made.setdefault(row.order, []).append(row)
     routing = links[0].routing if links else EVERYWHERE
-    load = {row.link: row.count for row in (yield stored.live_by_link(site))} if routing.routes else {}
+    load: dict[str, int] = {}
+    if any(route.by == "load" for route in routing.routes.values()):
+        since = stamp(read_stamp(at) - LOAD_WITHIN)
+        load = {row.link: row.count for row in (yield stored.live_by_link(site, since=since))}
     for order in orders:
         if order.state == "cancelled":
             for row in made.get(order.id, ()):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labmw.clock import SYSTEM
 from labmw.config import Config, Link, address, load
+from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.lab.shadowing import Shadow
 from labmw.line.registry import Registry
@@ -155,6 +156,8 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
                 raise DriverError(
                     f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
                 )
+            if link.work:
+                dialect_of(driver)
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     try:

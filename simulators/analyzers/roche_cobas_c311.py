@@ -51,4 +51,9 @@ DIALECT = Dialect(
     flags={"L": "L", "H": "H", "": "N"},
     specimen_at=("O", 3, 2),
     completed_at=(("O", 23),),
+    query=(
+        r"H|\^&|||c311^1|||||host|TSREQ^REAL|P|1",
+        "Q|1|^^{specimen:<22}^{position}^50001^{position}^^S1^SC||ALL||||||||O",
+        "L|1|N",
+    ),
 )

@@ -164,3 +164,28 @@ async def test_either_store_keeps_the_worklist(tmp_path: Path, store_url: str) -
         assert await sim.ask("", query="Q|1|ALL||||||||||O") is not None
         assert await sim.ask("1003") is not None
         await eventually(lambda: stage.ask("SELECT DISTINCT state FROM host_query") == [("answered",)])
+
+
+async def test_an_order_that_was_pushed_and_not_taken_goes_out_again_from_the_next_process(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, link='driver = "chem-x1"\nwork = "push"')
+    order(stage, "S1")
+    async with running(stage), analyzer(stage, manners=AskingManners(patience=1.0, refuse=6)) as sim:
+        assert await sim.report("X1", "ALT", "22", unit="U/L")
+        await eventually(
+            lambda: stage.ask("SELECT state, waits, reason FROM awos") == [("broadcast", 1, "query-untaken")]
+        )
+        assert sim.held == {}
+    async with running(stage), analyzer(stage) as sim:
+        assert await sim.report("X2", "ALT", "22", unit="U/L")
+        await eventually(lambda: sim.held == {"S1": ["ALT"]})
+        await eventually(lambda: stage.ask("SELECT state, waits, reason FROM awos") == [("accepted", 0, "")])
+    assert stage.ask("SELECT count(*) FROM message WHERE kind = 'order'") == [(1,)]  # the very bytes
+
+
+async def test_only_the_tests_of_the_link_are_given_and_no_name_goes_along_where_none_is_to(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, link='driver = "chem-x1"\nwork = "asked"\ntests = ["14682-9"]\npatients = false')
+    order(stage, "S1", ("1742-6", "14682-9"))
+    async with running(stage), analyzer(stage) as sim:
+        answer = await sim.ask("S1")
+        assert answer is not None and sim.held == {"S1": ["CREA"]}
+        assert answer.records[1].raw == "P|1"

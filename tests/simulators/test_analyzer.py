@@ -53,6 +53,29 @@ async def test_messages_arrive_and_the_report_says_so() -> None:
     assert report["results"][0]["transmissions"] == 2
 
 
+async def test_an_analyzer_that_asks_takes_what_it_is_given_and_says_so() -> None:
+    host = Host()
+    order, done = b"O|1|S1||^^^T1\\^^^T9|R||||||N||||||||||||||Q\r", b"L|1|F\r"
+    query = (HEADER, b"Q|1|^S1||ALL||||||||O\r", END)
+    async with host.listening() as port:
+        settings = LineSettings(answer=5.0)
+        sent = [message("one", query=query), message("two", 2, query=query)]
+        analyzer = Analyzer("a", TcpConnect("127.0.0.1", port), sent, WallClock(1000), settings)
+        running = asyncio.create_task(analyzer.run())
+        async with asyncio.timeout(10):
+            while not host.messages:
+                await asyncio.sleep(0)
+        host.link.send([HEADER, PATIENT, order, done])
+        await running
+    assert [one.structure for one in host.messages] == ["HQL", "HPORRRL", "HQL", "HPORRL"]
+    report = analyzer.report()
+    assert report["queries"]["work"] == 1
+    assert report["orders"] == [
+        {"awos": "", "specimen": "S1", "code": "T1", "state": "CM"},
+        {"awos": "", "specimen": "S1", "code": "T9", "state": "SC"},
+    ]
+
+
 async def test_a_whole_message_can_be_one_text_cut_into_frames() -> None:
     host = Host()
     settings = LineSettings(Tolerances(packing="message"), frame_text=40)

@@ -17,6 +17,7 @@ from typing import Any
 from labmw.app import Laboratory
 from labmw.config import Config, load
 from labmw.line.conversation import AstmConversation
+from labmw.line.host_query import AskingConversation
 from labmw.watch.log import begin
 from protocols.astm.datalink import Event
 from protocols.astm.frame import Frame
@@ -43,9 +44,13 @@ class AcknowledgeFirst(AstmConversation):
         await super()._session_closed(reason)
 
 
+class AskingAcknowledgeFirst(AcknowledgeFirst, AskingConversation):
+    """The same for an analyzer that asks for its work."""
+
+
 async def run(config: Config) -> None:
     """Run until asked to stop, or killed."""
-    laboratory = Laboratory(config, astm=AcknowledgeFirst)
+    laboratory = Laboratory(config, astm=AcknowledgeFirst, asking=AskingAcknowledgeFirst)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     try:

@@ -154,8 +154,14 @@ def _strangers(sides: Sides) -> Iterable[tuple[str, ...]]:
 
 def _misgiven(sides: Sides) -> Iterable[tuple[str, ...]]:
     """Orders that an analyzer has and the store does not know to be there, or the other way round."""
-    held = {(one.analyzer, one.awos): one for one in sides.held}
-    given = {(one.analyzer, one.awos): one for one in sides.given}
+    nameless = {
+        one.analyzer for one in sides.held if not one.awos
+    }  # LIS02-A2: specimen and test are all that names an order
+    held = {(one.analyzer, one.awos or f"{one.specimen}/{one.code}"): one for one in sides.held}
+    given = {
+        (one.analyzer, f"{one.specimen}/{one.code}" if one.analyzer in nameless else one.awos): one
+        for one in sides.given
+    }
     for key, one in held.items():
         known = given.get(key)
         if known is None or known.state not in WITH_ANALYZER:

@@ -19,6 +19,7 @@ class Line:
     listen: str = ""
     device: str = ""
     law: bool = False
+    asks: bool = False  # an ASTM analyzer that asks for its work
 
 
 def text(lines: Sequence[Line], lis: str, web: str, language: str) -> str:
@@ -57,4 +58,5 @@ signatures = "signatures.toml"
 def _line(line: Line) -> str:
     wire = f'serial = {{ device = "{line.device}" }}' if line.device else f'listen = "{line.listen}"'
     law = 'protocol = "law"\nallow = ["127.0.0.1"]\n' if line.law else ""
-    return f'\n[[link]]\nname = "{line.name}"\ndriver = "{line.driver}"\n{law}{wire}\n'
+    work = 'work = "asked"\n' if line.asks else ""
+    return f'\n[[link]]\nname = "{line.name}"\ndriver = "{line.driver}"\n{law}{work}{wire}\n'

@@ -51,9 +51,9 @@ def set_up(folder: Path, seed: int | None, language: str) -> Stage:
     ports = _free_ports(len(analyzers) + len(law) + 2)
     lis, web = f"{HOST}:{ports.pop()}", f"{HOST}:{ports.pop()}"
     lines = [
-        Line(one["name"], one["dialect"], device=str((folder / one["pty"]).absolute()))
+        Line(one["name"], one["dialect"], device=str((folder / one["pty"]).absolute()), asks=one.get("asks", False))
         if one.get("pty")
-        else Line(one["name"], one["dialect"], listen=f"{HOST}:{port}")
+        else Line(one["name"], one["dialect"], listen=f"{HOST}:{port}", asks=one.get("asks", False))
         for one, port in zip(analyzers, ports, strict=False)
     ]
     lines += [

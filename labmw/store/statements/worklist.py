@@ -84,7 +84,13 @@ _DONE: Final = (
 )
 _LOAD: Final = (
     select(awos.c.link, func.count().label("count"))
-    .where(awos.c.site == given("site"), is_one_of(awos.c.state, *LIVE))
+    .select_from(order.join(awos, awos.c.order == order.c.id))
+    .where(
+        order.c.site == given("site"),
+        order.c.updated_at >= given("since"),
+        order.c.state == "open",
+        is_one_of(awos.c.state, *LIVE),
+    )
     .group_by(awos.c.link)
 )
 _OTHERS: Final = select(awos).where(
@@ -198,9 +204,9 @@ def orders_done(site: str, specimen: str, loincs: Sequence[str]) -> Step:
     return Step(_DONE, {"of_site": site, "tube": specimen, "loincs": list(loincs)})
 
 
-def live_by_link(site: str) -> Step:
-    """How many tests each analyzer has to do: `link` and `count`."""
-    return Step(_LOAD, {"site": site})
+def live_by_link(site: str, *, since: str) -> Step:
+    """How many tests of orders changed since a moment each analyzer has to do: `link` and `count`."""
+    return Step(_LOAD, {"site": site, "since": since})
 
 
 def others_live(orders: Sequence[int], link: str) -> Step:

@@ -54,6 +54,8 @@ def test_every_key_stands_in_the_configuration_that_is_shipped() -> None:
         config.Link,
         config.Lis,
         config.Orders,
+        config.Route,
+        config.Comparison,
         config.Rules,
         config.Drivers,
         config.Limits,
@@ -120,6 +122,15 @@ def test_a_driver_of_another_protocol_than_the_links_is_an_error(house: House) -
     assert code == 1
     (wrong,) = [one for one in found["findings"] if one["weight"] == "error"]
     assert "'law' reads hl7 and the link speaks astm" in wrong["sentence"]
+
+
+def test_a_line_that_is_to_be_told_what_to_do_by_a_driver_that_cannot_is_an_error(house: House) -> None:
+    line = '[[link]]\nname = "other"\nlisten = "127.0.0.1:0"\ndriver = "horiba-pentra"\nwork = "asked"\n'
+    house.config.write_text(house.config.read_text() + line)
+    code, found = findings(house)
+    assert code == 1
+    (wrong,) = [one for one in found["findings"] if one["weight"] == "error"]
+    assert "does not say how orders are written" in wrong["sentence"]
 
 
 def test_a_broken_rule_pack_and_unreadable_signatures_are_errors(house: House) -> None:

@@ -161,6 +161,14 @@ def test_an_order_that_one_side_does_not_know_is_found(
     assert [row[-1] for row in counted.misgiven] == [why] and not counted.well
 
 
+def test_orders_of_an_analyzer_that_knows_no_identity_are_compared_by_specimen_and_test() -> None:
+    held = tuple(replace(one, analyzer="c311", awos="") for one in HELD)
+    given = tuple(replace(one, analyzer="c311") for one in GIVEN)
+    assert count(replace(WELL, held=held, given=given)).well
+    counted = count(replace(WELL, held=held[:1], given=given))
+    assert [row[-1] for row in counted.misgiven] == ["given-not-held"]
+
+
 def test_an_order_that_was_refused_need_not_be_there() -> None:
     assert count(replace(WELL, held=HELD[:1], given=(GIVEN[0], replace(GIVEN[1], state="refused")))).well
 

@@ -264,6 +264,7 @@ def test_the_code_that_is_ordered_is_that_of_the_drivers_tests_or_its_own_table(
         (OrderDialect(header={2: "|"}), "labmw itself writes"),
         (OrderDialect(header={5: "{host"}), "a brace"),
         (OrderDialect(aborted=frozenset({"O"})), "both ask and take back"),
+        (OrderDialect(nothing=NoWork.EMPTY, materials={"SER": "1"}), "of which nothing is known"),
         (OrderDialect(patience=0), "no time that an analyzer waits"),
     ],
 )
