@@ -70,14 +70,28 @@ class _Known:
     now: datetime
 
 
-def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[Mapping[int, Standing]]:
-    """What quality control says of the results of one message; results of tests that nobody controls are left out."""
-    told: dict[str, set[str]] = {"control": set(), "average": set(), "waits": set()}
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What quality control says of the results of one message, and what else must be asked when some of them leave."""
+
+    standings: Mapping[int, Standing]  # by result; those of tests that nobody controls are left out
+    averaged: bool = False  # an average of patients is followed for one of the tests
+    rostered: bool = False  # the laboratory keeps a roster
+
+    def over(self, result: int, verdict: Verdict, language: Language) -> Verdict:
+        """A result's verdict with what quality control has to say of it."""
+        return self.standings[result].over(verdict, language) if result in self.standings else verdict
+
+
+def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[Quality]:
+    """Ask once whether quality control has anything to say of these tests, and only then what."""
+    told: dict[str, set[str]] = {"control": set(), "average": set(), "waits": set(), "roster": set()}
     for row in (yield stored.quality_among(site, sorted({test_of(row) for row in rows}), message)):
         told[row.what].add(row.name)
     controlled = told["control"] | told["average"] | {test_of(row) for row in rows if row.link in told["waits"]}
+    averaged, rostered = bool(told["average"]), bool(told["roster"])
     if not controlled:
-        return {}
+        return Quality({}, averaged, rostered)
     tests = sorted(controlled)
     measured = min(row.completed_at or row.received_at for row in rows)
     plans = yield stored.plans_open(site, tests)
@@ -93,7 +107,8 @@ def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transac
         waiting=frozenset(told["waits"]),
         now=read_stamp(now),
     )
-    return {row.id: _standing(row, known) for row in rows if test_of(row) in controlled}
+    found = {row.id: _standing(row, known) for row in rows if test_of(row) in controlled}
+    return Quality(found, averaged, rostered)
 
 
 def _standing(row: Row, known: _Known) -> Standing:

@@ -22,7 +22,7 @@ from labmw.errors import StoreError
 from labmw.lab.average import follow
 from labmw.lab.earlier import history_of, indices_of
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
-from labmw.lab.qc_gate import Standing, standings
+from labmw.lab.qc_gate import Quality, standings
 from labmw.lab.quality import CONTROL, judge_controls
 from labmw.lab.responsible import answered_for, on_duty
 from labmw.lab.shadowing import Shadow, watch
@@ -184,9 +184,11 @@ def verify(
     if not rows:
         return Judged((), 0)
     verdicts: list[tuple[Row, Verdict]] = [(row, GIVEN_UP) for row in rows]
+    quality = Quality({})
     wards: Mapping[int, str] = {}
     if not give_up:
         facts = yield from _facts(site, rows, message, now)
+        quality = facts.quality
         wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
         terminated = bool(rows[0].terminated)
         cases = [(row, facts.case(row, terminated)) for row in rows]
@@ -194,8 +196,9 @@ def verify(
         if shadows:
             judged = [(row, case, one) for (row, case), (_, one) in zip(cases, verdicts, strict=True)]
             yield from watch(site, judged, shadows, now)
-        verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
-    responsible = (yield from on_duty(site, now)) if any(verdict.released for _, verdict in verdicts) else ""
+        verdicts = [(row, quality.over(row.id, one, packs.language)) for row, one in verdicts]
+    leaves = any(verdict.released for _, verdict in verdicts)
+    responsible = (yield from on_duty(site, now)) if quality.rostered and leaves else ""
     verdicts = [(row, answered_for(verdict, responsible)) for row, verdict in verdicts]
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now, responsible or "") for row, verdict in verdicts]
@@ -203,7 +206,8 @@ def verify(
     yield statements.results_become([(row.id, "verify", STATE_OF[verdict.level]) for row, verdict in verdicts])
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
-    yield from follow(site, released, wards, now)
+    if quality.averaged and released:
+        yield from follow(site, released, wards, now)
     reports = 0
     for destination in destinations:
         # By patient too: a recycled barcode can bring results of two people in one message (law 6).
@@ -255,7 +259,7 @@ class _Facts:
     results: Mapping[int, Result]
     runs: Mapping[tuple[str, str, str], int]
     owners: Mapping[int, str]
-    quality: Mapping[int, Standing]
+    quality: Quality
     now: str
 
     def case(self, row: Row, terminated: bool) -> Case:
@@ -274,7 +278,7 @@ class _Facts:
                 if id_ != row.id and other.key.specimen == row.specimen and self.owners[id_] == row.patient
             ),
             earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
-            module=self.quality[row.id].module if row.id in self.quality else None,
+            module=standing.module if (standing := self.quality.standings.get(row.id)) is not None else None,
         )
 
 
