@@ -21,7 +21,6 @@ from labmw.store.transaction import Row, Transaction
 from rules.qc.gate import Control, leaves
 
 RULE = "labmw/qc"  # as reasons and traces name it
-LONGEST = timedelta(days=31)  # how far back a control is looked for, whatever a plan allows
 BAD = ("out", "unjudged")
 
 
@@ -95,12 +94,13 @@ def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transac
     tests = sorted(controlled)
     measured = min(row.completed_at or row.received_at for row in rows)
     plans = yield stored.plans_open(site, tests)
-    oldest = stamp(read_stamp(measured) - LONGEST)
+    gated = [row.max_age for row in plans if row.gate != "none"]
+    oldest = stamp(read_stamp(measured) - timedelta(minutes=max(gated, default=0)))
     known = _Known(
         states=(yield stored.qc_states(site, tests)),
         plans=plans,
-        targets=(yield stored.targets_open(site, tests)) if plans else [],
-        points=(yield stored.points_since(site, tests, oldest)) if plans else [],
+        targets=(yield stored.targets_open(site, tests)) if gated else [],
+        points=(yield stored.points_since(site, tests, oldest)) if gated else [],
         derogations=(yield stored.derogations_approved(site, tests)),
         averages=(yield averages.averages_of(site, tests)) if told["average"] else [],
         behind=(yield stored.contributions_behind(message)),
@@ -128,7 +128,7 @@ def _standing(row: Row, known: _Known) -> Standing:
             _objection("qc-out", test=row.test_name or test, level=one.level, rule=one.rule, at=_shown(one.at))
         )
     if plan is not None and plan.gate != "none" and not failed:
-        objections += _by_plan(row, plan, known, measured, module)
+        objections += _by_plan(row, plan, known, states, measured, module)
     average = next((one for one in known.averages if (one.analyzer, one.test) == (row.analyzer, test)), None)
     if average is not None and average.state == "alarm":
         objections.append(
@@ -149,7 +149,9 @@ def _fits(of_state: str, module: str) -> bool:
     return module == "" or of_state in ("", module)
 
 
-def _by_plan(row: Row, plan: Row, known: _Known, measured: datetime, module: str) -> list[Reason]:
+def _by_plan(
+    row: Row, plan: Row, known: _Known, states: Sequence[Row], measured: datetime, module: str
+) -> list[Reason]:
     """Each level that has a target must have passed before, not too long ago, and in brackets after the measurement too."""
     test = test_of(row)
     levels = _levels(row, known, module)
@@ -164,18 +166,16 @@ def _by_plan(row: Row, plan: Row, known: _Known, measured: datetime, module: str
         ]  # fmt: skip
         controls = [Control(read_stamp(one.at), one.state not in BAD) for one in own]
         before = [one for one in controls if one.at <= measured]
-        if not before:
+        # Points are read back to the oldest that a plan allows; of an older one, the state still tells when it was.
+        last = (
+            before[-1].at if before else max((read_stamp(one.at) for one in states if one.level == level), default=None)
+        )
+        limit = timedelta(minutes=plan.max_age)
+        if last is None or last > measured:
             found.append(_objection("qc-never", test=name, level=level))
-        elif measured - before[-1].at > timedelta(minutes=plan.max_age):
-            age = measured - before[-1].at
+        elif not before or measured - last > limit:
             found.append(
-                _objection(
-                    "qc-late",
-                    test=name,
-                    level=level,
-                    hours=_hours(age),
-                    limit=_hours(timedelta(minutes=plan.max_age)),
-                )
+                _objection("qc-late", test=name, level=level, hours=_hours(measured - last), limit=_hours(limit))
             )
         else:
             may = leaves(measured, controls, bracketed=plan.gate == "bracket")
@@ -199,7 +199,7 @@ def _levels(row: Row, known: _Known, module: str) -> list[str]:
         for one in known.targets
         if one.test == test_of(row) and one.analyzer in ("", row.analyzer, row.link) and one.module in ("", module)
     }
-    named = {(one.material, one.lot): one.level for one in known.points}
+    named = {(one.material, one.lot): one.level for one in (*known.states, *known.points)}
     return sorted({named.get(lot, f"{lot[0]} {lot[1]}") for lot in lots})
 
 
