@@ -62,7 +62,6 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
     Exit codes: 0 nothing is out, 1 something is out or alarms, 2 wrong usage, or the store cannot be read.
     """
     from labmw.cli.qc_view import status as shown
-    from labmw.clock import SYSTEM
     from labmw.store.statements import average, control
 
     settings = configuration(config, UNUSABLE)
@@ -81,7 +80,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
             }
         )
     else:
-        shown(console(), tongue, settings, states, plans, averages, SYSTEM.now())
+        shown(console(), tongue, settings, states, plans, averages)
     bad = any(row.state == "out" for row in states) or any(row.state == "alarm" for row in averages)
     raise typer.Exit(1 if bad else 0)
 

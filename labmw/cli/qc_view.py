@@ -16,11 +16,9 @@ from rich.text import Text
 
 from labmw.cli.qc_chart import Mark, chart
 from labmw.phrases import Language, say
-from labmw.watch.spoken import duration, moment, since
+from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from labmw.config import Config
     from labmw.store import Row
     from rules.qc.sigma import Plan
@@ -110,7 +108,7 @@ def derogations(console: Console, language: Language, settings: Config, rows: Se
 
 
 def status(
-    console: Console, language: Language, settings: Config, states: Sequence[Row], plans: Sequence[Row], averages: Sequence[Row], now: datetime
+    console: Console, language: Language, settings: Config, states: Sequence[Row], plans: Sequence[Row], averages: Sequence[Row],
 ) -> None:  # fmt: skip
     """Show how every test stands, and what is declared for it."""
     from labmw.lab.quality import most_specific
@@ -124,7 +122,7 @@ def status(
         gate = say(f"qc-gate-{plan.gate if plan is not None else 'none'}", language)
         if plan is not None and plan.gate != "none":
             gate += f", {plan.max_age / 60:.4g} h"
-        last = f"{moment(row.at, zone)[:16]} ({duration(since(row.at, now), language)})"
+        last = moment(row.at, zone)[:16]
         rule = say(f"qc-doubt-{row.rule}", language) if row.state in ("unjudged",) or row.rule in DOUBTS else row.rule
         add(
             made, f"{row.link} {row.module}".strip(), row.test_name or row.test, row.level, state_word(row.state, language), rule, last, row.lot,

@@ -45,8 +45,11 @@ def dossier(pack: Pack, signatures: Sequence[Signature], replayed: Judged | None
 
 def _identity(pack: Pack, signatures: Sequence[Signature], language: Language) -> Section:
     own = [one for one in signatures if (one.pack, one.version, one.hash) == (pack.id, pack.version, pack.hash)]
-    rows = tuple((one.who, one.role, one.at.isoformat(), one.reason) for one in own)
-    columns = tuple(say(f"dossier-column-{name}", language) for name in ("who", "role", "at", "reason"))
+    rows = tuple(
+        (say(f"rules-state-{one.step}", language), f"{one.who}, {one.second}" if one.second else one.who, one.role, one.since.isoformat(), one.reason)
+        for one in own
+    )  # fmt: skip
+    columns = tuple(say(f"dossier-column-{name}", language) for name in ("step", "who", "role", "at", "reason"))
     said = [
         say("dossier-authors", language, authors=", ".join(pack.authors) or "-"),
         say("dossier-hash", language, hash=pack.hash),

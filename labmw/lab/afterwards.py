@@ -36,7 +36,8 @@ def let_go(
     for row in released:
         if known is not None and known.other_run(row):
             yield from replace_runs(site, row, now, "rules")
-    yield from follow(site, released, known.wards if known is not None else {}, now)
+    if known is not None and known.averaged and released:
+        yield from follow(site, released, known.wards, now)
     reports = yield from report_all(site, destinations, released, now, takes)
     yield from after_release(site, released, now, practice.call_window)
     return reports

@@ -21,7 +21,6 @@ from labmw.store.transaction import Row, Transaction
 from rules.qc.gate import Control, leaves
 
 RULE = "labmw/qc"  # as reasons and traces name it
-LONGEST = timedelta(days=31)  # how far back a control is looked for, whatever a plan allows
 BAD = ("out", "unjudged")
 
 
@@ -70,30 +69,46 @@ class _Known:
     now: datetime
 
 
-def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[Mapping[int, Standing]]:
-    """What quality control says of the results of one message; results of tests that nobody controls are left out."""
-    told: dict[str, set[str]] = {"control": set(), "average": set(), "waits": set()}
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What quality control says of the results of one message, and what else must be asked when some of them leave."""
+
+    standings: Mapping[int, Standing]  # by result; those of tests that nobody controls are left out
+    averaged: bool = False  # an average of patients is followed for one of the tests
+    rostered: bool = False  # the laboratory keeps a roster
+
+    def over(self, result: int, verdict: Verdict, language: Language) -> Verdict:
+        """A result's verdict with what quality control has to say of it."""
+        return self.standings[result].over(verdict, language) if result in self.standings else verdict
+
+
+def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[Quality]:
+    """Ask once whether quality control has anything to say of these tests, and only then what."""
+    told: dict[str, set[str]] = {"control": set(), "average": set(), "waits": set(), "roster": set()}
     for row in (yield stored.quality_among(site, sorted({test_of(row) for row in rows}), message)):
         told[row.what].add(row.name)
     controlled = told["control"] | told["average"] | {test_of(row) for row in rows if row.link in told["waits"]}
+    averaged, rostered = bool(told["average"]), bool(told["roster"])
     if not controlled:
-        return {}
+        return Quality({}, averaged, rostered)
     tests = sorted(controlled)
     measured = min(row.completed_at or row.received_at for row in rows)
     plans = yield stored.plans_open(site, tests)
-    oldest = stamp(read_stamp(measured) - LONGEST)
+    gated = [row.max_age for row in plans if row.gate != "none"]
+    oldest = stamp(read_stamp(measured) - timedelta(minutes=max(gated, default=0)))
     known = _Known(
         states=(yield stored.qc_states(site, tests)),
         plans=plans,
-        targets=(yield stored.targets_open(site, tests)) if plans else [],
-        points=(yield stored.points_since(site, tests, oldest)) if plans else [],
+        targets=(yield stored.targets_open(site, tests)) if gated else [],
+        points=(yield stored.points_since(site, tests, oldest)) if gated else [],
         derogations=(yield stored.derogations_approved(site, tests)),
         averages=(yield averages.averages_of(site, tests)) if told["average"] else [],
         behind=(yield stored.contributions_behind(message)),
         waiting=frozenset(told["waits"]),
         now=read_stamp(now),
     )
-    return {row.id: _standing(row, known) for row in rows if test_of(row) in controlled}
+    found = {row.id: _standing(row, known) for row in rows if test_of(row) in controlled}
+    return Quality(found, averaged, rostered)
 
 
 def _standing(row: Row, known: _Known) -> Standing:
@@ -113,7 +128,7 @@ def _standing(row: Row, known: _Known) -> Standing:
             _objection("qc-out", test=row.test_name or test, level=one.level, rule=one.rule, at=_shown(one.at))
         )
     if plan is not None and plan.gate != "none" and not failed:
-        objections += _by_plan(row, plan, known, measured, module)
+        objections += _by_plan(row, plan, known, states, measured, module)
     average = next((one for one in known.averages if (one.analyzer, one.test) == (row.analyzer, test)), None)
     if average is not None and average.state == "alarm":
         objections.append(
@@ -134,7 +149,9 @@ def _fits(of_state: str, module: str) -> bool:
     return module == "" or of_state in ("", module)
 
 
-def _by_plan(row: Row, plan: Row, known: _Known, measured: datetime, module: str) -> list[Reason]:
+def _by_plan(
+    row: Row, plan: Row, known: _Known, states: Sequence[Row], measured: datetime, module: str
+) -> list[Reason]:
     """Each level that has a target must have passed before, not too long ago, and in brackets after the measurement too."""
     test = test_of(row)
     levels = _levels(row, known, module)
@@ -149,18 +166,16 @@ def _by_plan(row: Row, plan: Row, known: _Known, measured: datetime, module: str
         ]  # fmt: skip
         controls = [Control(read_stamp(one.at), one.state not in BAD) for one in own]
         before = [one for one in controls if one.at <= measured]
-        if not before:
+        # Points are read back to the oldest that a plan allows; of an older one, the state still tells when it was.
+        last = (
+            before[-1].at if before else max((read_stamp(one.at) for one in states if one.level == level), default=None)
+        )
+        limit = timedelta(minutes=plan.max_age)
+        if last is None or last > measured:
             found.append(_objection("qc-never", test=name, level=level))
-        elif measured - before[-1].at > timedelta(minutes=plan.max_age):
-            age = measured - before[-1].at
+        elif not before or measured - last > limit:
             found.append(
-                _objection(
-                    "qc-late",
-                    test=name,
-                    level=level,
-                    hours=_hours(age),
-                    limit=_hours(timedelta(minutes=plan.max_age)),
-                )
+                _objection("qc-late", test=name, level=level, hours=_hours(measured - last), limit=_hours(limit))
             )
         else:
             may = leaves(measured, controls, bracketed=plan.gate == "bracket")
@@ -184,7 +199,7 @@ def _levels(row: Row, known: _Known, module: str) -> list[str]:
         for one in known.targets
         if one.test == test_of(row) and one.analyzer in ("", row.analyzer, row.link) and one.module in ("", module)
     }
-    named = {(one.material, one.lot): one.level for one in known.points}
+    named = {(one.material, one.lot): one.level for one in (*known.states, *known.points)}
     return sorted({named.get(lot, f"{lot[0]} {lot[1]}") for lot in lots})
 
 

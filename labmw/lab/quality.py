@@ -72,6 +72,11 @@ def test_of(row: Row) -> str:
     return str(row.loinc or row.code)
 
 
+def moment_of(row: Row) -> str:
+    """When a control was measured; never later than it came: a clock that runs ahead must not make every later control look old."""
+    return str(min(row.completed_at or row.received_at, row.received_at))
+
+
 def device_of(behind: Sequence[Row], result: int) -> str:
     """The module that an analyzer names beside a result; "" where it names none."""
     return next((one.name for one in behind if one.result == result and one.kind == "device"), "")
@@ -90,7 +95,7 @@ def most_specific(rows: Sequence[Row], *, analyzer: str, link: str, module: str,
 def _judge_one(
     site: str, row: Row, behind: Sequence[Row], materials: Sequence[Row], now: str, *, give_up: bool
 ) -> Transaction[tuple[str, str]]:
-    test, at = test_of(row), row.completed_at or row.received_at
+    test, at = test_of(row), moment_of(row)
     module = device_of(behind, row.id)
     lot, level = _lot(materials, row.specimen, at)
     here = {"analyzer": row.analyzer, "link": row.link, "module": module, "test": test}
@@ -137,8 +142,8 @@ def _judge_one(
         yield from quality_failed(site, row.analyzer, row.loinc, max(held, default=since), now, facts)
     for other, state in states.items():
         before = known.get(other)
-        if before is not None and before.at > at:
-            continue  # a control that comes late: what is known of a newer one stands
+        if before is not None and before.at > at and state != OUT:
+            continue  # a control that comes late: a newer one stands, unless this one failed
         rule = (standing.rule(other) if standing is not None else "") or ("" if state == "in-control" else doubt)
         yield from _keep_state(site, kept, other, state, rule, standing, before, now)
     return states[level], level
@@ -192,6 +197,7 @@ def _keep_state(
 ) -> Transaction[None]:  # fmt: skip
     same = before is not None and before.state == state
     at = kept["at"] if level == kept["level"] or before is None else before.at
+    at = at if before is None else max(at, before.at)
     yield statements.insert_or_update(
         schema.qc_state, site=site, analyzer=kept["analyzer"], module=kept["module"], test=kept["test"], level=level, link=kept["link"],
         test_name=kept["test_name"], material=kept["material"] if level == kept["level"] or before is None else before.material,

@@ -13,11 +13,9 @@ RULE: Final = "labmw/roster"
 
 
 def on_duty(site: str, at: str) -> Transaction[str | None]:
-    """Who is responsible now; "" where the laboratory keeps no roster, None where it does and nobody stands there."""
+    """Who stands on the roster now; None where nobody does. Asked only where the laboratory keeps one."""
     rows = yield stored.roster_at(site, at)
-    if rows:
-        return str(rows[-1].who)
-    return None if (yield stored.roster_kept(site)) else ""
+    return str(rows[-1].who) if rows else None
 
 
 def answered_for(verdict: Verdict, who: str | None) -> Verdict:

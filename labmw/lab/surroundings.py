@@ -45,6 +45,7 @@ class Surroundings:
     said: Mapping[tuple[str, str], tuple[tuple[str, datetime], ...]]
     mode: str
     wards: Mapping[int, str] = field(default_factory=dict)  # of the results that are judged
+    averaged: bool = False  # an average of patients is followed for one of their tests
     responsible: str = ""  # the biologist on the roster; "" = none is kept, or nothing leaves
     _tubes: dict[tuple[str, str], list[Row]] = field(init=False, default_factory=dict, repr=False, compare=False)
 

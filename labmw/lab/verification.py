@@ -25,7 +25,7 @@ from labmw.lab.earlier import history_of, indices_of
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.late import recall, told_of
 from labmw.lab.practice import Practice
-from labmw.lab.qc_gate import Standing, standings
+from labmw.lab.qc_gate import Quality, standings
 from labmw.lab.quality import CONTROL, judge_controls
 from labmw.lab.responsible import answered_for, on_duty
 from labmw.lab.results import result_of_row
@@ -261,13 +261,14 @@ def conclude(
         yield from watch(site, judged, shadows, now)
     objections = yield from _objections(site, message, rows)
     verdicts = [(row, withheld(one, objections[row.id])) for row, one in verdicts]
-    verdicts = [(row, facts.quality[row.id].over(one, packs.language) if row.id in facts.quality else one) for row, one in verdicts]  # fmt: skip
+    verdicts = [(row, facts.quality.over(row.id, one, packs.language)) for row, one in verdicts]
     stopped = yield from stops(site)
     verdicts = [(row, with_reasons(verdict, against(row, verdict, stopped))) for row, verdict in verdicts]
     spread_out, left = spread(verdicts, known)
-    responsible = (yield from on_duty(site, now)) if any(one.released for _, one in spread_out) else ""
+    leaves = any(one.released for _, one in spread_out)
+    responsible = (yield from on_duty(site, now)) if facts.quality.rostered and leaves else ""
     wards = {row.id: tube.ward for row in rows if (tube := facts.specimens.get((row.specimen, row.patient)))}
-    known = replace(known, wards=wards, responsible=responsible or "")
+    known = replace(known, wards=wards, averaged=facts.quality.averaged, responsible=responsible or "")
     return [(row, answered_for(one, responsible)) for row, one in spread_out], left, known
 
 
@@ -303,7 +304,7 @@ class _Facts:
     results: Mapping[int, Result]
     runs: Mapping[tuple[str, str, str], int]
     owners: Mapping[int, str]
-    quality: Mapping[int, Standing]
+    quality: Quality
     now: str
 
     def case(self, row: Row, terminated: bool) -> Case:
@@ -322,7 +323,7 @@ class _Facts:
                 if id_ != row.id and other.key.specimen == row.specimen and self.owners[id_] == row.patient
             ),
             earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
-            module=self.quality[row.id].module if row.id in self.quality else None,
+            module=standing.module if (standing := self.quality.standings.get(row.id)) is not None else None,
         )
 
 

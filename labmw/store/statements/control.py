@@ -19,6 +19,7 @@ from labmw.store.schema import (
     qc_state,
     qc_target,
     result,
+    roster,
     verdict,
     work,
 )
@@ -76,6 +77,7 @@ _KNOWN: Final = union(
     select(literal("control").label("what"), qc_state.c.test.label("name")).where(qc_state.c.site == given("site"), qc_state.c.test.in_(_tests)),
     select(literal("control"), qc_plan.c.test).where(qc_plan.c.site == given("site"), qc_plan.c.ended_at.is_(None), qc_plan.c.test.in_(_tests)),
     select(literal("average"), average_plan.c.test).where(average_plan.c.site == given("site"), average_plan.c.ended_at.is_(None), average_plan.c.test.in_(_tests)),
+    select(literal("roster"), literal("")).where(exists().where(roster.c.site == given("site"), roster.c.ended_at.is_(None))),
     select(literal("waits"), message.c.link).join(message, message.c.id == work.c.message).where(
         work.c.site == given("site"), work.c.kind == "control", work.c.message < given_number("of_message")
     ),
@@ -178,7 +180,8 @@ def restarts_of(site: str, test: str) -> Step:
 def quality_among(site: str, tests: Sequence[str], before: int) -> Step:
     """What quality control has to say of these tests at all, as (what, name): the one question that every verification asks.
 
-    `control` and `average` with a test; `waits` with a link whose controls came in an earlier message and are not judged yet.
+    `control` and `average` with a test; `waits` with a link whose controls came in an earlier message and are not judged yet; `roster` where the
+    laboratory keeps one.
     """
     return Step(_KNOWN, {"site": site, "tests": list(tests), "of_message": before})
 

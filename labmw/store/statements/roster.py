@@ -13,7 +13,6 @@ from labmw.store.transaction import Step
 _OPEN: Final = select(roster).where(roster.c.site == given("site"), roster.c.ended_at.is_(None))
 _AT: Final = _OPEN.where(roster.c.starts <= given("at"), roster.c.ends > given("at")).order_by(roster.c.id)
 _FROM: Final = _OPEN.where(roster.c.ends > given("at")).order_by(roster.c.starts, roster.c.id)
-_KEPT: Final = select(roster.c.id).where(roster.c.site == given("site"), roster.c.ended_at.is_(None)).limit(1)
 
 
 def roster_at(site: str, at: str) -> Step:
@@ -24,8 +23,3 @@ def roster_at(site: str, at: str) -> Step:
 def roster_from(site: str, at: str) -> Step:
     """Who stands there from a moment on."""
     return Step(_FROM, {"site": site, "at": at})
-
-
-def roster_kept(site: str) -> Step:
-    """One row if the laboratory keeps a roster at all."""
-    return Step(_KEPT, {"site": site})

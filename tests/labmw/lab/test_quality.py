@@ -154,9 +154,30 @@ async def test_a_word_may_be_the_target(lab: Controlled) -> None:
 
 async def test_a_late_control_does_not_overrule_a_newer_one(lab: Controlled) -> None:
     await lab.prepare("1")
+    lab.later(hours=2)
     await lab.control("1", "120", minutes=60)
     await lab.control("1", "100", minutes=30)
     assert lab.states()["1"][0] == "out"
+
+
+async def test_a_late_control_that_failed_is_not_overlooked(lab: Controlled) -> None:
+    """Its clock was set back, or it came late: a person looks."""
+    await lab.prepare("1")
+    lab.later(hours=2)
+    await lab.control("1", "100", minutes=60)
+    await lab.control("1", "120", minutes=30)
+    assert lab.states()["1"] == ("out", "1-3s")
+
+
+async def test_a_clock_that_ran_ahead_does_not_make_later_controls_old(lab: Controlled) -> None:
+    await lab.prepare("1")
+    await lab.control("1", "100", minutes=60 * 24 * 300)
+    lab.later(hours=1)
+    await lab.control("1", "120")
+    assert lab.states()["1"] == ("out", "1-3s")
+    lab.later(hours=1)
+    await lab.control("1", "100")
+    assert lab.states()["1"] == ("in-control", "")
 
 
 # --- patients --------------------------------------------------------------------------------------------------------------
