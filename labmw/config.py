@@ -83,6 +83,7 @@ class Link(_Strict, frozen=True):
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
+    tap: bool = False  # labmw only listens, beside the middleware that answers; nothing of this link ever leaves it
     clock_tolerance: float = (
         0.0  # seconds the analyzer's clock may be behind; 0 = it is only looked whether it runs ahead
     )
@@ -303,6 +304,13 @@ def _check(file: str, config: Config) -> None:
                 tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
         if link.protocol == "law":
             _check_law(file, key, link)
+        if link.tap and (link.protocol == "law" or link.tls or (link.serial and "://" in link.serial.device)):
+            raise ConfigError(
+                file,
+                f"{key}.tap",
+                "cannot listen to LAW, TLS or RFC 2217",
+                "tap a plain ASTM or HL7 line, or leave it out",
+            )
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(

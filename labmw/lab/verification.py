@@ -20,7 +20,7 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
-from labmw.lab import sameness
+from labmw.lab import sameness, tapped
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.sameness import withheld
 from labmw.metrics import HELD, VERDICTS
@@ -83,6 +83,7 @@ class Verification:
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    taps: frozenset[str] = frozenset()  # links on which labmw only listens: nothing of them is released
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -121,7 +122,9 @@ class Verification:
     async def _one(self, row: Row) -> None:
         now = self.clock.now()
         give_up = row.attempts > ATTEMPTS
-        script = verify(self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up)
+        script = verify(
+            self.site, row.id, row.message, stamp(now), self.packs(), self.destinations, give_up=give_up, taps=self.taps
+        )
         try:
             judged = await self.store.run(script)
         except Exception as error:
@@ -144,7 +147,15 @@ class Verification:
 
 
 def verify(
-    site: str, work: int, message: int, now: str, packs: Packs, destinations: Sequence[str], *, give_up: bool = False
+    site: str,
+    work: int,
+    message: int,
+    now: str,
+    packs: Packs,
+    destinations: Sequence[str],
+    *,
+    give_up: bool = False,
+    taps: frozenset[str] = frozenset(),
 ) -> Transaction[Judged]:
     """Judge one message's waiting results; `give_up` holds them all instead, after too many failures."""
     if not (yield statements.finish_work(work)):
@@ -156,7 +167,7 @@ def verify(
     if not give_up:
         facts = yield from _facts(site, rows, now)
         terminated = bool(rows[0].terminated)
-        against = yield from _against(site, message, rows)
+        against = yield from _against(site, message, rows, taps)
         verdicts = [(row, withheld(judge(facts.case(row, terminated), packs), against[row.id])) for row in rows]
     yield statements.insert_rows(
         schema.verdict, [_verdict_row(site, row, verdict, packs, now) for row, verdict in verdicts]
@@ -176,10 +187,13 @@ def verify(
     )
 
 
-def _against(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
+def _against(
+    site: str, message: int, rows: Sequence[Row], taps: frozenset[str]
+) -> Transaction[dict[int, list[Reason]]]:
     """What speaks against each result beside its value: an analyzer that nobody has accepted, a time that cannot be believed."""
     changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
-    found = {row.id: list(changed) for row in rows}
+    only_heard = [tapped.reason(rows[0].link)] if rows[0].link in taps else []
+    found = {row.id: [*only_heard, *changed] for row in rows}
     for row in (yield analyzers.doubts_of_message(site, message)):
         if row.result in found:
             facts = tuple(sorted(json.loads(row.facts).items()))
