@@ -194,7 +194,7 @@ def _against(
     changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
     only_heard = [tapped.reason(rows[0].link)] if rows[0].link in taps else []
     found = {row.id: [*only_heard, *changed] for row in rows}
-    for row in (yield analyzers.doubts_of_message(site, message)):
+    for row in (yield analyzers.doubts_of_message(message)):
         if row.result in found:
             facts = tuple(sorted(json.loads(row.facts).items()))
             found[row.result].append(Reason(row.code, VerdictLevel.HOLD, "labmw/clock", facts))

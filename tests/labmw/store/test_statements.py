@@ -16,7 +16,7 @@ from labmw.errors import StoreError
 from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
 from labmw.store.compiled import Compiler
 from labmw.store.queued import QueuedStore
-from labmw.store.statements import identities, lis, tasks
+from labmw.store.statements import analyzers, identities, lis, taps, tasks, tracing
 from labmw.store.statements.story import Story
 from labmw.store.statements.writing import natural_key
 
@@ -36,7 +36,21 @@ SAMPLES: dict[str, Any] = {
     "orders": [1, 2, 3],
     "number": 1,
     **dict.fromkeys(
-        ("limit", "entry", "result_id", "message", "message_id", "work", "last_seq", "seq", "last", "place"), 1
+        (
+            "limit",
+            "entry",
+            "result_id",
+            "message",
+            "message_id",
+            "work",
+            "last_seq",
+            "seq",
+            "last",
+            "place",
+            "after",
+            "most",
+        ),
+        1,
     ),
 }
 
@@ -44,7 +58,7 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
-    for module in (lis, identities, tasks):
+    for module in (lis, identities, tasks, analyzers, tracing, taps):
         mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {
@@ -118,6 +132,7 @@ def test_both_databases_understand_it(name: str) -> None:
 WHOLE = {
     "results_listed", "results_twice", "deliveries_twice", "repeats_counted", "frames_in_no_message", "results_by_state",
     "results_unfinished", "identities.messages_in_doubt", "lis.delivered_between", "lis.lis_heard", "tasks.every_task",
+    "taps.heard_on",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
 # "claimed" is `work` once more, in `release_work`.
@@ -131,6 +146,8 @@ SMALL = {
     "work",
     "claimed",
     "link_state",
+    "analyzer",
+    "ix_analyzer_waiting",
 }
 
 
