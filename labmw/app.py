@@ -400,6 +400,7 @@ class Laboratory:
             commit_timeout=self.config.store.commit_timeout,
             message_bytes=self.config.limits.message_bytes,
             idle_timeout=link.idle_timeout,
+            tap=link.tap,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:

@@ -74,9 +74,19 @@ async def test_read_judged_held_and_not_a_byte_sent(stage: Stage) -> None:
     assert stage.ask("SELECT count(*) FROM outbox") == [(0,)]
     for (reasons,) in stage.ask("SELECT reasons FROM verdict"):
         assert "tapped" in [one["code"] for one in json.loads(str(reasons))]
-    if stage.url:
-        return
     await asyncio.to_thread(compared, stage)
+    await asyncio.to_thread(traced, stage)
+
+
+def traced(stage: Stage) -> None:
+    """The journal of a tap shows what was heard, and nothing that was not said."""
+    done = CliRunner().invoke(
+        app, ["trace", "analyzer", "--seconds", "0", "--config", str(stage.config), "-l", "en"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    assert "<ENQ>" in done.output
+    assert " < " not in done.output
+    assert "result, driver erba-xl" in done.output
 
 
 def compared(stage: Stage) -> None:
@@ -111,6 +121,18 @@ async def test_a_wire_that_answered_would_be_noticed(tmp_path: Path) -> None:
     stage = Stage(tmp_path, free_port(), free_port()).build(["S1"])
     async with running(stage):
         assert await mirrored(stage, session(message("S1"))) == ACK
+
+
+async def test_an_hl7_tap_says_and_stores_no_reply(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, free_port(), free_port()).build(["S1"], link='protocol = "hl7"\ntap = true')
+    block = (
+        b"\x0bMSH|^~\\&|X|LAB|||20261101080000||ORU^R01|1|P|2.5.1\rPID|1\rOBR|1||S1|X\rOBX|1|NM|A||1|U/L|||||F\r\x1c\r"
+    )
+    async with running(stage):
+        assert await mirrored(stage, block) == b""
+        await eventually(lambda: stage.ask("SELECT disposition FROM message") == [("quarantined",)])
+    assert stage.ask("SELECT reply FROM message") in ([(None,)], [(b"",)])
+    assert stage.ask("SELECT count(*) FROM journal WHERE direction = '<'") == [(0,)]
 
 
 async def test_a_serial_tap_is_read_only(tmp_path: Path) -> None:
