@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.law import LawConversation, LawLine
-from labmw.line.link import Doorkeeper, LinkRunner
+from labmw.line.link import Doorkeeper, LinkRunner, named_at
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
 from labmw.line.presence import Presence
@@ -428,10 +428,26 @@ class Laboratory:
         """Read a message with its link's driver, or with the one that its header names."""
         link = next((one for one in self.config.link if one.name == received.link), None)
         zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
-        driver: Driver | Ambiguous | None = None
+        driver: Driver | None = None
         if link is not None:
             with contextlib.suppress(DriverError):
                 driver = self._driver_of(link)
+        if driver is None and link is not None and link.senders:
+            driver, station = self._at_address(link, received.peer)
+            if station:
+                return replace(self._read_with(driver, link, received, zone), station=station)
+        return self._read_with(driver, link, received, zone)
+
+    def _at_address(self, link: Link, peer: str) -> tuple[Driver | None, str]:
+        """The driver of whoever sends from an address, where several analyzers dial one port; with the address."""
+        name = named_at(peer, link.senders)
+        with contextlib.suppress(DriverError):
+            driver = self._driver_of(msgspec.structs.replace(link, driver=name)) if name else None
+            return driver, peer.rpartition(":")[0] if driver else ""
+        return None, ""
+
+    def _read_with(self, driver: Driver | None, link: Link | None, received: Received, zone: ZoneInfo) -> Reading:
+        """Read a message with this driver, or with the one that its header names."""
         message = received.message
         if isinstance(message, Hl7Message):
             found = driver or self._mapped(self.registry.recognise_hl7(message), received.link)

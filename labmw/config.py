@@ -77,6 +77,7 @@ class Link(_Strict, frozen=True):
     timezone: str = ""  # "" = the site's
     tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
+    senders: dict[str, str] = {}  # address or network: driver, where several analyzers dial one port
     proxy: list[
         str
     ] = []  # load balancers: connections from these addresses begin with a PROXY header (v1 or v2) that names the peer
@@ -292,6 +293,14 @@ def _check(file: str, config: Config) -> None:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link.allow)
         _check_allowed(file, key, link.proxy, "proxy")
+        _check_allowed(file, key, link.senders, "senders")
+        if link.senders and (not link.listen or link.driver != "auto" or link.protocol == "law"):
+            raise ConfigError(
+                file,
+                f"{key}.senders",
+                "needs a link that listens and chooses its driver",
+                'set listen, and driver = "auto"',
+            )
         if link.proxy and not link.listen:
             raise ConfigError(file, f"{key}.proxy", "is set for a link that does not listen", "leave it out")
         if link.serial and "://" in link.serial.device:

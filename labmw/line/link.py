@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -316,11 +316,26 @@ def _agreed(writer: asyncio.StreamWriter | None) -> str:
     return f"{secured.version()} {secured.cipher()[0]}" if secured is not None else ""
 
 
-def _allowed(peer: str, networks: list[str]) -> bool:
+def _host(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         host = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]").partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
-        host = host.ipv4_mapped  # an IPv4 peer of a socket that listens on "::"
-    return any(host in ipaddress.ip_network(network, strict=False) for network in networks)
+        return host.ipv4_mapped  # an IPv4 peer of a socket that listens on "::"
+    return host
+
+
+def _allowed(peer: str, networks: Iterable[str]) -> bool:
+    host = _host(peer)
+    return host is not None and any(host in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def named_at(peer: str, senders: Mapping[str, str]) -> str:
+    """What is named for the address of a peer: of several networks that hold it, the narrowest; "" for none."""
+    host = _host(peer)
+    if host is None:
+        return ""
+    found = [(ipaddress.ip_network(text, strict=False), name) for text, name in senders.items()]
+    holding = [(network.prefixlen, name) for network, name in found if host in network]
+    return max(holding, default=(0, ""))[1]
