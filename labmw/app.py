@@ -63,7 +63,7 @@ from labmw.line.gathering import Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.host_query import AskingConversation, Dispatcher
 from labmw.line.law import LawConversation, LawLine
-from labmw.line.link import Doorkeeper, LinkRunner
+from labmw.line.link import Doorkeeper, LinkRunner, named_at
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
 from labmw.line.presence import Presence
@@ -474,7 +474,9 @@ class Laboratory:
     def _terms(self, link: Link) -> Terms:
         driver = self._driver_of(link)
         base = driver.tolerances if driver else STRICT
-        tolerances = base.changed(link.tolerances)
+        # On a tap the incumbent may be busy when we would not be: its analyzer then calls again.
+        own: dict[str, str | int | float | bool] = {"enq_in_transfer": "restart"} if link.tap else {}
+        tolerances = base.changed(own | link.tolerances)
         encoding = link.encoding  # HL7: MSH-18 says it, unless the link overrules
         if link.protocol == "astm" and not encoding:
             encoding = driver.encoding if driver else "latin-1"
@@ -489,6 +491,7 @@ class Laboratory:
             message_bytes=self.config.limits.message_bytes,
             idle_timeout=link.idle_timeout,
             frame_text=driver.orders.frame if link.work and driver and driver.orders else MAX_TEXT_SERIAL,
+            tap=link.tap,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
@@ -522,10 +525,26 @@ class Laboratory:
         """Read a message with its link's driver, or with the one that its header names."""
         link = next((one for one in self.config.link if one.name == received.link), None)
         zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
-        driver: Driver | Ambiguous | None = None
+        driver: Driver | None = None
         if link is not None:
             with contextlib.suppress(DriverError):
                 driver = self._driver_of(link)
+        if driver is None and link is not None and link.senders:
+            driver, station = self._at_address(link, received.peer)
+            if station:
+                return replace(self._read_with(driver, link, received, zone), station=station)
+        return self._read_with(driver, link, received, zone)
+
+    def _at_address(self, link: Link, peer: str) -> tuple[Driver | None, str]:
+        """The driver of whoever sends from an address, where several analyzers dial one port; with the address."""
+        name = named_at(peer, link.senders)
+        with contextlib.suppress(DriverError):
+            driver = self._driver_of(msgspec.structs.replace(link, driver=name)) if name else None
+            return driver, peer.rpartition(":")[0] if driver else ""
+        return None, ""
+
+    def _read_with(self, driver: Driver | None, link: Link | None, received: Received, zone: ZoneInfo) -> Reading:
+        """Read a message with this driver, or with the one that its header names."""
         message = received.message
         if isinstance(message, Hl7Message):
             found = driver or self._mapped(self.registry.recognise_hl7(message), received.link)

@@ -78,12 +78,14 @@ class Link(_Strict, frozen=True):
     timezone: str = ""  # "" = the site's
     tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
+    senders: dict[str, str] = {}  # address or network: driver, where several analyzers dial one port
     proxy: list[
         str
     ] = []  # load balancers: connections from these addresses begin with a PROXY header (v1 or v2) that names the peer
     connections: int = (
         4  # at once on this link; the one that never spoke, else the longest silent of the same address, gives way
     )
+    tap: bool = False  # labmw only listens, beside the middleware that answers; nothing of this link ever leaves it
     clock_tolerance: float = (
         0.0  # seconds the analyzer's clock may be behind; 0 = it is only looked whether it runs ahead
     )
@@ -378,6 +380,14 @@ def _check(file: str, config: Config) -> None:
             _encoding(file, f"{key}.encoding", link.encoding)
         _check_allowed(file, key, link.allow)
         _check_allowed(file, key, link.proxy, "proxy")
+        _check_allowed(file, key, link.senders, "senders")
+        if link.senders and (not link.listen or link.driver != "auto" or link.protocol == "law"):
+            raise ConfigError(
+                file,
+                f"{key}.senders",
+                "needs a link that listens and chooses its driver",
+                'set listen, and driver = "auto"',
+            )
         if link.proxy and not link.listen:
             raise ConfigError(file, f"{key}.proxy", "is set for a link that does not listen", "leave it out")
         if link.serial and "://" in link.serial.device:
@@ -399,6 +409,13 @@ def _check(file: str, config: Config) -> None:
             _check_law(file, key, link)
         if link.work:
             _check_work(file, key, link)
+        if link.tap and (link.protocol == "law" or link.tls or (link.serial and "://" in link.serial.device)):
+            raise ConfigError(
+                file,
+                f"{key}.tap",
+                "cannot listen to LAW, TLS or RFC 2217",
+                "tap a plain ASTM or HL7 line, or leave it out",
+            )
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.link_accept import accept
+from labmw.cli.link_compare import compare
 from labmw.cli.link_listen import listen, record
 from labmw.cli.link_trace import trace
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
@@ -30,6 +31,7 @@ app.command()(record)
 app.command()(replay)
 app.command()(trace)
 app.command()(accept)
+app.command()(compare)
 
 
 @app.callback()

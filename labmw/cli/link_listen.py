@@ -119,6 +119,7 @@ class _Session:
     _registry: Registry | None = None
     _setting: str = ""
     _broken: int = 0
+    _sure: bool = False  # the setting is the line's own
 
     def run(self, *, most: int = 0, file: Path | None = None) -> None:
         """Listen until the end, then say what it was."""
@@ -156,13 +157,18 @@ class _Session:
         loop = asyncio.get_running_loop()
         began = loop.time()
         keep = _Keeping(recording) if recording is not None else None
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self.seconds), contextlib.aclosing(source) as events:
                 async for event in events:
                     seconds = loop.time() - began
                     self._take(event, seconds, most, quiet=keep is not None)
                     if keep is not None:
                         keep.take(event, seconds)
+        except TimeoutError:
+            pass  # as asked
+        finally:
+            if keep is not None:
+                keep.end()
 
     def _take(self, event: Overheard, seconds: float, most: int, *, quiet: bool) -> None:
         match event.what:
@@ -178,7 +184,7 @@ class _Session:
                 self._said(event, seconds, most, quiet=quiet)
 
     def _tuned(self, event: Overheard) -> None:
-        self._setting = str(event.tuning)
+        self._setting, self._sure = str(event.tuning), event.found
         code = "wire-tuned-given" if self.tuning else "wire-tuned-found" if event.found else "wire-tuned"
         self._tell(code, setting=self._setting)
         heard = self._heard.setdefault(event.peer, _Heard())
@@ -244,6 +250,11 @@ class _Session:
         typer.echo(say("wire-sum", self.tongue, bytes=self.total, pieces=self.number, peers=peers), err=True)
         seven = self._setting.partition(" ")[2].startswith("7")
         line = Line(self.place, bool(self._setting), self._setting, seven, self._broken)
+        if self.total and not self._pieces:  # what came was read at speeds that have been given up
+            self._tell("wire-scan-open", bytes=self.total)
+            return False
+        if self._setting and self._pieces and not self._sure:
+            self._tell("wire-speed-open", setting=self._setting)
         findings = diagnose(line, self._pieces)
         senders = [
             one
@@ -284,6 +295,13 @@ class _Keeping:
                 self.recording.comment(f"{seconds:.3f} s at {self._setting}, not yet sure: {event.data[:512].hex()}")
             case "tuned":
                 self._tuned(event)
+
+    def end(self) -> None:
+        """What came at the last setting is kept as it was read: nothing speaks against it."""
+        if self._waiting:
+            self.recording.comment(f"what follows was read at {self._setting}, which nothing has proven")
+            for seconds, data in self._waiting:
+                self.recording.said(seconds, data)
 
     def _tuned(self, event: Overheard) -> None:
         self._setting, self._sure = str(event.tuning), event.found

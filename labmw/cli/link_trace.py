@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 USAGE = 2
 EVERY = 0.4  # seconds between looks
 MOST = 500  # pieces of one look
-NEVER_BEFORE = "9999"  # later than every stamp of the store
+FAR = 100_000  # pieces or messages of all lines that are looked back over
 
 
 def trace(
@@ -54,9 +54,9 @@ def trace(
             typer.echo(say("trace-not-running", tongue), err=True)
         typer.echo(say("trace-following", tongue, link=name), err=True)
         with open_reader(settings.store.url) as reader, contextlib.suppress(KeyboardInterrupt):
-            piece, message = reader.look(lambda: _beginning(site, name, max(0, last)))
+            piece, message, since = reader.look(lambda: _beginning(site, name, max(0, last)))
             while True:
-                found = reader.look(lambda: _after(site, name, piece, message))  # noqa: B023 - asked at once
+                found = reader.look(lambda: _after(site, name, piece, message, since))  # noqa: B023 - asked at once
                 piece, message = view.show(*found, piece=piece, message=message)
                 if len(found[0]) == MOST:
                     continue
@@ -69,20 +69,23 @@ def trace(
         typer.echo(say("trace-none", tongue, link=name), err=True)
 
 
-def _beginning(site: str, link: str, last: int) -> Transaction[tuple[int, int]]:
+def _beginning(site: str, link: str, last: int) -> Transaction[tuple[int, int, str]]:
+    """The numbers to begin after in the journal and among messages, and since when; of a long history only the end is looked at."""
     from labmw.store.statements import tracing
 
-    found = yield tracing.last_pieces(site, link, last + 1)
-    begins = found[-1 if len(found) <= last else -2].at if found and last else NEVER_BEFORE
-    newest = yield tracing.last_message(site, link, begins)
-    return (int(found[-1].id) if len(found) > last else 0), int(newest[0].id)
+    [newest] = yield tracing.newest_piece()
+    [message] = yield tracing.newest_message()
+    found = (yield tracing.last_pieces(site, link, int(newest.id) - FAR, last)) if last else []
+    if not found:
+        return int(newest.id), int(message.id), ""
+    return int(found[-1].id) - 1, int(message.id) - FAR, found[-1].at
 
 
-def _after(site: str, link: str, piece: int, message: int) -> Transaction[tuple[list[Row], list[Row]]]:
+def _after(site: str, link: str, piece: int, message: int, since: str) -> Transaction[tuple[list[Row], list[Row]]]:
     from labmw.store.statements import tracing
 
     pieces = yield tracing.pieces_after(site, link, piece, MOST)
-    messages = yield tracing.messages_after(site, link, message)
+    messages = yield tracing.messages_after(site, link, message, since)
     return pieces, messages
 
 

@@ -210,6 +210,17 @@ def import_(
     typer.echo(say("livd-done", tongue, **facts))
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a version, for editors: labmw mapping schema > mapping.schema.json
+
+    Exit code: 0.
+    """
+    from importlib.resources import files
+
+    typer.echo((files("labmw.mapping") / "mapping.schema.json").read_text(encoding="utf-8"), nl=False)
+
+
 def _proposed(table: Livd, model: str, tongue: Language) -> list[dict[str, str]]:
     """One row for each code with one LOINC code; a code with several is left to a person."""
     by_code: dict[str, dict[str, Any]] = {}

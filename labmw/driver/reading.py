@@ -233,4 +233,5 @@ class Reading:
     message_type: str = ""  # MSH-9 of an HL7 message
     inventory: tuple[Inventory, ...] = ()  # every INV of the message, in order
     responses: tuple[OrderControl, ...] = ()  # of an order response: each ORC
+    station: str = ""  # the address that chose the driver, where several analyzers share a link: part of who measured
     sent_at: Instant | None = None  # H.14 or MSH-7 in the analyzer's zone; None when it cannot be read

@@ -300,8 +300,8 @@ def placements_of(
 
 
 def result_key(site: str, received: Received, reading: Reading, read: ResultRead) -> ResultKey:
-    """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line."""
-    analyzer = reading.serial or received.link
+    """Return the identity of a result as sent (law 5): the serial number where the analyzer gives one, else its line, and its address on a shared one."""
+    analyzer = reading.serial or "@".join(filter(None, (received.link, reading.station)))
     parts = (analyzer, read.specimen, read.code, read.part, read.run, read.time)
     if "\x1f" in "".join(parts):
         # 0x1F separates the parts of a key; an analyzer can send one as an escape, and two keys must not look like one.

@@ -42,6 +42,7 @@ class Practice:
     law: Mapping[str, LawLink] = field(default_factory=dict)
     lis: str = ""  # the destination that is told of added tests; "" = nobody is
     call_window: timedelta = timedelta(hours=24)  # within which a documented call covers a repeat
+    taps: frozenset[str] = frozenset()  # lines that are only listened to: nothing of them leaves
     watch_rate: bool = True  # a jump of the release rate stops its analyzer
 
     @classmethod
@@ -62,6 +63,7 @@ class Practice:
             law,
             config.lis.name if config.lis is not None else "",
             timedelta(hours=config.rules.call_hours),
+            frozenset(link.name for link in config.link if link.tap),
             config.rules.watch_release_rate,
         )
 

@@ -18,7 +18,7 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
-from labmw.lab import sameness
+from labmw.lab import sameness, tapped
 from labmw.lab.acting import act
 from labmw.lab.afterwards import let_go, look_again_later, tell_siblings
 from labmw.lab.earlier import history_of, indices_of
@@ -259,7 +259,7 @@ def conclude(
     if shadows:
         judged = [(row, case, one) for (row, case), (_, one) in zip(cases, verdicts, strict=True)]
         yield from watch(site, judged, shadows, now)
-    objections = yield from _objections(site, message, rows)
+    objections = yield from _objections(site, message, rows, practice.taps)
     verdicts = [(row, withheld(one, objections[row.id])) for row, one in verdicts]
     verdicts = [(row, facts.quality.over(row.id, one, packs.language)) for row, one in verdicts]
     stopped = yield from stops(site)
@@ -272,11 +272,14 @@ def conclude(
     return [(row, answered_for(one, responsible)) for row, one in spread_out], left, known
 
 
-def _objections(site: str, message: int, rows: Sequence[Row]) -> Transaction[dict[int, list[Reason]]]:
+def _objections(
+    site: str, message: int, rows: Sequence[Row], taps: frozenset[str]
+) -> Transaction[dict[int, list[Reason]]]:
     """What speaks against each result beside its value: an analyzer that nobody has accepted, a time that cannot be believed."""
     changed = sameness.reasons((yield analyzers.waiting_on(site, rows[0].link)))
-    found = {row.id: list(changed) for row in rows}
-    for row in (yield analyzers.doubts_of_message(site, message)):
+    only_heard = [tapped.reason(rows[0].link)] if rows[0].link in taps else []
+    found = {row.id: [*only_heard, *changed] for row in rows}
+    for row in (yield analyzers.doubts_of_message(message)):
         if row.result in found:
             facts = tuple(sorted(json.loads(row.facts).items()))
             found[row.result].append(Reason(row.code, VerdictLevel.HOLD, "labmw/clock", facts))

@@ -192,6 +192,8 @@ class Hl7Conversation:
         return self._reply(message, "AR", ErrorDetail("200", served, None))
 
     def _reply(self, message: Message, code: str, error: ErrorDetail | None) -> bytes:
+        if self._terms.tap:
+            return b""  # another middleware replies: what was not said is stored nowhere
         wanted = mode(message)
         accepted = code == "AA"
         if message.first("MSA") is not None and not wanted.enhanced:

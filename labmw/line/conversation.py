@@ -66,6 +66,7 @@ class Terms:
     message_bytes: int = 64 * 2**20
     idle_timeout: float = 0.0
     frame_text: int = MAX_TEXT_SERIAL  # characters in one frame of ours
+    tap: bool = False  # another middleware answers: what we would say is not said, and not in the journal either
 
 
 class AstmConversation:
@@ -162,7 +163,8 @@ class AstmConversation:
 
     async def _send(self) -> None:
         if data := self._machine.data_to_send():
-            self._journal.note("<", data)
+            if not self._terms.tap:
+                self._journal.note("<", data)
             self._wire.write(data)
             self._answered_at = self._clock.monotonic()
             await self._wire.drain()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -20,8 +20,10 @@ from labmw.errors import CertificateError, HandshakeError, LinkError
 from labmw.line.admission import Admission
 from labmw.line.dialling import shown_by_peer
 from labmw.line.health import LinkHealth
+from labmw.line.overhearing import Tuning
 from labmw.line.presence import Presence
 from labmw.line.proxied import declared as behind_proxy
+from labmw.line.tapping import EarWire, Silent
 from labmw.line.transport import StreamWire, Wire, connect_tcp, open_serial, tcp_wire
 from labmw.metrics import CONNECTIONS_REFUSED
 from labmw.tls.credentials import Credentials
@@ -112,10 +114,13 @@ class LinkRunner:
                 failures += 1
                 continue
             failures = 0
-            await self._talk(wire, wire.writer)
+            await self._talk(wire, wire.writer if isinstance(wire, StreamWire) else None)
             await asyncio.sleep(RECONNECT[0])
 
-    async def _open(self) -> StreamWire:
+    async def _open(self) -> StreamWire | EarWire:
+        if self.config.serial and self.config.tap:
+            serial = self.config.serial
+            return EarWire(serial.device, Tuning(serial.baud, serial.bits, serial.parity, serial.stop))
         if self.config.serial:
             return await open_serial(self.config.serial)
         host, port = address("the configuration", f"{self.config.name}.connect", self.config.connect)
@@ -243,11 +248,13 @@ class LinkRunner:
         gone.wire.abort()
         return True
 
-    async def _talk(self, wire: Wire, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, wire: Wire, writer: asyncio.StreamWriter | None) -> None:
+        if self.config.tap:
+            wire = Silent(wire)
         self.health.opened(wire.peer)
         if self.presence is not None:
             self.presence.opened(self.config.name, wire.peer)
-        if self.tls is not None:
+        if self.tls is not None and writer is not None:
             self.health.met(shown_by_peer(writer), self.tls.tls.warn_days)
         log.info("connection opened", link=self.config.name, peer=wire.peer, tls=_agreed(writer))
         try:
@@ -301,17 +308,34 @@ class _Noticing:
         await self.wire.close()
 
 
-def _agreed(writer: asyncio.StreamWriter) -> str:
+def _agreed(writer: asyncio.StreamWriter | None) -> str:
     """Which TLS a connection has; "" for none, and for a serial port."""
+    if writer is None:
+        return ""
     secured = writer.get_extra_info("ssl_object")
     return f"{secured.version()} {secured.cipher()[0]}" if secured is not None else ""
 
 
-def _allowed(peer: str, networks: list[str]) -> bool:
+def _host(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         host = ipaddress.ip_address(peer.rpartition(":")[0].strip("[]").partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
-        host = host.ipv4_mapped  # an IPv4 peer of a socket that listens on "::"
-    return any(host in ipaddress.ip_network(network, strict=False) for network in networks)
+        return host.ipv4_mapped  # an IPv4 peer of a socket that listens on "::"
+    return host
+
+
+def _allowed(peer: str, networks: Iterable[str]) -> bool:
+    host = _host(peer)
+    return host is not None and any(host in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def named_at(peer: str, senders: Mapping[str, str]) -> str:
+    """What is named for the address of a peer: of several networks that hold it, the narrowest; "" for none."""
+    host = _host(peer)
+    if host is None:
+        return ""
+    found = [(ipaddress.ip_network(text, strict=False), name) for text, name in senders.items()]
+    holding = [(network.prefixlen, name) for network, name in found if host in network]
+    return max(holding, default=(0, ""))[1]

@@ -160,6 +160,12 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
                 dialect_of(driver)
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
+    for place, name in link.senders.items():
+        try:
+            if registry.named(name).protocol != link.protocol:
+                raise DriverError(f"driver {name!r} does not read {link.protocol}; correct link.senders")
+        except DriverError as problem:
+            yield error(f"{key}.senders.{place}", "check-key", file=file, key=f"{key}.senders", problem=problem)
     try:
         Tolerances.from_mapping(link.tolerances)
     except SettingError as problem:

@@ -70,7 +70,8 @@ async def _serial(link: Link, listen: float, call: bool, answer: float) -> Async
             yield finding
         return
     wire = await open_serial(settings)
-    for finding in await _probed(link, wire, 0.0, call, answer, line, pieces):
+    calling = bool(pieces) and pieces[-1].data.endswith(bytes((ENQ,)))  # and will call again, to be told "busy"
+    for finding in await _probed(link, wire, answer if calling else 0.0, call, answer, line, pieces):
         yield finding
 
 
@@ -90,6 +91,9 @@ async def _probed(
     finally:
         await wire.close()
     found = diagnose(line or Line(link.name), pieces)
+    if probe.busy_at is not None:
+        rest = [one for one in found if one.code not in ("wire-call-unanswered", "wire-astm-call")]
+        return [error(link.name, "wire-deaf-to-busy") if probe.deaf else good(link.name, "wire-hears"), *rest]
     if not probe.called:
         return found
     said = probe.answered

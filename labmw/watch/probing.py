@@ -17,6 +17,9 @@ from protocols.capture import FROM_INSTRUMENT, FROM_LABMW, Piece
 ANSWER = 15.0  # seconds until a call counts as unanswered (E1381 §6.5.2.2)
 MOST = 64 * 1024  # bytes after which enough is known
 BUSY = 2  # calls of the analyzer that are told "busy"; later ones are left alone
+AGAIN = (
+    8.0  # seconds; one that was told "busy" waits ten (E1381 §6.2.7.1), so that a call within these has not heard it
+)
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class Probe:
     pieces: list[Piece] = field(default_factory=list)
     answered: bytes = b""  # what came after our call
     called: bool = False
+    busy_at: float | None = None  # when the analyzer was first told "busy"
+    deaf: bool = False  # it called again too soon after that
     _began: float = 0.0
     _busy: int = 0
 
@@ -36,7 +41,11 @@ class Probe:
         """Listen, call when the line is quiet, and return what passed."""
         self._began = asyncio.get_running_loop().time()
         alive = await self._hear(self.listen)
-        if call and alive and not self._under_way():
+        if self.busy_at is not None:  # it calls by itself: there is nothing to be gained by calling it
+            left = self.busy_at + AGAIN - asyncio.get_running_loop().time()
+            if alive and left > 0 and not self.deaf:
+                await self._hear(left)
+        elif call and alive and not self._under_way():
             self.called = True
             self._say(ENQ)
             before = len(self._came())
@@ -72,9 +81,12 @@ class Probe:
                 return False
             if any(byte in until for byte in data):
                 return True
-            if data[-1] == ENQ and self._busy < BUSY:
-                self._busy += 1
-                self._say(NAK)
+            if data[-1] == ENQ:
+                self.deaf |= self.busy_at is not None and loop.time() - self.busy_at < AGAIN
+                if self._busy < BUSY:
+                    self._busy += 1
+                    self.busy_at = self.busy_at or loop.time()
+                    self._say(NAK)
         return True
 
     def _say(self, byte: int) -> None:

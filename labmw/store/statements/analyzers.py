@@ -31,7 +31,7 @@ _DECIDE: Final = (
 _DOUBTS: Final = (
     select(doubt)
     .join(result, result.c.id == doubt.c.result)
-    .where(doubt.c.site == given("site"), result.c.message == given_number("of_message"))
+    .where(result.c.message == given_number("of_message"))
     .order_by(doubt.c.id)
 )
 
@@ -56,6 +56,6 @@ def decide(number: int, *, at: str, by: str, why: str) -> Step:
     return Step(_DECIDE, {"number": number, "at": at, "by": by, "reason": why})
 
 
-def doubts_of_message(site: str, message: int) -> Step:
-    """What speaks against the times of a message's results."""
-    return Step(_DOUBTS, {"site": site, "of_message": message})
+def doubts_of_message(message: int) -> Step:
+    """What speaks against a message's results beside their values."""
+    return Step(_DOUBTS, {"of_message": message})

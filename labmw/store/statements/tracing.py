@@ -10,9 +10,14 @@ from labmw.store.schema import journal, message
 from labmw.store.statements.words import given, given_number
 from labmw.store.transaction import Step
 
+# Both tables are walked by their number, from near the end on. The site is asked of an expression, so that no index that begins with the site,
+# and with it everything of the site, is preferred.
+_OF_SITE: Final = journal.c.site.concat("") == given("site")
+_MESSAGE_OF_SITE: Final = message.c.site.concat("") == given("site")
+
 _PIECES: Final = (
     select(journal.c.id, journal.c.at, journal.c.direction, journal.c.session, journal.c.data)
-    .where(journal.c.site == given("site"), journal.c.link == given("link"), journal.c.id > given_number("after"))
+    .where(_OF_SITE, journal.c.link == given("link"), journal.c.id > given_number("after"))
     .order_by(journal.c.id)
     .limit(given_number("most"))
 )
@@ -26,19 +31,23 @@ _MESSAGES: Final = (
         message.c.reason,
         message.c.facts,
     )
-    .where(message.c.site == given("site"), message.c.link == given("link"), message.c.id > given_number("after"))
+    .where(
+        _MESSAGE_OF_SITE,
+        message.c.link == given("link"),
+        message.c.id > given_number("after"),
+        message.c.received_at >= given("since"),
+    )
     .order_by(message.c.id)
     .limit(given_number("most"))
 )
 _LAST_PIECES: Final = (
     select(journal.c.id, journal.c.at)
-    .where(journal.c.site == given("site"), journal.c.link == given("link"))
+    .where(_OF_SITE, journal.c.link == given("link"), journal.c.id > given_number("after"))
     .order_by(journal.c.id.desc())
     .limit(given_number("most"))
 )
-_LAST_MESSAGE: Final = select(func.coalesce(func.max(message.c.id), 0).label("id")).where(
-    message.c.site == given("site"), message.c.link == given("link"), message.c.received_at < given("before")
-)
+_NEWEST_PIECE: Final = select(func.coalesce(func.max(journal.c.id), 0).label("id"))
+_NEWEST_MESSAGE: Final = select(func.coalesce(func.max(message.c.id), 0).label("id"))
 
 
 def pieces_after(site: str, link: str, after: int, most: int = 500) -> Step:
@@ -46,16 +55,21 @@ def pieces_after(site: str, link: str, after: int, most: int = 500) -> Step:
     return Step(_PIECES, {"site": site, "link": link, "after": after, "most": most})
 
 
-def messages_after(site: str, link: str, after: int, most: int = 100) -> Step:
-    """Messages of a line that were taken in after this one, in order."""
-    return Step(_MESSAGES, {"site": site, "link": link, "after": after, "most": most})
+def messages_after(site: str, link: str, after: int, since: str, most: int = 100) -> Step:
+    """Messages of a line that were taken in after this one and since a moment, in order."""
+    return Step(_MESSAGES, {"site": site, "link": link, "after": after, "since": since, "most": most})
 
 
-def last_pieces(site: str, link: str, most: int) -> Step:
-    """The numbers and times of the last pieces of a line, newest first."""
-    return Step(_LAST_PIECES, {"site": site, "link": link, "most": most})
+def last_pieces(site: str, link: str, after: int, most: int) -> Step:
+    """The numbers and times of the last pieces of a line after the journal's number, newest first."""
+    return Step(_LAST_PIECES, {"site": site, "link": link, "after": after, "most": most})
 
 
-def last_message(site: str, link: str, before: str) -> Step:
-    """The number of the newest message of a line that was taken in before a moment; 0 for none."""
-    return Step(_LAST_MESSAGE, {"site": site, "link": link, "before": before})
+def newest_piece() -> Step:
+    """The journal's last number, of whatever line; 0 when it is empty."""
+    return Step(_NEWEST_PIECE)
+
+
+def newest_message() -> Step:
+    """The number of the newest message, of whatever line; 0 for none."""
+    return Step(_NEWEST_MESSAGE)

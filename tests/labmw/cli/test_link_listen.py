@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cable import Cable
 from stage import free_port
 
 from labmw.cli.wire_view import ROWS, WIDTH, rows, text
@@ -69,6 +70,41 @@ def test_what_comes_is_shown_and_called_by_its_name(language: str, driver: str) 
     assert "05 02 31 48 7c 5c 5e 26" in shown
     assert driver in shown
     assert "LIS01-A2" in shown
+
+
+@pytest.fixture
+def cable(tmp_path: Path) -> Iterator[Cable]:
+    one = Cable(tmp_path / "tty-analyzer")
+    one.plug()
+    yield one
+    one.pull()
+
+
+def test_a_line_that_only_calls_is_recorded_at_the_speed_that_fits(cable: Cable, tmp_path: Path) -> None:
+    file = tmp_path / "line.wire"
+    with running("record", str(cable.name), str(file), "-l", "en") as process:
+        end = time.monotonic() + 20
+        while not file.exists() or "not yet sure: 05" not in file.read_text():
+            assert time.monotonic() < end, "it is not on the disk"
+            os.write(cable.end, b"\x05")
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert set(pieces_to_bytes(loads(file.read_text()))) == {5}
+    assert "9600 8N1, which nothing has proven" in file.read_text()
+
+
+def test_rubbish_is_told_with_what_to_do(cable: Cable) -> None:
+    with running("listen", str(cable.name), "-l", "en") as process:
+        for _ in range(40):
+            os.write(cable.end, bytes((0x9C, 0xE1, 0x83, 0xFE)) * 8)
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "at none of the speeds that were tried" in shown or "speed is wrong" in shown, shown
+    assert "listening at 19200 8N1" in shown
 
 
 def test_nothing_came() -> None:

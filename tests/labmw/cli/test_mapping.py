@@ -79,6 +79,11 @@ def test_from_a_draft_to_what_holds_and_back(config: Path, language: str) -> Non
     assert "mapping-altered" in [one.code for one in found.findings]
 
 
+def test_the_schema_is_printed_for_editors() -> None:
+    printed = CliRunner().invoke(app, ["schema"], catch_exceptions=False).output
+    assert json.loads(printed)["required"] == ["id", "version", "author", "from"]
+
+
 def test_wrong_usage_and_strangers(config: Path) -> None:
     codes = config.parent / "mapping" / "codes.csv"
     codes.write_text(codes.read_text() + "nobody;;7;TSH;\nerba-xl;nowhere;7;TSH;\n")

@@ -16,7 +16,18 @@ from labmw.errors import StoreError
 from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
 from labmw.store.compiled import Compiler
 from labmw.store.queued import QueuedStore
-from labmw.store.statements import deciding, identities, lis, recalls, stops, surroundings, tasks
+from labmw.store.statements import (
+    analyzers,
+    deciding,
+    identities,
+    lis,
+    recalls,
+    stops,
+    surroundings,
+    taps,
+    tasks,
+    tracing,
+)
 from labmw.store.statements.story import Story
 from labmw.store.statements.writing import natural_key
 
@@ -49,6 +60,8 @@ SAMPLES: dict[str, Any] = {
             "stop",
             "judged",
             "released",
+            "after",
+            "most",
         ),
         1,
     ),
@@ -58,7 +71,7 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
-    for module in (deciding, lis, identities, recalls, stops, surroundings, tasks):
+    for module in (analyzers, deciding, lis, identities, recalls, stops, surroundings, taps, tasks, tracing):
         mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {
@@ -132,6 +145,7 @@ def test_both_databases_understand_it(name: str) -> None:
 WHOLE = {
     "results_listed", "results_twice", "deliveries_twice", "repeats_counted", "frames_in_no_message", "results_by_state",
     "results_unfinished", "identities.messages_in_doubt", "lis.delivered_between", "lis.lis_heard", "tasks.every_task",
+    "taps.heard_on",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
 # "claimed" is `work` once more, in `release_work`.
@@ -151,6 +165,8 @@ SMALL = {
     "work",
     "claimed",
     "link_state",
+    "analyzer",
+    "ix_analyzer_waiting",
 }
 
 

@@ -15,6 +15,7 @@ from stage import free_port
 from labmw.config import Config, Link, Serial, Site, Store
 from labmw.store import migrate
 from labmw.store.lock import hold
+from labmw.watch import probing
 from labmw.watch.line_test import in_service, speak
 from labmw.watch.probing import BUSY
 from protocols.astm.frame import encode
@@ -122,7 +123,8 @@ async def test_one_that_sends_and_does_not_hear(cable: Cable) -> None:
         assert b"".join(heard) == ENQ
 
 
-async def test_a_calling_analyzer_is_told_busy_and_never_acknowledged() -> None:
+async def test_a_calling_analyzer_is_told_busy_and_never_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "AGAIN", 1.0)
     heard = b""
 
     async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,7 +144,21 @@ async def test_a_calling_analyzer_is_told_busy_and_never_acknowledged() -> None:
     server.close()
     assert heard == NAK * BUSY
     assert ACK not in heard
-    assert found == ["wire-astm-call"]
+    assert found == ["wire-deaf-to-busy"]
+
+
+async def test_one_that_keeps_quiet_when_told_busy_hears_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "AGAIN", 0.2)
+    port = free_port()
+    server = await asyncio.start_server(_calls_once, "127.0.0.1", port)
+    assert await said(Link(name="one", connect=f"127.0.0.1:{port}"), listen=0.1) == ["wire-hears"]
+    server.close()
+
+
+async def _calls_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(ENQ)
+    assert await reader.read() == NAK
+    writer.close()
 
 
 async def test_an_analyzer_that_dials_is_heard() -> None:
