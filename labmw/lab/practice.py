@@ -60,7 +60,8 @@ class Practice:
             ZoneInfo(config.site.timezone),
             modes,
             law,
-            config.lis.name if config.lis is not None else "",
+            # A LIS over ASTM takes results alone.
+            config.lis.name if config.lis is not None and config.lis.protocol == "hl7" else "",
             timedelta(hours=config.rules.call_hours),
             config.rules.watch_release_rate,
         )
