@@ -28,6 +28,9 @@ def difference(old: Pack, new: Pack) -> Iterator[Change]:
     yield from _named("pack", {"version": old.version}, {"version": new.version})
     for alias in dict.fromkeys((*old.analytes, *new.analytes)):
         yield from _named(f"analyte {alias}", _analyte(old.analytes.get(alias)), _analyte(new.analytes.get(alias)))
+    for name in dict.fromkeys((*old.protocols, *new.protocols)):
+        agreed = [pack.protocols[name].source if name in pack.protocols else "" for pack in (old, new)]
+        yield from _named(f"protocol {name}", {"source": agreed[0]}, {"source": agreed[1]})
     rules = {rule.id: rule for rule in old.rules}, {rule.id: rule for rule in new.rules}
     for name in dict.fromkeys((*rules[0], *rules[1])):
         one, other = rules[0].get(name), rules[1].get(name)
@@ -44,10 +47,11 @@ def _named(where: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Cha
             yield Change(where, what, old.get(what, ""), new.get(what, ""))
 
 
-def _analyte(one: Analyte | None) -> dict[str, str]:
-    if one is None:
+def _analyte(analyte: Analyte | None) -> dict[str, str]:
+    if analyte is None:
         return {}
-    return {"loinc": " ".join(one.loincs), "words": "; ".join(sorted(one.words)), "unit": one.unit, "kind": one.kind}
+    words = ", ".join(sorted(analyte.words))
+    return {"loinc": " ".join(analyte.loincs), "unit": analyte.unit, "words": words, "class": analyte.kind}
 
 
 def rule_facts(rule: Rule | None) -> dict[str, str]:
@@ -57,7 +61,7 @@ def rule_facts(rule: Rule | None) -> dict[str, str]:
     found = {
         "verdict": rule.verdict.name.lower(), "if_missing": _plain(rule.if_missing), "analytes": " ".join(rule.analytes),
         "drivers": " ".join(sorted(rule.scope.drivers)), "wards": " ".join(sorted(rule.scope.wards)), "source": rule.source, "message.en": rule.message["en"], "message.fr": rule.message["fr"],
-        "scope": rule.reach, "protocol": rule.protocol,
+        "scope": "" if rule.reach == "result" else rule.reach, "protocol": rule.protocol,
         "action": " ".join(f"{one.kind}:{one.target}" if one.target else one.kind for one in rule.actions),
         "exempt": "; ".join(f"{' '.join(sorted(one.scope.wards))}: {one.reason['en']}" for one in rule.exemptions),
     }  # fmt: skip

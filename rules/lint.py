@@ -34,7 +34,7 @@ def lint(pack: Pack) -> Iterator[Remark]:
             yield Remark(rule.id, "lint-never-true", (("condition", rule.check.text),))
     checks: dict[object, str] = {}
     for rule in pack.rules:
-        same = repr((rule.check, rule.analytes, rule.scope, rule.exemptions))
+        same = repr((rule.check, rule.analytes, rule.scope, rule.exemptions, rule.reach, rule.actions))
         if same in checks:
             yield Remark(rule.id, "lint-rule-twice", (("other", checks[same]),))
         checks.setdefault(same, rule.id)

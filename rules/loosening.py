@@ -54,7 +54,7 @@ def _rule(change: Change) -> Iterator[str]:
     elif change.what in ("wards", "drivers"):  # empty is everywhere
         stricter = not after or (bool(before) and set(before.split()) < set(after.split()))
     elif change.what == "scope":
-        stricter = SCOPES.index(after) > SCOPES.index(before)
+        stricter = SCOPES.index(after or "result") > SCOPES.index(before or "result")
     elif change.what == "action":  # one more, unless it adds to the prescription
         more = set(after.split()) - set(before.split())
         stricter = set(before.split()) < set(after.split()) and not any(one.startswith(ADDING) for one in more)
@@ -69,9 +69,9 @@ def _rule(change: Change) -> Iterator[str]:
 def _analyte(change: Change) -> Iterator[str]:
     """Fewer words that may leave are stricter, and a class of tests that a person must see; new codes are told as tests."""
     before, after = change.before, change.after
-    stricter = change.what == "loinc" or (change.what == "kind" and not before)
+    stricter = change.what == "loinc" or (change.what == "class" and not before)
     if change.what == "words":
-        stricter = set(after.split("; ")) - {""} < set(before.split("; "))
+        stricter = set(after.split(", ")) - {""} < set(before.split(", "))
     if not stricter:
         yield f"{change.where}: {change.what} {before or '-'} -> {after or '-'}"
 

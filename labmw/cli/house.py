@@ -46,7 +46,7 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         yield from after_release(decision.site, rows, decision.at, window)
 
     lis = settings.lis
-    takes = lis is not None and DIALECTS[lis.dialect].corrections == "takes"
+    takes = lis is not None and lis.protocol == "hl7" and DIALECTS[lis.dialect].corrections == "takes"
     return House(
         rights_of(settings),
         destinations=settings.destinations,
@@ -99,5 +99,14 @@ def require(settings: Config, who: str, act: str, tongue: Language) -> str:
 
 
 def _refuse(problem: Undecidable, tongue: Language) -> NoReturn:
-    facts = {name: say(f"act-{fact}", tongue) if name == "act" else fact for name, fact in problem.facts.items()}
+    facts = {name: _in_words(name, fact, tongue) for name, fact in problem.facts.items()}
     fail(say(problem.code, tongue, **facts), REFUSED)
+
+
+def _in_words(name: str, fact: object, tongue: Language) -> object:
+    """A fact that is a code of the catalogue, as people say it."""
+    if name == "act":
+        return say(f"act-{fact}", tongue)
+    if name == "states":
+        return ", ".join(say(f"state-{one}", tongue) for one in str(fact).split(", "))
+    return fact

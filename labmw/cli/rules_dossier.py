@@ -55,6 +55,9 @@ def _identity(pack: Pack, signatures: Sequence[Signature], language: Language) -
         say("dossier-hash", language, hash=pack.hash),
         say("dossier-signed" if own else "dossier-unsigned", language, count=len(own)),
     ]
+    for name in ("protocols", "exceptions"):
+        if several := getattr(own[-1], name) if own else ():
+            said.append(say(f"dossier-{name}", language, names=", ".join(several)))
     return Section(say("dossier-identity", language), tuple(said), (Table(columns, rows),) if rows else ())
 
 

@@ -61,7 +61,8 @@ class Practice:
             ZoneInfo(config.site.timezone),
             modes,
             law,
-            config.lis.name if config.lis is not None else "",
+            # A LIS over ASTM takes results alone.
+            config.lis.name if config.lis is not None and config.lis.protocol == "hl7" else "",
             timedelta(hours=config.rules.call_hours),
             frozenset(link.name for link in config.link if link.tap),
             config.rules.watch_release_rate,

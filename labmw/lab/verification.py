@@ -65,6 +65,7 @@ STATE_OF = {
     VerdictLevel.BLOCK: "blocked",
 }
 BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
+AGAIN_BESIDE = 5  # messages judged again per round in which new ones wait
 ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
 CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 
@@ -141,12 +142,14 @@ class Verification:
         )
         results = yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who)
         first = controls + results
-        if first or self.again is None:
+        if self.again is None:
             return first
-        # What came late is looked at when nothing new waits.
-        return (
-            yield statements.claim_work(self.site, kind="again", limit=BATCH, now=stamp(now), until=until, who=self.who)
+        # What came late is looked at beside what is new, a little at a time: neither keeps the other waiting for ever.
+        most = AGAIN_BESIDE if first else BATCH
+        late = yield statements.claim_work(
+            self.site, kind="again", limit=most, now=stamp(now), until=until, who=self.who
         )
+        return first + late
 
     async def _one(self, row: Row) -> None:
         now = self.clock.now()

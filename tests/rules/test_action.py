@@ -9,6 +9,7 @@ import pytest
 
 from labmw.errors import PackError
 from labmw.model import VerdictLevel
+from rules.difference import difference
 from rules.engine import judge
 from rules.pack import Packs, load
 from tests.rules.cases import HEAD, HEADER, UNIT, case, rule, sign, write
@@ -125,3 +126,18 @@ def test_a_scope_on_a_comment_is_refused(tmp_path: Path) -> None:
             expect="comment",
         )
         load(write(tmp_path, HEAD + text, ONLY))
+
+
+def test_a_change_of_scope_action_or_class_is_shown_to_who_signs(tmp_path: Path) -> None:
+    old, new = (
+        packs(tmp_path / name, keys).active[0]
+        for name, keys in (("a", 'scope = "sample"'), ("b", 'action = ["add-on:CA"]\nprotocol = "P-1"'))
+    )
+    found = {(one.where, one.what): (one.before, one.after) for one in difference(old, new)}
+    assert found["rule LIMIT", "scope"] == ("sample", "") and found["rule LIMIT", "action"] == ("", "add-on:2000-8")
+    assert found["rule LIMIT", "protocol"] == ("", "P-1")
+    words = replace(
+        old, analytes={**old.analytes, "CA": replace(old.analytes["CA"], words=frozenset({"x"}), kind="genetics")}
+    )
+    found = {(one.where, one.what): (one.before, one.after) for one in difference(old, words)}
+    assert found == {("analyte CA", "words"): ("none", "x"), ("analyte CA", "class"): ("", "genetics")}

@@ -51,6 +51,14 @@ retry_cap = 2.0
 [rules]
 packs = [{", ".join(f'"{pack}"' for pack in PACKS)}]
 signatures = "signatures.toml"
+
+[roles.biologist]   # who may decide, with --by: an invented laboratory has invented people
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"]
+people = ["Dr Alouette", "Dr Bergeronnette"]
+
+[roles.technician]
+may = ["technical", "hold", "rerun", "comment", "call", "stop"]
+people = ["T. Pinson"]
 """
     return head + "".join(_line(line) for line in lines)
 

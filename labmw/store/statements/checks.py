@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from labmw.store.schema import (
+    added_test,
     frame,
     message,
     outbox,
@@ -96,6 +97,7 @@ _OUTBOX_WITHOUT_RESULT: Final = (
         ~exists().where(withdrawal.c.outbox == outbox.c.id),
         ~exists().where(redelivery.c.outbox == outbox.c.id),
         outbox.c.state != "closed",  # overtaken: what it would have sent again has changed since
+        ~exists().where(added_test.c.outbox == outbox.c.id),
     )
     .order_by(outbox.c.id)
 )
@@ -158,5 +160,5 @@ def quarantined_unseen(site: str) -> Step:
 
 
 def outbox_without_result(site: str) -> Step:
-    """Outbox messages that carry no result and take none back."""
+    """Outbox messages that carry no result, take none back, and tell of no added test."""
     return Step(_OUTBOX_WITHOUT_RESULT, {"site": site})
