@@ -23,6 +23,7 @@ COMMANDS = {
     "decode": "Show what captures say, without a daemon or a store.",
     "quarantine": "Show what is in quarantine; assign, replay, discard.",
     "outbox": "Show what has not arrived; send again, hold back.",
+    "lookback": "What a lot, calibrator, module, mapping or rule has touched.",
     "alert": "Show critical values nobody has closed; close one.",
     "audit": "Verify the audit's chain; the dossier of a specimen.",
     "store": "Bring the store up to date, check it, back it up, restore it, export it.",

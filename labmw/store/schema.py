@@ -329,6 +329,25 @@ redelivery = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# A search back from something that turned out to be wrong (`kind`: lot, calibrator, module, mapping, rule) to the results it touched. It is open until
+# every line is closed. What it found is kept as it was found.
+lookback = Table(
+    "lookback", metadata,
+    _id(), *_must("site", "kind", "subject"), *_may("since", "before"), *_must("opened_at", "by", "why"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"),
+    Index("ix_lookback_open", "site", "opened_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# One result of it. `told` is what had left, to whom and when, at the moment of the search; `note` why the line is closed.
+lookback_line = Table(
+    "lookback_line", metadata,
+    _id(), *_must("site"), _refers("lookback", "lookback.id"), _refers("result", "result.id"), *_may("patient", "specimen", "found"),
+    *_json("told", empty="[]"), Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    UniqueConstraint("site", "lookback", "result"),
+    Index(None, "lookback"),
+    Index(None, "result"),
+)  # fmt: skip
+
 # --- watching -------------------------------------------------------------------------------------------------------------
 
 audit = Table(

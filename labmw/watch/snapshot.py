@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import tasks, worklist
+from labmw.store.statements import lookback, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -40,6 +40,7 @@ class Snapshot:
     alerts: tuple[Row, ...]
     to_present: tuple[Row, ...] = ()  # tubes that an analyzer asked about in vain
     tasks: tuple[Row, ...] = ()  # what a person has to do by hand
+    lookbacks: tuple[Row, ...] = ()  # searches with lines that nobody has dealt with
 
 
 def take(config: Config) -> Snapshot:
@@ -64,4 +65,5 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         alerts=tuple((yield statements.alerts_open(site))),
         to_present=tuple((yield worklist.to_present(site))),
         tasks=tuple((yield tasks.open_tasks(site))),
+        lookbacks=tuple((yield lookback.lookbacks(site, every=False))),
     )
