@@ -27,6 +27,7 @@ COMMANDS = {
     "alert": "Show critical values nobody has closed; close one.",
     "audit": "Verify the audit's chain; the dossier of a specimen.",
     "store": "Bring the store up to date, check it, back it up, restore it, export it.",
+    "retention": "What is kept how long; legal holds, and destruction by a signed plan.",
     "driver": "List the drivers and show what each knows.",
     "hl7": "Check HL7 messages against LAW, LTW or ILW, and show them with field names.",
     "demo": "Play a morning in the laboratory and count the results.",

@@ -348,6 +348,31 @@ lookback_line = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# --- retention --------------------------------------------------------------------------------------------------------------
+
+# Nothing of this patient is destroyed while a hold stands: a lawsuit, a look-back, a study.
+legal_hold = Table(
+    "legal_hold", metadata,
+    _id(), *_must("site", "patient", "at", "by", "why"), *_later("released_at"), *_may("released_by", "released_why"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# One destruction: by which plan, on whose signature, and what its tombstones come to (`digest`, NULL until it is through).
+certificate = Table(
+    "certificate", metadata,
+    _id(), *_must("site", "plan", "began_at", "signed_by", "role", "signed_at"), *_later("closed_at", "digest"), _number("tombstones", 0),
+    UniqueConstraint("site", "plan"),
+)  # fmt: skip
+
+# What stands where something was: which row of which table (`subject` where it has no number), and the digest of what it held. Of an audit row it is what
+# the audit's chain needs of it; of everything else it is salted, and the salt is on the certificate alone: nobody can try out names and birth dates.
+tombstone = Table(
+    "tombstone", metadata,
+    _id(), *_must("site"), _refers("certificate", "certificate.id"), *_must("class", "kind"), Column("row", _BIG), *_may("subject"), *_must("digest", "at"),
+    Index(None, "certificate"),
+    Index(None, "site", "kind", "row"),
+)  # fmt: skip
+
 # --- watching -------------------------------------------------------------------------------------------------------------
 
 audit = Table(

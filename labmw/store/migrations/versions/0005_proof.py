@@ -83,3 +83,51 @@ def upgrade() -> None:
     )
     op.create_index("ix_lookback_line_lookback", "lookback_line", ["lookback"])
     op.create_index("ix_lookback_line_result", "lookback_line", ["result"])
+
+    op.create_table(
+        "legal_hold",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("patient", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("released_at", sa.Text(), nullable=True),
+        sa.Column("released_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("released_why", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_legal_hold"),
+    )
+    op.create_index("ix_legal_hold_site_patient", "legal_hold", ["site", "patient"])
+
+    op.create_table(
+        "certificate",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.Text(), nullable=False),
+        sa.Column("signed_by", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("signed_at", sa.Text(), nullable=False),
+        sa.Column("closed_at", sa.Text(), nullable=True),
+        sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("tombstones", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_certificate"),
+        sa.UniqueConstraint("site", "plan", name="uq_certificate_site_plan"),
+    )
+
+    op.create_table(
+        "tombstone",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("certificate", BIG, nullable=False),
+        sa.Column("class", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("row", BIG, nullable=True),
+        sa.Column("subject", sa.Text(), server_default="", nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["certificate"], ["certificate.id"], name="fk_tombstone_certificate"),
+        sa.PrimaryKeyConstraint("id", name="pk_tombstone"),
+    )
+    op.create_index("ix_tombstone_certificate", "tombstone", ["certificate"])
+    op.create_index("ix_tombstone_site_kind_row", "tombstone", ["site", "kind", "row"])
