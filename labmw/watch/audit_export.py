@@ -65,7 +65,7 @@ def _in_order(rows: list[Row], gone: list[Row]) -> list[tuple[int, str, Row | No
     return sorted(found + [(stone.row, stone.digest, None) for stone in gone], key=lambda one: one[0])
 
 
-def _line(site: str, form: Format, host: str, process: str, number: int, told: dict[str, str], row: Row | None) -> str:
+def _line(site: str, form: str, host: str, process: str, number: int, told: dict[str, str], row: Row | None) -> str:
     if row is None:
         return syslog.line(
             at="-", host=host, process=process, message_id="destroyed", number=number, chain=told, text="its time was over"
