@@ -12,14 +12,14 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
-from labmw.errors import StoreError
+from labmw.errors import StoreError, StoreUnfit
 from labmw.lab.intake import patient_of, quantity_of, specimen_of
 from labmw.lab.routes import Takes, everything
 from labmw.metrics import HELD, VERDICTS
@@ -125,13 +125,14 @@ class Verification:
         )
         try:
             judged = await self.store.run(script)
+        except StoreError as error:
+            if not isinstance(error, StoreUnfit):
+                raise  # it is the store: what is claimed stays ours, and is taken up as soon as the store is back, uncounted
+            await self._later(row, now, error)
+            return
         except Exception as error:
             # Whatever a rule, a row or a driver's data does, the result is not lost and not released, and the others go on.
-            log.exception(
-                "verification failed; the results wait", message=row.message, attempt=row.attempts, why=str(error)
-            )
-            due = now + timedelta(seconds=2.0 ** min(row.attempts, ATTEMPTS))
-            await self.store.run(self._postpone(row.id, stamp(due)))
+            await self._later(row, now, error)
             return
         for link, verdict, reason in judged.verdicts:
             VERDICTS.labels(link, verdict).inc()
@@ -139,6 +140,17 @@ class Verification:
                 HELD.labels(link, reason).inc()
         if judged.reports:
             self.wake_delivery()
+
+    async def _later(self, row: Row, now: datetime, error: Exception) -> None:
+        log.error(
+            "verification failed; the results wait",
+            message=row.message,
+            attempt=row.attempts,
+            why=str(error),
+            exc_info=error,
+        )
+        due = now + timedelta(seconds=2.0 ** min(row.attempts, ATTEMPTS))
+        await self.store.run(self._postpone(row.id, stamp(due)))
 
     def _postpone(self, work: int, due: str) -> Transaction[None]:
         yield statements.postpone_work(work, who=self.who, due=due)

@@ -34,7 +34,7 @@ async def running(stage: Stage, clock: Clock = SYSTEM) -> AsyncIterator[Laborato
         await laboratory.stop()
 
 
-async def _all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> Analyzer:
+async def all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> Analyzer:
     """Send them all, some at a time."""
     analyzer, gate = Analyzer(stage.analyzer_port), asyncio.Semaphore(20)
 
@@ -47,7 +47,7 @@ async def _all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> An
     return analyzer
 
 
-async def _settled(stage: Stage) -> None:
+async def settled(stage: Stage) -> None:
     unfinished = "SELECT count(*) FROM result WHERE state IN ('verify', 'released')"
     await eventually(lambda: stage.ask(unfinished) == [(0,)], within=300)
 
@@ -72,8 +72,8 @@ async def lis_misbehaves(folder: Path, url: str, seed: int) -> Outcome:
             return self[control]
 
     async with Lis(stage.lis_port, answers=Moody()) as lis, running(stage):
-        analyzer = await _all_of_it(stage, tubes)
-        await _settled(stage)
+        analyzer = await all_of_it(stage, tubes)
+        await settled(stage)
     refused = sum(code == "AE" for code in lis.answers.values())
     dead = stage.ask("SELECT count(*) FROM result WHERE state = 'dead'")
     found = outcome("LIS refuses and keeps silent", stage, analyzer.acknowledged, lis, f"{refused} refused")
@@ -89,7 +89,7 @@ async def store_down(folder: Path, url: str, server: PostgresqlServer | None, se
     tubes = [f"D{number}" for number in range(MESSAGES)]
     stage = Stage(folder, free_port(), free_port(), url=url).build(tubes)
     async with Lis(stage.lis_port) as lis, running(stage):
-        sending = asyncio.create_task(_all_of_it(stage, tubes, 0.2))
+        sending = asyncio.create_task(all_of_it(stage, tubes, 0.2))
         await eventually(lambda: stage.ask("SELECT count(*) FROM result") > [(10,)])
         if server is not None:
             await asyncio.to_thread(server.stop, how=signal.SIGQUIT)
@@ -101,7 +101,7 @@ async def store_down(folder: Path, url: str, server: PostgresqlServer | None, se
                 await asyncio.sleep(seconds)
                 neighbour.execute("ROLLBACK")
         analyzer = await sending
-        await _settled(stage)
+        await settled(stage)
         await eventually(lambda: len(lis.values) >= len(tubes))
     return outcome("store down", stage, analyzer.acknowledged, lis, f"{seconds:g} s")
 
@@ -113,9 +113,9 @@ async def clock_back(folder: Path, url: str) -> Outcome:
     back = [timedelta()]
     clock = Clock(lambda: SYSTEM.now() - back[0], SYSTEM.monotonic)
     async with running(stage, clock):  # the LIS is away: everything waits in the outbox
-        analyzer = await _all_of_it(stage, tubes)
+        analyzer = await all_of_it(stage, tubes)
         await eventually(lambda: stage.ask("SELECT count(*) FROM result WHERE state = 'released'") == [(MESSAGES,)])
         back[0] = timedelta(hours=1)
         async with Lis(stage.lis_port) as lis:
-            await _settled(stage)
+            await settled(stage)
     return outcome("clock back an hour", stage, analyzer.acknowledged, lis, "")

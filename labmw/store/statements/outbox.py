@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Text, and_, exists, func, literal, or_, select, update
+from sqlalchemy import Text, and_, case, exists, func, literal, or_, select, update
 
 from labmw.store.schema import outbox, outbox_result, result, verdict
-from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
+from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of, is_ours
 from labmw.store.transaction import Step
 
 _undelivered = is_not(outbox.c.state, "delivered")
@@ -36,7 +36,7 @@ _next = (
         outbox.c.destination == given("to"),
         _unfinished,
         outbox.c.due_at <= given("now"),
-        is_free(outbox.c.claimed_until),
+        or_(is_free(outbox.c.claimed_until), is_ours(outbox.c.claimed_by)),
         ~_must_wait,
     )
     .order_by(outbox.c.priority.desc(), outbox.c.id)
@@ -46,7 +46,12 @@ _next = (
 _CLAIM: Final = (
     update(outbox)
     .where(outbox.c.id.in_(_next))
-    .values(state="claimed", claimed_by=given("who"), claimed_until=given("until"), attempts=outbox.c.attempts + 1)
+    .values(
+        state="claimed",
+        claimed_by=given("who"),
+        claimed_until=given("until"),
+        attempts=case((is_ours(outbox.c.claimed_by), outbox.c.attempts), else_=outbox.c.attempts + 1),
+    )
     .returning(outbox)
 )
 _DELIVERED: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import case, delete, func, or_, select, update
 
 from labmw.store.schema import work
-from labmw.store.statements.words import given, given_number, is_free
+from labmw.store.statements.words import given, given_number, is_free, is_ours
 from labmw.store.transaction import Step
 
 # FOR UPDATE SKIP LOCKED keeps two PostgreSQL workers apart; SQLite has one writer and does not write it.
@@ -17,7 +17,7 @@ _next = (
         work.c.site == given("site"),
         work.c.kind == given("of_kind"),
         work.c.due_at <= given("now"),
-        is_free(work.c.claimed_until),
+        or_(is_free(work.c.claimed_until), is_ours(work.c.claimed_by)),
     )
     .order_by(work.c.due_at, work.c.id)
     .limit(given_number("most"))
@@ -26,7 +26,11 @@ _next = (
 _CLAIM: Final = (
     update(work)
     .where(work.c.id.in_(_next))
-    .values(claimed_by=given("who"), claimed_until=given("until"), attempts=work.c.attempts + 1)
+    .values(
+        claimed_by=given("who"),
+        claimed_until=given("until"),
+        attempts=case((is_ours(work.c.claimed_by), work.c.attempts), else_=work.c.attempts + 1),
+    )
     .returning(work)
 )
 _FINISH: Final = delete(work).where(work.c.id == given_number("work")).returning(work.c.id)
