@@ -120,9 +120,11 @@ def _troubles(kind: str, running: PostgresqlServer | None, seed: int) -> list[Ou
         found.append(asyncio.run(troubles.lis_misbehaves(Path(folder), _url(kind, running), seed)))
     with tempfile.TemporaryDirectory() as folder:
         one = running if kind == "postgresql" else None
-        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, 20.0)))
+        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, 10.0)))
     with tempfile.TemporaryDirectory() as folder:
         found.append(asyncio.run(troubles.clock_back(Path(folder), _url(kind, running))))
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(asyncio.run(troubles.clock_back(Path(folder), _url(kind, running), forgetful=True)))
     return found
 
 

@@ -8,15 +8,19 @@ import random
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from postgresql_server import PostgresqlServer
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
+from labmw import app
 from labmw.app import Laboratory
 from labmw.clock import SYSTEM, Clock
 from labmw.config import load
+from labmw.store.transaction import Transaction
 
 from .kills import outcome
 from .outcome import Outcome
@@ -106,16 +110,30 @@ async def store_down(folder: Path, url: str, server: PostgresqlServer | None, se
     return outcome("store down", stage, analyzer.acknowledged, lis, f"{seconds:g} s")
 
 
-async def clock_back(folder: Path, url: str) -> Outcome:
-    """An hour is gained in the middle: nothing waits for it."""
+async def clock_back(folder: Path, url: str, *, forgetful: bool = False) -> Outcome:
+    """An hour is gained in the middle: nothing waits for it. `forgetful`: nobody looks at the clock, the variant that must be found to wait."""
+    name = "clock back an hour" + (", not noticed (must wait)" if forgetful else "")
     tubes = [f"C{number}" for number in range(MESSAGES)]
     stage = Stage(folder, free_port(), free_port(), url=url).build(tubes)
     back = [timedelta()]
     clock = Clock(lambda: SYSTEM.now() - back[0], SYSTEM.monotonic)
-    async with running(stage, clock):  # the LIS is away: everything waits in the outbox
-        analyzer = await all_of_it(stage, tubes)
-        await eventually(lambda: stage.ask("SELECT count(*) FROM result WHERE state = 'released'") == [(MESSAGES,)])
-        back[0] = timedelta(hours=1)
-        async with Lis(stage.lis_port) as lis:
-            await settled(stage)
-    return outcome("clock back an hour", stage, analyzer.acknowledged, lis, "")
+    with pytest.MonkeyPatch.context() as patch:
+        if forgetful:
+            patch.setattr(app, "_bring_forward", _nothing)
+        async with running(stage, clock):  # the LIS is away: everything waits in the outbox
+            analyzer = await all_of_it(stage, tubes)
+            waiting = "SELECT count(*) FROM result WHERE state = 'released'"
+            await eventually(lambda: stage.ask(waiting) == [(MESSAGES,)])
+            back[0] = timedelta(hours=1)
+            async with Lis(stage.lis_port) as lis:
+                if not forgetful:
+                    await settled(stage)
+                else:
+                    await asyncio.sleep(5)
+    found = outcome(name, stage, analyzer.acknowledged, lis, "")
+    return replace(found, expect_loss=forgetful)
+
+
+def _nothing(site: str, now: datetime) -> Transaction[None]:
+    return
+    yield
