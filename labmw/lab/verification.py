@@ -82,6 +82,7 @@ class Verification:
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    unfinished: bool = False  # the store has failed in the middle of a step: what it claimed is ours still
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -90,6 +91,7 @@ class Verification:
             try:
                 done = await self.step()
             except StoreError as error:
+                self.unfinished = True
                 log.error("verification waits for the store", why=str(error))
                 done = 0
             except (
@@ -108,6 +110,7 @@ class Verification:
     async def step(self) -> int:
         """Do what is due; return how many messages were judged."""
         due = await self.store.run(self._claim())
+        self.unfinished = False
         for row in sorted(due, key=lambda row: int(row.id)):
             await self._one(row)
         return len(due)
@@ -115,6 +118,8 @@ class Verification:
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
         until = stamp(now + timedelta(seconds=self.lease))
+        if self.unfinished:  # without this it would wait for its own lease
+            yield statements.release_our_work(self.site, self.who)
         return (yield statements.claim_work(self.site, limit=BATCH, now=stamp(now), until=until, who=self.who))
 
     async def _one(self, row: Row) -> None:
@@ -127,7 +132,8 @@ class Verification:
             judged = await self.store.run(script)
         except StoreError as error:
             if not isinstance(error, StoreUnfit):
-                raise  # it is the store: what is claimed stays ours, and is taken up as soon as the store is back, uncounted
+                self.unfinished = True  # taken up as soon as the store is back, uncounted
+                raise
             await self._later(row, now, error)
             return
         except Exception as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Text, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import Text, and_, exists, func, literal, or_, select, update
 
 from labmw.store.schema import outbox, outbox_result, result, verdict
-from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of, is_ours
+from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
 from labmw.store.transaction import Step
 
 _undelivered = is_not(outbox.c.state, "delivered")
@@ -36,7 +36,7 @@ _next = (
         outbox.c.destination == given("to"),
         _unfinished,
         outbox.c.due_at <= given("now"),
-        or_(is_free(outbox.c.claimed_until), is_ours(outbox.c.claimed_by)),
+        is_free(outbox.c.claimed_until),
         ~_must_wait,
     )
     .order_by(outbox.c.priority.desc(), outbox.c.id)
@@ -46,12 +46,7 @@ _next = (
 _CLAIM: Final = (
     update(outbox)
     .where(outbox.c.id.in_(_next))
-    .values(
-        state="claimed",
-        claimed_by=given("who"),
-        claimed_until=given("until"),
-        attempts=case((is_ours(outbox.c.claimed_by), outbox.c.attempts), else_=outbox.c.attempts + 1),
-    )
+    .values(state="claimed", claimed_by=given("who"), claimed_until=given("until"), attempts=outbox.c.attempts + 1)
     .returning(outbox)
 )
 _DELIVERED: Final = (
@@ -114,6 +109,16 @@ _HURRY: Final = (
 _RELEASE: Final = (
     update(outbox)
     .where(outbox.c.site == given("at_site"), _undelivered, is_one_of(outbox.c.state, "claimed"))
+    .values(state="waiting", claimed_by=None, claimed_until=None)
+)
+_OURS: Final = (
+    update(outbox)
+    .where(
+        outbox.c.site == given("at_site"),
+        _undelivered,
+        is_one_of(outbox.c.state, "claimed"),
+        outbox.c.claimed_by == given("who"),
+    )
     .values(state="waiting", claimed_by=None, claimed_until=None)
 )
 _BRING_FORWARD: Final = (
@@ -254,3 +259,8 @@ def bring_outbox_forward(site: str, *, now: str, latest: str) -> Step:
 def release_outbox(site: str) -> Step:
     """Free every claim, as `release_work` does. The attempts stay counted: what was claimed may have been sent."""
     return Step(_RELEASE, {"at_site": site})
+
+
+def release_our_outbox(site: str, who: str) -> Step:
+    """Free what a step of this process claimed and the store did not let it finish. The attempts stay counted: it may have been sent."""
+    return Step(_OURS, {"at_site": site, "who": who})

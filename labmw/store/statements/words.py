@@ -42,8 +42,3 @@ def is_not(column: ColumnElement[Any], *states: str) -> ColumnElement[bool]:
 def is_free(claimed_until: ColumnElement[Any]) -> ColumnElement[bool]:
     """Nobody has claimed it, or the claim has run out: a dead process's claims come back by themselves."""
     return or_(claimed_until.is_(None), claimed_until <= given("now"))
-
-
-def is_ours(claimed_by: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Left by a step of the same process that the store did not let finish: it is taken up again, and does not count as another attempt."""
-    return claimed_by == given("who")

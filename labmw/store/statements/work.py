@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import case, delete, func, or_, select, update
 
 from labmw.store.schema import work
-from labmw.store.statements.words import given, given_number, is_free, is_ours
+from labmw.store.statements.words import given, given_number, is_free
 from labmw.store.transaction import Step
 
 # FOR UPDATE SKIP LOCKED keeps two PostgreSQL workers apart; SQLite has one writer and does not write it.
@@ -17,7 +17,7 @@ _next = (
         work.c.site == given("site"),
         work.c.kind == given("of_kind"),
         work.c.due_at <= given("now"),
-        or_(is_free(work.c.claimed_until), is_ours(work.c.claimed_by)),
+        is_free(work.c.claimed_until),
     )
     .order_by(work.c.due_at, work.c.id)
     .limit(given_number("most"))
@@ -26,11 +26,7 @@ _next = (
 _CLAIM: Final = (
     update(work)
     .where(work.c.id.in_(_next))
-    .values(
-        claimed_by=given("who"),
-        claimed_until=given("until"),
-        attempts=case((is_ours(work.c.claimed_by), work.c.attempts), else_=work.c.attempts + 1),
-    )
+    .values(claimed_by=given("who"), claimed_until=given("until"), attempts=work.c.attempts + 1)
     .returning(work)
 )
 _FINISH: Final = delete(work).where(work.c.id == given_number("work")).returning(work.c.id)
@@ -54,6 +50,11 @@ _RELEASE: Final = (
         claimed_until=None,
         attempts=case((work.c.id == _begun, work.c.attempts), else_=work.c.attempts - 1),
     )
+)
+_OURS: Final = (
+    update(work)
+    .where(work.c.site == given("at_site"), work.c.claimed_by == given("who"))
+    .values(claimed_by=None, claimed_until=None, attempts=work.c.attempts - 1)
 )
 _BRING_FORWARD: Final = (
     update(work)
@@ -106,3 +107,8 @@ def release_work(site: str) -> Step:
     not been begun: theirs does not, or a few kills would make the rules give up on what they have never looked at.
     """
     return Step(_RELEASE, {"at_site": site})
+
+
+def release_our_work(site: str, who: str) -> Step:
+    """Free what a step of this process claimed and the store did not let it finish: it is taken up at once, and does not count as an attempt."""
+    return Step(_OURS, {"at_site": site, "who": who})
