@@ -48,7 +48,7 @@ contracts: .venv/.test
 
 check: lint types contracts test  ## the whole gate, as CI runs it
 
-bench: .venv/.runtime .venv-peers/.stamp  ## ratios against peers and a reference, measured in one run
+bench: .venv/.test .venv-peers/.stamp  ## ratios against peers and a reference, measured in one run
 	python -m tests.benchmarks $(ARGS)
 
 torture: .venv/.test  ## kill -9, lost power, a store and a LIS that fail: what is lost, what is twice

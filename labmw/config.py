@@ -262,6 +262,21 @@ class Limits(_Strict, frozen=True):
     message_bytes: int = 64 * 2**20
 
 
+class Retention(_Strict, frozen=True):
+    """How many years each class is kept: after the patient's last activity, or, of what is no patient's, after it came."""
+
+    destruction: bool = False  # nothing is ever destroyed before the laboratory has switched this on
+    archive: int = 5
+    raw: int = 20  # bytes of the lines, frame by frame
+    messages: int = 20  # messages of analyzers and LIS, and what was sent
+    results: int = 20
+    identity: int = 20
+    qc: int = 20
+    audit: int = 30
+    genetics: int = 30  # everything of a patient with a result of one of these tests
+    genetic_tests: list[str] = []  # LOINC codes
+
+
 class Config(_Strict, frozen=True):
     """The whole file."""
 
@@ -279,6 +294,7 @@ class Config(_Strict, frozen=True):
     drivers: Drivers = Drivers()
     mapping: Mapping = Mapping()
     limits: Limits = Limits()
+    retention: Retention = Retention()
 
     @property
     def destinations(self) -> tuple[str, ...]:
@@ -612,6 +628,13 @@ def _check_bounds(file: str, config: Config) -> None:
         ("orders.late_urgent", config.orders.late_urgent, 1, 100_000),
         ("limits.message_bytes", limits.message_bytes, 1024, 2**30 - 1),
     ]
+    kept = config.retention
+    for name in ("archive", "raw", "messages", "results", "identity", "qc", "audit", "genetics"):
+        bounds.append((f"retention.{name}", getattr(kept, name), 1, 200))
+    longest = max(kept.raw, kept.messages, kept.results, kept.identity, kept.qc)
+    bounds.append(("retention.audit", kept.audit, longest, 200))  # what was done outlives what it was done to
+    bounds.append(("retention.results", kept.results, max(kept.raw, kept.messages), 200))
+    bounds.append(("retention.identity", kept.identity, kept.results, 200))
     for index, link in enumerate(config.link):
         key = f"link[{index}] ({link.name})"
         bounds.append((f"{key}.connections", link.connections, 1, limits.connections))

@@ -26,7 +26,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 
 @app.callback()
 def audit() -> None:
-    """Verify that nobody has touched the audit; put together everything there is on one specimen."""
+    """Verify that nobody has touched the audit; export it; put together everything there is on one specimen."""
 
 
 @app.command()
@@ -120,6 +120,52 @@ def dossier(
     except OSError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("audit-dossier", tongue, folder=to, files=len(files), rows=len(trail)))
+
+
+@app.command()
+def export(
+    form: Annotated[
+        str, typer.Option("--format", help="rfc5424, or atna: the same lines with DICOM's XML.")
+    ] = "rfc5424",
+    out: Annotated[Path | None, typer.Option("--out", help="A new file; otherwise it is printed.")] = None,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only what follows this seq: what is new.")] = 0,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Export nothing: say whether this exported file is whole.")
+    ] = None,
+    config: ConfigOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Write the audit as syslog lines (RFC 5424), numbered and chained, so that a gap shows wherever they are kept.
+
+    Exit codes: 0 written, or whole; 1 the file is not whole; 2 wrong usage, or the store cannot be read.
+    """
+    import os
+    import socket
+
+    from labmw.watch.audit_export import check as gaps
+    from labmw.watch.audit_export import export as script
+
+    settings = configuration(config, UNUSABLE)
+    tongue = language_of(settings, language)
+    if form not in ("rfc5424", "atna"):
+        fail(say("audit-format", tongue, form=form), UNUSABLE)
+    try:
+        if check is not None:
+            with check.open(encoding="utf-8", newline="\n") as lines:
+                count, wrong = gaps(lines)
+            typer.echo(say("audit-export-broken" if wrong else "audit-export-whole", tongue, count=count, why=wrong))
+            raise typer.Exit(BROKEN if wrong else 0)
+        place = out.open("x", encoding="utf-8", newline="\n") if out else None
+        if out:
+            out.chmod(0o600)
+    except (OSError, UnicodeDecodeError) as problem:
+        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+    write = (lambda line: place.write(line + "\n")) if place else typer.echo
+    host, process = socket.gethostname(), str(os.getpid())
+    found = look(settings, lambda: script(settings.site.id, form, host, process, write, after), tongue)
+    if place:
+        place.close()
+        typer.echo(say("audit-exported", tongue, file=out, count=found.lines, hash=found.hash))
 
 
 def _subjects(found: Evidence) -> list[str]:

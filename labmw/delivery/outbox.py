@@ -80,6 +80,7 @@ class Outbox:
     well: Callable[[str], None] = lambda code: None
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
     breaker: Breaker = field(init=False)
+    unfinished: bool = False  # the store has failed in the middle of a step: what it claimed is ours still
     _silent: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Specimens with a message that was not acknowledged, its MSH-10, and until when later ones of the specimen wait for it."""
 
@@ -113,6 +114,7 @@ class Outbox:
             return self.breaker.wait
         try:
             rows = await self.store.run(self._claim())
+            self.unfinished = False
             for place, row in enumerate(rows):
                 if (
                     place and row.priority != rows[0].priority
@@ -125,12 +127,15 @@ class Outbox:
                     await self.store.run(self._give_back(rows[place + 1 :], stamp(self.clock.now())))
                     return self.breaker.wait
         except StoreError as error:
+            self.unfinished = True
             log.error("delivery waits for the store", why=str(error))
             return self.rest
         return 0.0 if rows else self.rest
 
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
+        if self.unfinished:  # without this it would wait for its own lease
+            yield statements.release_our_outbox(self.site, self.who)
         claimed = yield statements.claim_outbox(
             self.site,
             self.destination,

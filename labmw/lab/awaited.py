@@ -64,7 +64,7 @@ class Awaited:
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 5.0  # seconds between looks when nobody wakes us: orders can be typed beside a running daemon
     lease: float = 60.0
-    who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    who: str = field(default_factory=lambda: f"pid {os.getpid()}, orders")
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 
-from labmw.lab.lis_told import Doubt, Told, audit, quarantine
+from labmw.lab.lis_told import Doubt, Told, audit, quarantine, raise_task
 from labmw.store import schema, statements
 from labmw.store.statements import identities
 from labmw.store.statements.worklist import change
@@ -91,6 +91,8 @@ def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Tr
     if found:
         yield from _history(told, patient, "ins-removed", why)
         yield from audit(told.site, told.at, told.terms.name, "ins-removed", f"patient/{patient}", why)
+        # Backups are out of reach: whoever keeps them is told once, and again when another INS goes.
+        yield from raise_task(told.site, "ins-copies", "backups", "", {"at": told.at[:10]}, told.at)
 
 
 def purged(raw: bytes, numbers: Sequence[str]) -> bytes:

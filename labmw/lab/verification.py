@@ -11,13 +11,13 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
-from labmw.errors import StoreError
+from labmw.errors import StoreError, StoreUnfit
 from labmw.lab import sameness, tapped
 from labmw.lab.acting import act
 from labmw.lab.afterwards import let_go, look_again_later, tell_siblings
@@ -103,6 +103,7 @@ class Verification:
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
+    unfinished: bool = False  # the store has failed in the middle of a step: what it claimed is ours still
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -111,6 +112,7 @@ class Verification:
             try:
                 done = await self.step()
             except StoreError as error:
+                self.unfinished = True
                 log.error("verification waits for the store", why=str(error))
                 done = 0
             except (
@@ -130,6 +132,7 @@ class Verification:
         """Do what is due; return how many messages were judged."""
         due = await self.store.run(self._claim())
         # In the order in which they came: a control that failed is known before the patients' results behind it are judged.
+        self.unfinished = False
         for row in sorted(due, key=lambda row: int(row.id)):
             await self._one(row)
         return len(due)
@@ -137,6 +140,8 @@ class Verification:
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()
         until = stamp(now + timedelta(seconds=self.lease))
+        if self.unfinished:  # without this it would wait for its own lease
+            yield statements.release_our_work(self.site, self.who)
         controls = yield statements.claim_work(
             self.site, kind=CONTROL, limit=CONTROLS_AT_ONCE, now=stamp(now), until=until, who=self.who
         )
@@ -164,13 +169,15 @@ class Verification:
                 takes=self.takes, shadows=self.shadows(), give_up=give_up, why=row.why,
             )  # fmt: skip
             judged = await self.store.run(script)
+        except StoreError as error:
+            if not isinstance(error, StoreUnfit):
+                self.unfinished = True  # taken up as soon as the store is back, uncounted
+                raise
+            await self._later(row, now, error)
+            return
         except Exception as error:
             # Whatever a rule, a row or a driver's data does, the result is not lost and not released, and the others go on.
-            log.exception(
-                "verification failed; the results wait", message=row.message, attempt=row.attempts, why=str(error)
-            )
-            due = now + timedelta(seconds=2.0 ** min(row.attempts, ATTEMPTS))
-            await self.store.run(self._postpone(row.id, stamp(due)))
+            await self._later(row, now, error)
             return
         for link, verdict, reason in judged.verdicts:
             VERDICTS.labels(link, verdict).inc()
@@ -191,6 +198,17 @@ class Verification:
             CONTROLS.labels(link, state).inc()
             if state == "out":
                 log.warning("quality control is out", link=link, test=test, level=level)
+
+    async def _later(self, row: Row, now: datetime, error: Exception) -> None:
+        log.error(
+            "verification failed; the results wait",
+            message=row.message,
+            attempt=row.attempts,
+            why=str(error),
+            exc_info=error,
+        )
+        due = now + timedelta(seconds=2.0 ** min(row.attempts, ATTEMPTS))
+        await self.store.run(self._postpone(row.id, stamp(due)))
 
     def _postpone(self, work: int, due: str) -> Transaction[None]:
         yield statements.postpone_work(work, who=self.who, due=due)

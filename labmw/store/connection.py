@@ -30,6 +30,8 @@ def open_for_writing(file: Path, busy: float) -> sqlite3.Connection:
             )
         connection.execute("PRAGMA synchronous = FULL")  # in WAL, NORMAL may lose the last commits with the power
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten with zeros (an INS that was withdrawn must not stay in a freed page): decision 0033.
+        connection.execute("PRAGMA secure_delete = ON")
         # SQLite opens a file it may not write as read-only, and lets transactions begin: ask for a write that changes nothing.
         connection.execute("DELETE FROM alembic_version WHERE 0")
         # A checkpoint runs inside the COMMIT that fills the log to this many pages: seldom and long beats often, for the tail.

@@ -422,6 +422,50 @@ redelivery = Table(
     Index(None, "result"),
 )  # fmt: skip
 
+# A search back from something that turned out to be wrong (`kind`: lot, calibrator, module, mapping, rule) to the results it touched. It is open until
+# every line is closed. What it found is kept as it was found.
+lookback = Table(
+    "lookback", metadata,
+    _id(), *_must("site", "kind", "subject"), *_may("since", "before"), *_must("opened_at", "by", "why"),
+    Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"),
+    Index("ix_lookback_open", "site", "opened_at", **_where("state = 'open'")),
+)  # fmt: skip
+
+# One result of it. `told` is what had left, to whom and when, at the moment of the search; `note` why the line is closed.
+lookback_line = Table(
+    "lookback_line", metadata,
+    _id(), *_must("site"), _refers("lookback", "lookback.id"), _refers("result", "result.id"), *_may("patient", "specimen", "found"),
+    *_json("told", empty="[]"), Column("state", Text, nullable=False, server_default="open"), *_later("closed_at"), *_may("closed_by", "note"),
+    UniqueConstraint("site", "lookback", "result"),
+    Index(None, "lookback"),
+    Index(None, "result"),
+)  # fmt: skip
+
+# --- retention --------------------------------------------------------------------------------------------------------------
+
+# Nothing of this patient is destroyed while a hold stands: a lawsuit, a look-back, a study.
+legal_hold = Table(
+    "legal_hold", metadata,
+    _id(), *_must("site", "patient", "at", "by", "why"), *_later("released_at"), *_may("released_by", "released_why"),
+    Index(None, "site", "patient"),
+)  # fmt: skip
+
+# One destruction: by which plan, on whose signature, and what its tombstones come to (`digest`, NULL until it is through).
+certificate = Table(
+    "certificate", metadata,
+    _id(), *_must("site", "plan", "began_at", "signed_by", "role", "signed_at"), *_later("closed_at", "digest"), _number("tombstones", 0),
+    UniqueConstraint("site", "plan"),
+)  # fmt: skip
+
+# What stands where something was: which row of which table (`subject` where it has no number), and the digest of what it held. Of an audit row it is what
+# the audit's chain needs of it; of everything else it is salted, and the salt is on the certificate alone: nobody can try out names and birth dates.
+tombstone = Table(
+    "tombstone", metadata,
+    _id(), *_must("site"), _refers("certificate", "certificate.id"), *_must("class", "kind"), Column("row", _BIG), *_may("subject"), *_must("digest", "at"),
+    Index(None, "certificate"),
+    Index(None, "site", "kind", "row"),
+)  # fmt: skip
+
 # --- watching -------------------------------------------------------------------------------------------------------------
 
 audit = Table(

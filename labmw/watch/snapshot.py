@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import analyzers, average, control, recalls, stops, tasks, worklist
+from labmw.store.statements import analyzers, average, control, lookback, recalls, stops, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -47,6 +47,7 @@ class Snapshot:
     stops: tuple[Row, ...] = ()  # what does not leave by itself just now
     calls: tuple[Row, ...] = ()  # what prescribers have still to be told
     recalls: tuple[Row, ...] = ()  # what has left and is in doubt
+    lookbacks: tuple[Row, ...] = ()  # searches with lines that nobody has dealt with
 
 
 def take(config: Config) -> Snapshot:
@@ -78,4 +79,5 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         stops=tuple((yield stops.stops_open(site))),
         calls=tuple((yield recalls.calls_open(site))),
         recalls=tuple((yield recalls.recalls_open(site))),
+        lookbacks=tuple((yield lookback.lookbacks(site, every=False))),
     )

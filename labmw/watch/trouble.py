@@ -178,6 +178,9 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
         about = some(row.specimen for row in snapshot.tasks)
         yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=about)
+    for row in snapshot.lookbacks:
+        about, ago = row.subject, telling.ago(row.opened_at)
+        yield warning("lookback", "lookback-open", number=row.id, about=about, left=row.left, ago=ago)
     yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)

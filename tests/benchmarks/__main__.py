@@ -1,6 +1,6 @@
 """make bench: measure, show, and keep build/bench.json. Exit 0 also when a target is missed; 1 when something broke.
 
-python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive,law]
+python -m tests.benchmarks [--quick] [--only astm,hl7,rules,receive,durable,law]
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import decode, law, table
+from tests.benchmarks import decode, durable, law, table
 from tests.benchmarks.decode import Comparison
+from tests.benchmarks.durable import DurableCell
 from tests.benchmarks.law import LawPlan, QueryCell, ReportCell
 from tests.benchmarks.machine import delays, describe
 from tests.benchmarks.receive import Cell, Plan, measure
 
-PARTS = ("astm", "hl7", "rules", "receive", "law")
+PARTS = ("astm", "hl7", "rules", "receive", "durable", "law")
 BUILD = Path("build")
 
 
@@ -66,11 +67,17 @@ def main() -> int:
     if states:
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
         console.print(f"What became of the results that labmw took in: {told}.", highlight=False)
+    durable_cells, without = _durable(console, options.quick) if "durable" in parts else ([], "")
+    if "durable" in parts:
+        table.durable_table(console, durable_cells, without)
     law_cells, queries, peer = _law(console, options.quick) if "law" in parts else ([], None, "")
     if queries is not None:
         table.law_tables(console, law_cells, queries, peer)
     notes = [one.missing for one in comparisons.values() if one.missing] + ([why] if why else [])
     report = table.as_json(machine, comparisons, cells, flushes, states, notes)
+    if durable_cells:
+        report["durable"] = table.durable_json(durable_cells)
+        report["missed"] += durable.missed(durable_cells)
     if queries is not None:
         report["law"] = table.law_json(law_cells, queries)
         report["missed"] += law.missed(law_cells, queries)
@@ -88,7 +95,12 @@ def main() -> int:
     (BUILD / "bench.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     for sentence in report["missed"]:
         console.print(f"Missed: {sentence}", style="bold red", highlight=False)
-    errors = [*(one.error for one in cells), *(one.error for one in law_cells), queries.error if queries else ""]
+    errors = [
+        *(one.error for one in cells),
+        *(one.error for one in law_cells),
+        *(one.error for one in durable_cells),
+        queries.error if queries else "",
+    ]
     broken = [error for error in errors if error]
     console.print(
         f"{time.monotonic() - began:.0f} s; numbers in {BUILD / 'bench.json'}; "
@@ -115,6 +127,26 @@ def _receive(console: Console, quick: bool) -> tuple[list[Cell], dict[int, float
         return cells, flushes, states, why
     finally:
         shutil.rmtree(folder)
+
+
+def _durable(console: Console, quick: bool) -> tuple[list[DurableCell], str]:
+    """Measure in a folder of the disk that holds the project."""
+    BUILD.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-durable-", dir=BUILD)).absolute()
+    folder.chmod(0o755)  # PostgreSQL does not run as root
+    try:
+        environments, _ = delays(folder)
+        rounds, seconds = (2, 0.6) if quick else (5, 1.5)
+        with console.status("measuring") as status:
+            found = durable.measure(
+                folder, environments, rounds, seconds, lambda what: status.update(f"measuring: {what}")
+            )
+        if any(cell.error for cell in found[0]):
+            for log in sorted(folder.glob("*/*.log")):
+                _tell_errors(console, log)
+        return found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _law(console: Console, quick: bool) -> tuple[list[ReportCell], QueryCell, str]:

@@ -27,7 +27,7 @@ CONFIGURATION = """\
 id = "BENCH"
 
 [store]
-url = "sqlite:///{store}"
+url = "{url}"
 
 [web]
 enabled = false
@@ -108,6 +108,26 @@ def start_reference(folder: Path, environment: Mapping[str, str]) -> Receiver:
     return Receiver("reference", process, {"astm": port, "hl7": port, "law": port}, log)
 
 
+def start_twin(folder: Path, environment: Mapping[str, str], url: str) -> Receiver:
+    """The yardstick's twin, on a PostgreSQL database of its own."""
+    log = folder / "reference.log"
+    script = Path(__file__).with_name("reference_postgresql.py")
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, script, url.replace("+asyncpg", "")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout is not None
+    port = int(process.stdout.readline() or 0)
+    if not port:
+        process.wait()
+        raise RuntimeError(f"the reference's twin does not start: see {log}")
+    return Receiver("reference", process, {"astm": port, "hl7": port, "law": port}, log)
+
+
 def start_python_hl7(folder: Path, environment: Mapping[str, str]) -> Receiver:
     """python-hl7's own MLLP server, which reads and acknowledges and keeps nothing; raises PeerMissing where it cannot be had."""
     if not PYTHON.exists():
@@ -129,13 +149,14 @@ def start_python_hl7(folder: Path, environment: Mapping[str, str]) -> Receiver:
     return Receiver("python-hl7", process, {"law": port}, log)
 
 
-def start_daemon(folder: Path, environment: Mapping[str, str], store: Path) -> Receiver:
-    """The lines process of labmw on a copy of a store, with its counters where `labmw serve` puts them."""
+def start_daemon(folder: Path, environment: Mapping[str, str], store: Path, url: str = "") -> Receiver:
+    """The lines process of labmw on a copy of a store, or on the PostgreSQL database at `url`, with its counters where `labmw serve` puts them."""
     ports = _free_ports("astm", "hl7", "law")
     file = folder / "labmw.db"
-    shutil.copyfile(store, file)
+    if not url:
+        shutil.copyfile(store, file)
     configuration, log = folder / "labmw.toml", folder / "labmw.log"
-    configuration.write_text(CONFIGURATION.format(store=file, **ports), encoding="utf-8")
+    configuration.write_text(CONFIGURATION.format(url=url or f"sqlite:///{file}", **ports), encoding="utf-8")
     counters = {metrics_folder.VARIABLE: str(metrics_folder.prepare(file)), "LABMW_LOG": "json"}
     with log.open("w") as errors:
         process = subprocess.Popen(

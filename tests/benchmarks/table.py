@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.decode import Comparison
+from tests.benchmarks.durable import DurableCell
 from tests.benchmarks.identity import BETTER, Found
 from tests.benchmarks.law import QueryCell, ReportCell, p99
 from tests.benchmarks.planted import Planted
@@ -291,3 +293,37 @@ def as_json(
         "missed": missed(list(comparisons.values()), cells),
         "notes": list(notes),
     }
+
+
+def durable_table(console: Console, cells: Sequence[DurableCell], why: str) -> None:
+    """Durable end to end on both databases, beside the reference and its twin."""
+    title = "durable end to end: OUL^R22 of 40 segments, ten results, 20 connections"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("store", "flush", "", "messages/s", "p99 ms", "bytes/message", "flushes/message"):
+        table.add_column(column, justify="left" if column in ("store", "") else "right")
+    table.add_column("share of the reference")
+    for cell in cells:
+        if cell.error:
+            table.add_row(cell.store, f"+{cell.delay} ms", "failed", "", "", "", "", cell.error, style="red")
+            continue
+        for who in ("labmw", "reference"):
+            size, flushes = cell.written.get(who, (0.0, 0.0))
+            share = f"{cell.share.median:.2f} ({cell.share.low:.2f} to {cell.share.high:.2f})"
+            table.add_row(
+                cell.store,
+                f"+{cell.delay} ms",
+                who,
+                f"{Sample(tuple(cell.rates[who])).median:,.0f}",
+                f"{Sample(tuple(cell.p99[who])).median:.1f}",
+                f"{size:,.0f}" if size else "",
+                f"{flushes:.2f}" if size else "",
+                share if who == "labmw" else "",
+            )
+    console.print(table)
+    if why:
+        console.print(f"PostgreSQL not measured: {why}.", style="yellow")
+
+
+def durable_json(cells: Sequence[DurableCell]) -> list[dict[str, Any]]:
+    """The same for a script."""
+    return [asdict(cell) for cell in cells]

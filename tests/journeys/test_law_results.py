@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -28,8 +26,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def register(stage: Stage, material: str) -> None:
-    with contextlib.closing(sqlite3.connect(stage.database)) as store, store:
-        store.execute("INSERT INTO material (site, identifier, name) VALUES (?, ?, 'control')", (SITE, material))
+    stage.write([("INSERT INTO material (site, identifier, name) VALUES (?, ?, 'control')", (SITE, material))])
 
 
 def results(stage: Stage) -> list[tuple[object, ...]]:
@@ -79,6 +76,7 @@ async def test_a_rerun_is_two_runs_of_one_awos_and_the_candidate_counts(stage: S
         second = observed(value="23", run="2", status="F", at="20261101081000+0000")
         assert (await sim.report(seen("S1", awos, first, second))).code == "AA"
         await eventually(lambda: lis.values == [("S1", "23")])
+        await eventually(lambda: stage.ask("SELECT state FROM outbox") == [("delivered",)])
     assert [(run, state) for _, _, run, _, state in results(stage)] == [
         (f"{awos}/1", "detail"),
         (f"{awos}/2", "delivered"),

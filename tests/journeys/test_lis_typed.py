@@ -91,8 +91,4 @@ def test_typed_twice_is_typed_once(tmp_path: Path) -> None:
 
 
 def stage_write(stage: Stage, sql: str) -> None:
-    import contextlib
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(stage.database, timeout=10)) as store, store:
-        store.execute(sql)
+    stage.write([(sql, ())])

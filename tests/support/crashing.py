@@ -37,5 +37,5 @@ async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> Asy
     finally:
         if process.returncode is None:
             process.terminate()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await process.wait()

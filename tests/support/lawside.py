@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -43,29 +42,25 @@ def order(
     """What the LIS has told: the patient, the tube, and what is asked for."""
     moment = stamp(at or datetime.now(UTC))
     who = patient or f"P-{specimen}"
-    with contextlib.closing(sqlite3.connect(stage.database, timeout=10)) as store, store:
-        store.execute(
-            "INSERT OR IGNORE INTO patient (site, identifier, family, given, birth, sex) VALUES (?, ?, 'TESTPERSON', 'Ada', '1970-01-01', 'F')",
+    rows: list[tuple[str, tuple[str, ...]]] = [
+        (
+            "INSERT INTO patient (site, identifier, family, given, birth, sex) VALUES (?, ?, 'TESTPERSON', 'Ada', '1970-01-01', 'F') ON CONFLICT DO NOTHING",
             (SITE, who),
-        )
-        store.execute(
-            "INSERT OR IGNORE INTO specimen (site, identifier, kind, patient) VALUES (?, ?, 'SER', ?)",
+        ),
+        (
+            "INSERT INTO specimen (site, identifier, kind, patient) VALUES (?, ?, 'SER', ?) ON CONFLICT DO NOTHING",
             (SITE, specimen, who),
-        )
-        for loinc in loincs:
-            store.execute(
-                'INSERT INTO "order" (site, specimen, loinc, placer, state, ordered_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-                (SITE, specimen, loinc, f"O-{specimen}", state, moment, moment),
-            )
+        ),
+    ]
+    asked = 'INSERT INTO "order" (site, specimen, loinc, placer, state, ordered_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)'
+    rows += [(asked, (SITE, specimen, loinc, f"O-{specimen}", state, moment, moment)) for loinc in loincs]
+    stage.write(rows)
 
 
 def change_orders(stage: Stage, specimen: str, state: str) -> None:
     """The LIS changes its mind."""
-    with contextlib.closing(sqlite3.connect(stage.database, timeout=10)) as store, store:
-        store.execute(
-            'UPDATE "order" SET state = ?, updated_at = ? WHERE specimen = ?',
-            (state, stamp(datetime.now(UTC)), specimen),
-        )
+    changed = 'UPDATE "order" SET state = ?, updated_at = ? WHERE specimen = ?'
+    stage.write([(changed, (state, stamp(datetime.now(UTC)), specimen))])
 
 
 def long_ago() -> datetime:

@@ -11,11 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import LargeBinary
 from stage import Stage, eventually, free_port, listens
 from typer.testing import CliRunner
 
 from labmw.app import Laboratory
 from labmw.config import load
+from labmw.store import schema
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import wrap
 from simulators.ltw import Order, OrderingLis, Person, ended, msh, order_message
@@ -120,12 +122,19 @@ def reasons(stage: Stage) -> list[str]:
 def holds(stage: Stage, number: str, tables: Sequence[str] = ()) -> list[str]:
     """Every table and column in which a text stands, in clear or inside bytes."""
     found = []
-    names = tables or [str(name) for (name,) in stage.ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in names:
-        for column in [str(row[1]) for row in stage.ask(f'PRAGMA table_info("{table}")')]:
-            sql = f'SELECT count(*) FROM "{table}" WHERE instr(CAST("{column}" AS BLOB), CAST(? AS BLOB)) > 0'
+    for table in schema.metadata.sorted_tables:
+        for column in table.c if not tables or table.name in tables else ():
+            if stage.url:
+                kept = (
+                    f'"{column.name}"'
+                    if isinstance(column.type, LargeBinary)
+                    else f"convert_to(\"{column.name}\"::text, 'UTF8')"
+                )
+                sql = f"SELECT count(*) FROM \"{table.name}\" WHERE position(convert_to(?, 'UTF8') in {kept}) > 0"
+            else:
+                sql = f'SELECT count(*) FROM "{table.name}" WHERE instr(CAST("{column.name}" AS BLOB), CAST(? AS BLOB)) > 0'
             if stage.ask(sql, number) != [(0,)]:
-                found.append(f"{table}.{column}")
+                found.append(f"{table.name}.{column.name}")
     return found
 
 

@@ -25,6 +25,10 @@ SITE = "TEST"
 ALT = "1742-6"
 
 
+CHOSEN = [""]
+"""Where a stage keeps its store that is not told: a file, or the address of an empty store in PostgreSQL (tests/journeys/conftest.py)."""
+
+
 def free_port() -> int:
     """A port that nobody uses at this moment."""
     with socket.socket() as one:
@@ -46,7 +50,9 @@ class Stage:
     analyzer_port: int
     lis_port: int
     extra: str = ""
-    url: str = ""  # of a store in PostgreSQL, which is up to date and empty; "" = a file in the folder
+    url: str = field(
+        default_factory=lambda: CHOSEN[0]
+    )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
 
     @property
     def config(self) -> Path:

@@ -1,6 +1,6 @@
 """make torture: every fault we can make, on each store; a table, and exit 1 when anything was lost, twice, or a variant did not lose.
 
-KILLS=50 SEED=1 python -m tests.torture [--only kills,power,troubles] [--store sqlite,postgresql]
+KILLS=50 SEED=1 python -m tests.torture [--only kills,power,disk,lis,troubles] [--store sqlite,postgresql]
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,11 +25,12 @@ from postgresql_server import PostgresqlServer, fresh, server
 
 from labmw.watch.log import begin
 
-from . import power, troubles
+from . import disks, lis_faults, power, troubles
 from .kills import kills
 from .outcome import Outcome
 
-PARTS = ("kills", "power", "troubles")
+PARTS = ("kills", "power", "disk", "lis", "troubles")
+VARIANT_KILLS = 2
 STORES = ("sqlite", "postgresql")
 
 
@@ -53,9 +56,8 @@ def main() -> int:
         words = one.skip or one.detail
         numbers = ("–",) * 4 if one.skip else (str(one.acknowledged), str(one.lost), str(one.twice), str(one.faults))
         table.add_row(one.name, kind, *numbers, words, "skipped" if one.skip else "✓" if one.well else "✗")
-        console.print(
-            f"{one.name}, {kind}: {'skipped, ' + one.skip if one.skip else 'well' if one.well else 'NOT WELL'}"
-        )
+        how = f"skipped, {one.skip}" if one.skip else "well" if one.well else "NOT WELL"
+        console.print(f"{time.monotonic() - began:5.0f} s  {one.name}, {kind}: {how}")
 
     with server() as running:
         for kind in stores:
@@ -66,6 +68,17 @@ def main() -> int:
                 with tempfile.TemporaryDirectory() as folder:
                     found, steps[kind] = asyncio.run(kills(Path(folder), _url(kind, running), count, seed))
                 tell(kind, found)
+                with tempfile.TemporaryDirectory() as folder:
+                    found, _ = asyncio.run(
+                        kills(Path(folder), _url(kind, running), VARIANT_KILLS, seed, ack_first=True)
+                    )
+                tell(kind, found)
+            if "disk" in parts:
+                tell(kind, disks.disk(kind, "full"))
+                tell(kind, disks.disk(kind, "readonly"))
+                tell(kind, disks.disk(kind, "full", ack_first=True))
+            if "lis" in parts:
+                _of_the_lis(kind, running, seed, tell)
             if "troubles" in parts:
                 for one in _troubles(kind, running, seed):
                     tell(kind, one)
@@ -88,15 +101,30 @@ def _url(kind: str, running: PostgresqlServer | None) -> str:
     return running.url(fresh(running))
 
 
+def _of_the_lis(kind: str, running: PostgresqlServer | None, seed: int, tell: Callable[[str, Outcome], None]) -> None:
+    plays: tuple[Callable[[Path, str], Coroutine[Any, Any, Outcome]], ...] = (
+        lis_faults.down_a_day,
+        lambda folder, url: lis_faults.one_in_a_hundred(folder, url, seed),
+        lambda folder, url: lis_faults.acknowledgments_lost(folder, url, seed),
+        lambda folder, url: lis_faults.acknowledgments_lost(folder, url, seed, trusting=True),
+        lambda folder, url: lis_faults.analyzers_cut(folder, url, seed),
+    )
+    for play in plays:
+        with tempfile.TemporaryDirectory() as folder:
+            tell(kind, asyncio.run(play(Path(folder), _url(kind, running))))
+
+
 def _troubles(kind: str, running: PostgresqlServer | None, seed: int) -> list[Outcome]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         found.append(asyncio.run(troubles.lis_misbehaves(Path(folder), _url(kind, running), seed)))
     with tempfile.TemporaryDirectory() as folder:
         one = running if kind == "postgresql" else None
-        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, 20.0)))
+        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, 10.0)))
     with tempfile.TemporaryDirectory() as folder:
         found.append(asyncio.run(troubles.clock_back(Path(folder), _url(kind, running))))
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(asyncio.run(troubles.clock_back(Path(folder), _url(kind, running), forgetful=True)))
     return found
 
 

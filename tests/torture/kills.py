@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from crashing import STEPS, daemon
@@ -18,8 +19,13 @@ from .outcome import Outcome
 IN_FLIGHT = 24
 
 
-async def kills(folder: Path, url: str, count: int, seed: int) -> tuple[Outcome, Counter[str]]:
-    """Kill so often; what was acknowledged and is lost, what is twice, and how often each step was hit."""
+async def kills(
+    folder: Path, url: str, count: int, seed: int, *, ack_first: bool = False
+) -> tuple[Outcome, Counter[str]]:
+    """Kill so often; what was acknowledged and is lost, what is twice, and how often each step was hit.
+
+    `ack_first`: the variant that acknowledges before it stores, killed in between: it must be found to lose.
+    """
     chance = random.Random(seed)
     hit: Counter[str] = Counter()
     stage = Stage(folder, free_port(), free_port(), url=url).build([])
@@ -30,8 +36,9 @@ async def kills(folder: Path, url: str, count: int, seed: int) -> tuple[Outcome,
             tubes = [f"K{round_}-{place}" for place in range(IN_FLIGHT)]
             await asyncio.to_thread(stage.expect, tubes)
             everything += tubes
-            step = chance.choice(STEPS)
-            async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2)) as process:
+            step = "message-not-committed" if ack_first else chance.choice(STEPS)
+            more = ("ack-first",) if ack_first else ()
+            async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2), *more) as process:
                 for tube in tubes:
                     sending.add(asyncio.create_task(analyzer.send(tube, message(tube), until=600)))
                 try:
@@ -46,7 +53,10 @@ async def kills(folder: Path, url: str, count: int, seed: int) -> tuple[Outcome,
             await eventually(lambda: stage.ask(unfinished) == [(0,)], within=300)
     elsewhere = stage.ask("SELECT state, count(*) FROM result WHERE state <> 'delivered' GROUP BY state ORDER BY state")
     detail = f"{count} kills" + "".join(f", {number} {state}" for state, number in elsewhere)
-    return outcome("kill -9", stage, analyzer.acknowledged, lis, detail), hit
+    if not ack_first:
+        return outcome("kill -9", stage, analyzer.acknowledged, lis, detail), hit
+    found = outcome("kill -9, acknowledged first (must lose)", stage, analyzer.acknowledged, lis, f"{count} kills")
+    return replace(found, expect_loss=True), hit
 
 
 def outcome(name: str, stage: Stage, acknowledged: list[str], lis: Lis, detail: str) -> Outcome:

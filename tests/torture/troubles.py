@@ -8,15 +8,19 @@ import random
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from postgresql_server import PostgresqlServer
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
+from labmw import app
 from labmw.app import Laboratory
 from labmw.clock import SYSTEM, Clock
 from labmw.config import load
+from labmw.store.transaction import Transaction
 
 from .kills import outcome
 from .outcome import Outcome
@@ -34,7 +38,7 @@ async def running(stage: Stage, clock: Clock = SYSTEM) -> AsyncIterator[Laborato
         await laboratory.stop()
 
 
-async def _all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> Analyzer:
+async def all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> Analyzer:
     """Send them all, some at a time."""
     analyzer, gate = Analyzer(stage.analyzer_port), asyncio.Semaphore(20)
 
@@ -47,7 +51,7 @@ async def _all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> An
     return analyzer
 
 
-async def _settled(stage: Stage) -> None:
+async def settled(stage: Stage) -> None:
     unfinished = "SELECT count(*) FROM result WHERE state IN ('verify', 'released')"
     await eventually(lambda: stage.ask(unfinished) == [(0,)], within=300)
 
@@ -72,8 +76,8 @@ async def lis_misbehaves(folder: Path, url: str, seed: int) -> Outcome:
             return self[control]
 
     async with Lis(stage.lis_port, answers=Moody()) as lis, running(stage):
-        analyzer = await _all_of_it(stage, tubes)
-        await _settled(stage)
+        analyzer = await all_of_it(stage, tubes)
+        await settled(stage)
     refused = sum(code == "AE" for code in lis.answers.values())
     dead = stage.ask("SELECT count(*) FROM result WHERE state = 'dead'")
     found = outcome("LIS refuses and keeps silent", stage, analyzer.acknowledged, lis, f"{refused} refused")
@@ -89,7 +93,7 @@ async def store_down(folder: Path, url: str, server: PostgresqlServer | None, se
     tubes = [f"D{number}" for number in range(MESSAGES)]
     stage = Stage(folder, free_port(), free_port(), url=url).build(tubes)
     async with Lis(stage.lis_port) as lis, running(stage):
-        sending = asyncio.create_task(_all_of_it(stage, tubes, 0.2))
+        sending = asyncio.create_task(all_of_it(stage, tubes, 0.2))
         await eventually(lambda: stage.ask("SELECT count(*) FROM result") > [(10,)])
         if server is not None:
             await asyncio.to_thread(server.stop, how=signal.SIGQUIT)
@@ -101,21 +105,35 @@ async def store_down(folder: Path, url: str, server: PostgresqlServer | None, se
                 await asyncio.sleep(seconds)
                 neighbour.execute("ROLLBACK")
         analyzer = await sending
-        await _settled(stage)
+        await settled(stage)
         await eventually(lambda: len(lis.values) >= len(tubes))
     return outcome("store down", stage, analyzer.acknowledged, lis, f"{seconds:g} s")
 
 
-async def clock_back(folder: Path, url: str) -> Outcome:
-    """An hour is gained in the middle: nothing waits for it."""
+async def clock_back(folder: Path, url: str, *, forgetful: bool = False) -> Outcome:
+    """An hour is gained in the middle: nothing waits for it. `forgetful`: nobody looks at the clock, the variant that must be found to wait."""
+    name = "clock back an hour" + (", not noticed (must wait)" if forgetful else "")
     tubes = [f"C{number}" for number in range(MESSAGES)]
     stage = Stage(folder, free_port(), free_port(), url=url).build(tubes)
     back = [timedelta()]
     clock = Clock(lambda: SYSTEM.now() - back[0], SYSTEM.monotonic)
-    async with running(stage, clock):  # the LIS is away: everything waits in the outbox
-        analyzer = await _all_of_it(stage, tubes)
-        await eventually(lambda: stage.ask("SELECT count(*) FROM result WHERE state = 'released'") == [(MESSAGES,)])
-        back[0] = timedelta(hours=1)
-        async with Lis(stage.lis_port) as lis:
-            await _settled(stage)
-    return outcome("clock back an hour", stage, analyzer.acknowledged, lis, "")
+    with pytest.MonkeyPatch.context() as patch:
+        if forgetful:
+            patch.setattr(app, "_bring_forward", _nothing)
+        async with running(stage, clock):  # the LIS is away: everything waits in the outbox
+            analyzer = await all_of_it(stage, tubes)
+            waiting = "SELECT count(*) FROM result WHERE state = 'released'"
+            await eventually(lambda: stage.ask(waiting) == [(MESSAGES,)])
+            back[0] = timedelta(hours=1)
+            async with Lis(stage.lis_port) as lis:
+                if not forgetful:
+                    await settled(stage)
+                else:
+                    await asyncio.sleep(5)
+    found = outcome(name, stage, analyzer.acknowledged, lis, "")
+    return replace(found, expect_loss=forgetful)
+
+
+def _nothing(site: str, now: datetime) -> Transaction[None]:
+    return
+    yield

@@ -111,6 +111,16 @@ _RELEASE: Final = (
     .where(outbox.c.site == given("at_site"), _undelivered, is_one_of(outbox.c.state, "claimed"))
     .values(state="waiting", claimed_by=None, claimed_until=None)
 )
+_OURS: Final = (
+    update(outbox)
+    .where(
+        outbox.c.site == given("at_site"),
+        _undelivered,
+        is_one_of(outbox.c.state, "claimed"),
+        outbox.c.claimed_by == given("who"),
+    )
+    .values(state="waiting", claimed_by=None, claimed_until=None)
+)
 _BRING_FORWARD: Final = (
     update(outbox)
     .where(
@@ -249,3 +259,8 @@ def bring_outbox_forward(site: str, *, now: str, latest: str) -> Step:
 def release_outbox(site: str) -> Step:
     """Free every claim, as `release_work` does. The attempts stay counted: what was claimed may have been sent."""
     return Step(_RELEASE, {"at_site": site})
+
+
+def release_our_outbox(site: str, who: str) -> Step:
+    """Free what a step of this process claimed and the store did not let it finish. The attempts stay counted: it may have been sent."""
+    return Step(_OURS, {"at_site": site, "who": who})

@@ -51,6 +51,11 @@ _RELEASE: Final = (
         attempts=case((work.c.id == _begun, work.c.attempts), else_=work.c.attempts - 1),
     )
 )
+_OURS: Final = (
+    update(work)
+    .where(work.c.site == given("at_site"), work.c.claimed_by == given("who"))
+    .values(claimed_by=None, claimed_until=None, attempts=work.c.attempts - 1)
+)
 _BRING_FORWARD: Final = (
     update(work)
     .where(
@@ -104,3 +109,8 @@ def release_work(site: str) -> Step:
     not been begun: theirs does not, or a few kills would make the rules give up on what they have never looked at.
     """
     return Step(_RELEASE, {"at_site": site})
+
+
+def release_our_work(site: str, who: str) -> Step:
+    """Free what a step of this process claimed and the store did not let it finish: it is taken up at once, and does not count as an attempt."""
+    return Step(_OURS, {"at_site": site, "who": who})

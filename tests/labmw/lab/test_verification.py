@@ -161,8 +161,24 @@ async def test_a_store_that_fails_leaves_the_work_and_nothing_else(work: Work) -
     work.line.disk.broken = False
     assert work.states() == [("S1", "22", "verify")]
     assert work.line.ask("SELECT count(*) FROM verdict") == [(0,)]
-    assert await work.verification.step() == 0  # claimed, by whom we do not know: it comes back after its lease
-    work.later(61)
+    other = replace(work.verification, who="another")
+    assert (
+        await other.step() == 0
+    )  # claimed, and others do not know whether by somebody dead: for them it comes back after its lease
+    assert work.line.ask("SELECT attempts FROM work") == [(1,)]
+    assert await work.verification.step() == 1  # whose it is takes it up as soon as the store is back
+    assert work.states() == [("S1", "22", "released")]
+
+
+async def test_a_store_that_fails_for_long_makes_nothing_held(work: Work) -> None:
+    """Six attempts that end with the store are no fault of the message: it is not given up."""
+    await work.bring(timed())
+    for _ in range(6):
+        due = await work.line.store.run(work.verification._claim())
+        work.line.disk.broken = True
+        with pytest.raises(StoreError):
+            await work.verification._one(due[0])
+        work.line.disk.broken = False
     assert await work.verification.step() == 1
     assert work.states() == [("S1", "22", "released")]
 
