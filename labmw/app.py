@@ -171,6 +171,7 @@ class Laboratory:
         await self.store.run(_release_claims(site))
         await self.store.run(_bring_forward(site, self.clock.now()))  # it may have been set back while nothing ran
         self._outboxes = self._build_outboxes()
+        self.routing = routing_of(self.config, self._available, self.clock)
         verification = Verification(
             site=site,
             store=self.store,
@@ -228,7 +229,6 @@ class Laboratory:
         self._spawn(self._tasks, "take-up", self._take_up(by_line))
         self._spawn(self._tasks, "audit", self._seal())
         self._spawn(self._tasks, "clock", self._watch_clock())
-        self.routing = routing_of(self.config, self._available, self.clock)
         self.worklist = LaboratoryWorklist(
             site, self.store, self.clock, self._law_links(), self.config.orders.max_age, settings.commit_timeout
         )
