@@ -38,6 +38,7 @@ from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
 from labmw.driver.declaration import Hl7Driver
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
+from labmw.exchange import Exchanges
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
@@ -151,6 +152,8 @@ class Laboratory:
             destinations=[one.destination for one in self._outboxes],
             wake_delivery=self._wake_delivery,
         )
+        partners = Exchanges(self.config, self.store, self.clock, self._health_of, self._credentials_for)
+        self._outboxes += partners.outboxes
         intake = LaboratoryIntake(
             site,
             self.store,
@@ -185,6 +188,11 @@ class Laboratory:
         self._open_links(intake, doorkeeper)
         self._open_feed(feed, doorkeeper)
         self._open_inquiry(feed)
+        partners.wake(self.worklist.signal.set, verification.signal.set, self._wake_delivery)
+        for name, work in partners.work():
+            self._spawn(self._tasks, name, work)
+        for name, work in partners.lines(doorkeeper, self.links):
+            self._spawn(self._lines, name, work)
         if self.worklist.links:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         if self._credentials:
@@ -281,7 +289,7 @@ class Laboratory:
             return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
 
         tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
-        feed.wake = self.worklist.signal.set
+        feed.wake = self._wake_for_orders
         self.links[link.name] = runner = LinkRunner(link, converse, health, doorkeeper, tls)
         self._spawn(self._lines, f"link {link.name}", runner.run())
 
@@ -437,6 +445,10 @@ class Laboratory:
         for one in self._outboxes:
             one.signal.set()
 
+    def _wake_for_orders(self) -> None:
+        self.worklist.signal.set()
+        self._wake_delivery()  # some of them leave for other laboratories
+
     def _build_drop(self, drop: DropSettings) -> Outbox:
         lis, health = self.config.lis or Lis(connect="", name=drop.name), self._health_of(drop.name)
         zone = ZoneInfo(self.config.site.timezone)
@@ -509,6 +521,9 @@ class Laboratory:
             log.error("certificate files cannot be used", link=name, why=credentials.problem)
         self._credentials.append((name, credentials))
         return credentials
+
+    def _credentials_for(self, name: str, tls: Tls | None, server: bool) -> Credentials | None:
+        return self._credentials_of(name, tls, server=server)
 
     def _look_at_certificates(self) -> None:
         """Take renewed certificates, tell those that cannot be used, and show until when each is valid."""
@@ -646,7 +661,9 @@ async def replay_quarantine(
             again = await store.view(
                 received_again(site, row, laboratory._gathering, lambda link: encodings.get(link, ""))
             )
-            if again is None:
+            if again is None or row.link.endswith(
+                " messages"
+            ):  # a partner's: it has the answer, and sends what it mends
                 replayed.append(Replayed(number))
                 continue
             reading = await asyncio.to_thread(laboratory._read, again)

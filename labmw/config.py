@@ -14,6 +14,8 @@ import msgspec
 
 from labmw.dialect import DIALECTS
 from labmw.errors import ConfigError
+from labmw.partner import Partner
+from labmw.partner import check as check_partners
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
 from protocols.hl7.profile import PERSONALITIES
@@ -181,6 +183,7 @@ class Config(_Strict, frozen=True):
     link: list[Link] = []
     lis: Lis | None = None
     files: list[FileDrop] = []
+    partners: list[Partner] = []
     orders: Orders = Orders()
     rules: Rules = Rules()
     drivers: Drivers = Drivers()
@@ -230,6 +233,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         rules=msgspec.structs.replace(config.rules, packs=packs, signatures=found(config.rules.signatures)),
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
+        partners=[one.resolved(found) for one in config.partners],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
         lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
     )
@@ -302,6 +306,20 @@ def _check(file: str, config: Config) -> None:
     _check_bounds(file, config)
     if config.lis:
         _check_lis(file, config.lis, config.link)
+    _check_partners(file, config)
+
+
+def _check_partners(file: str, config: Config) -> None:
+    links = frozenset(link.name for link in config.link)
+    lis = {config.lis.name, config.lis.feed} if config.lis else set[str]()
+    check_partners(file, config.partners, links, links | lis | {drop.name for drop in config.files})
+    for one in config.partners:
+        for key, text in (("connect", one.connect), ("listen", one.listen)):
+            if text:
+                address(file, f"partners ({one.name}).{key}", text)
+        if one.encoding:
+            _encoding(file, f"partners ({one.name}).encoding", one.encoding)
+        _check_allowed(file, f"partners ({one.name})", one.allow)
 
 
 def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:

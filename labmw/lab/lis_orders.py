@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labmw.clock import stamp
+from labmw.lab.elsewhere import cancel_elsewhere, send_elsewhere
 from labmw.lab.lis_patients import keep_identity
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.lis_tubes import owner_of, place_tube
 from labmw.lab.lis_typed import reconcile
+from labmw.lab.sub_orders import Cause
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import lis as stored
@@ -38,7 +40,7 @@ _DONE = {
 }
 _NOT_DONE = {Action.CHANGE: "UX", Action.CANCEL: "UC", Action.REPLACE: "UM"}
 _PRIORITIES = {"S": "S", "A": "A", "STAT": "S", "ASAP": "A"}
-_STATUS = {"open": "SC", "done": "CM", "cancelled": "CA"}  # ORC-5, table 0038
+_STATUS = {"open": "SC", "elsewhere": "SC", "done": "CM", "cancelled": "CA"}  # ORC-5, table 0038
 _TICK = timedelta(microseconds=1)
 
 
@@ -84,6 +86,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
                 taken.refused(told, order, step.doubt("order-control", control=order.control))
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
+    yield from send_elsewhere(told, orders)
     return taken
 
 
@@ -265,11 +268,14 @@ class _Step:
         if done := [row for row in named if row.state == "done"]:
             return self.refuse(self.doubt("order-done", test=done[0].test_name, specimen=done[0].specimen), "CM")
         for row in named:
-            if row.state == "open":
+            if row.state in ("open", "elsewhere"):
                 yield from self._cancel(row)
         self.taken.done(self.order, "CA", (yield from self._filler(named)))
 
     def _cancel(self, row: Row) -> Transaction[None]:
+        if row.state == "elsewhere":
+            cause = Cause(self.told.site, self.told.at, self.told.message, self.told.terms.name)
+            yield from cancel_elsewhere(cause, row)
         yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=self.told.at)
 
     def status(self) -> Transaction[None]:

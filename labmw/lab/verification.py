@@ -35,8 +35,10 @@ from labmw.model import (
     Verdict,
     VerdictLevel,
 )
+from labmw.partner import BY_PARTNER
 from labmw.store import schema, statements
 from labmw.store.json_text import json_list, json_object
+from labmw.store.statements import interlab
 from labmw.store.transaction import Row, Store, Transaction
 from rules.checks.hil import INDICES
 from rules.engine import judge
@@ -161,15 +163,24 @@ def verify(
     yield statements.insert_rows(schema.audit, [_audit_row(site, row, verdict, now) for row, verdict in verdicts])
     released = [row for row, verdict in verdicts if verdict.released]
     reports = 0
-    for destination in destinations:
-        # By patient too: a recycled barcode can bring results of two people in one message (law 6).
-        for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in released):
+    requesters = yield from _requesters(site, released)
+    # By patient too: a recycled barcode can bring results of two people in one message (law 6).
+    for specimen, patient in dict.fromkeys((row.specimen, row.patient) for row in released):
+        for destination in requesters.get((specimen, patient), destinations):
             carried = [row for row in released if (row.specimen, row.patient) == (specimen, patient)]
             yield from _report(site, destination, specimen, message, carried, now)
             reports += 1
     return Judged(
         tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts), reports
     )
+
+
+def _requesters(site: str, rows: Sequence[Row]) -> Transaction[dict[tuple[str, str], tuple[str, ...]]]:
+    """For which laboratory a tube was measured, of those that are not this one's: results of it go there, and to nobody else."""
+    if not rows:
+        return {}
+    found = yield interlab.requesters_of(site, sorted({row.specimen for row in rows}))
+    return {(row.specimen, row.patient): (row.partner,) for row in found}
 
 
 GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())
@@ -287,13 +298,18 @@ def _history(
     if not owners:
         return found
     loincs = sorted({row.loinc for row in rows})
+    performer = rows[0].analyzer if rows[0].driver in BY_PARTNER else ""  # a delta stays within one laboratory
     since = stamp(read_stamp(now) - HISTORY)
     before = min((row.completed_at for row in rows if row.completed_at), default=now)
     for row in (yield statements.imported_history(site, owners, loincs, since=since, before=before)):
+        if performer and row.laboratory != performer:
+            continue
         if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
             one = Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory)
             found.setdefault((row.patient, row.loinc), []).append(one)
     for row in (yield statements.own_history(site, owners, loincs, since=since, before=before)):
+        if performer != (row.analyzer if row.driver in BY_PARTNER else ""):
+            continue
         if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
             one = Previous(quantity, read_stamp(row.completed_at), row.analyzer)
             found.setdefault((row.patient, row.loinc), []).append(one)

@@ -68,7 +68,13 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
     heard = [link.name for link in config.link]
     if config.lis is not None and config.lis.speaks:
         heard.append(config.lis.feed)
-    wanted = heard + ([config.lis.name] if config.lis else []) + [drop.name for drop in config.files]
+    heard += [partner.feed for partner in config.partners if partner.listen]
+    wanted = (
+        [partner.name for partner in config.partners if partner.connect]
+        + heard
+        + ([config.lis.name] if config.lis else [])
+        + [drop.name for drop in config.files]
+    )
     for name in wanted:
         row = states.get(name)
         if row is None:
