@@ -6,7 +6,6 @@ never sent, or for another person, goes no further, and the partner is told (AE)
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
 from labmw.lab.intake import STRIDE
 from labmw.lab.lis_told import Doubt, Told, quarantine
+from labmw.lab.partner_documents import take_documents
 from labmw.lab.partner_reading import ObservationRead, flags_text, read_observation
 from labmw.lab.partner_recall import Recall, take_back
 from labmw.lab.partner_version import Fate, Version, judge
@@ -30,10 +30,9 @@ from labmw.store.statements import interlab as stored
 from labmw.store.statements import partners
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
-from protocols import document
 from protocols.hl7.acknowledgment import ErrorDetail, Location
 from protocols.hl7.er7 import Message
-from protocols.hl7.ilw_results import documents_of, observations_of, said_of
+from protocols.hl7.ilw_results import observations_of, said_of
 from protocols.hl7.ilw_states import Event, State
 from protocols.hl7.report import Observation, Report, ReportOrder
 
@@ -87,7 +86,7 @@ def take_sub_results(
             place += len(order.observations)
             continue
         step = _Order(told, terms, row, order, said_at, entries, cause, taken, verbatim, place)
-        yield from step.take(number)
+        yield from step.take()
         place += len(order.observations)
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
@@ -157,9 +156,12 @@ class _Order:
     verbatim: Sequence[str]
     place: int  # OBX before this order in the message
 
-    def take(self, number: int) -> Transaction[None]:
+    def take(self) -> Transaction[None]:
         """Documents, results, and where the sub-order is after them."""
-        yield from self._documents(number)
+        documents = yield from take_documents(self.told, self.row, self.order, self.cause, self.place)
+        self.taken.tally.update("document" if refused is None else "document-cut" for refused in documents)
+        for refused in filter(None, documents):
+            self.taken.refused(*refused)
         event = said_of(self.order)
         if event is None:
             return
@@ -189,35 +191,6 @@ class _Order:
         for row in (yield stored.orders_of_sub_orders([self.row.id])):
             if row.state == "elsewhere":
                 yield change(schema.order, row.id, state="done", updated_at=self.told.at)
-
-    # --- documents -------------------------------------------------------------------------------------------------------------
-
-    def _documents(self, number: int) -> Transaction[None]:
-        for at, data in documents_of(self.order):
-            whole = data is not None and document.is_whole(data)
-            kept = data or b""
-            yield statements.insert_once(
-                schema.partner_document,
-                site=self.told.site,
-                sub_order=self.row.id,
-                message=self.told.message,
-                direction="in",
-                kind=document.kind_of(kept) or "unknown",
-                digest=hashlib.sha256(kept).hexdigest(),
-                data=kept,
-                whole=int(whole),
-                at=self.told.at,
-            )
-            self.taken.tally["document" if whole else "document-cut"] += 1
-            yield from note(self.row, "document" if whole else "document-cut", self.row.state, self.cause)
-            if not whole:
-                facts = (("order", self.row.number), ("partner", self.row.partner))
-                error = ErrorDetail(
-                    "102",
-                    "OBX-5: the document is cut off or cannot be decoded; send it again",
-                    Location("OBX", self.place + at, 5),
-                )
-                self.taken.refused(Doubt("interlab-document-cut", facts), error)
 
     # --- one result ------------------------------------------------------------------------------------------------------------
 
