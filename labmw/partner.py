@@ -216,7 +216,7 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
             ("retry_cap", one.retry_cap, one.retry_base, 86_400.0),
             ("attempts", float(one.attempts), 1.0, 1e6),
             ("connections", float(one.connections), 1.0, 1000.0),
-            ("turnaround", one.turnaround, 0.1, 8760.0),
+            ("turnaround", one.turnaround, 0.001, 8760.0),
             ("window_days", float(one.window_days), 1.0, 3660.0),
             ("files.every", one.files.every if one.files else 1.0, 0.05, 86_400.0),
             ("files.settle", one.files.settle if one.files else 0.0, 0.0, 3600.0),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from simulators import alone, command
 from simulators.errors import SimulatorError
+from simulators.interlab import interlab
 
 ALONE = {
     "analyzer": alone.analyzer,
@@ -14,6 +15,7 @@ ALONE = {
     "lis": alone.lis,
     "nullmodem": alone.nullmodem,
     "record": alone.record,
+    "interlab": interlab,
 }
 
 

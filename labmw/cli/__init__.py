@@ -19,6 +19,7 @@ COMMANDS = {
     "rules": "Check, test, explain and replay rule packs.",
     "link": "Test one line: name, connection, TLS handshake, certificates.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
+    "interlab": "Show and steer what goes to other laboratories and comes from them.",
     "task": "Show what a person has to do by hand, and note that it is done.",
     "decode": "Show what captures say, without a daemon or a store.",
     "quarantine": "Show what is in quarantine; assign, replay, discard.",

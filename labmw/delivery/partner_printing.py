@@ -69,9 +69,13 @@ class ReportPrinting:
                 mine = [one for one in rows if one.loinc in tests_in(row) and one.patient == row.patient]
                 if row.role != "subcontractor" or row.partner != partner or not mine:
                     continue
+                released = yield stored.released_of_tube(site, row.specimen, row.patient)
+                newest = {one.loinc: one for one in released if one.loinc in tests_in(row)}
+                if set(newest) != set(tests_in(row)):
+                    continue  # a report goes along when all of it is there
                 documents = yield stored.documents_of([row.id])
                 if not any(one.direction == f"out/{entry.id}" for one in documents):
-                    pages.append(_Page(row, entry.id, self._paper(row, mine)))
+                    pages.append(_Page(row, entry.id, self._paper(row, list(newest.values()))))
         return pages
 
     def _paper(self, row: Row, results: list[Row]) -> Paper:

@@ -225,7 +225,7 @@ _TRANSMITTED: Final = (
     .where(order.c.site == given("site"), is_not(order.c.state, "cancelled"), order.c.updated_at >= given("since"))
 )
 _TESTS_OUT: Final = (
-    select(result.c.loinc, result.c.state, result.c.id)
+    select(result)
     .where(
         result.c.site == given("site"),
         result.c.specimen == given("specimen"),
@@ -248,6 +248,23 @@ _UNWRITTEN: Final = (
     )
     .order_by(outbox.c.id)
 )
+
+
+_DELIVERED_SINCE: Final = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.site == given("site"),
+        outbox.c.destination == given("to"),
+        outbox.c.state == "delivered",
+        outbox.c.delivered_at >= given("since"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def delivered_since(site: str, destination: str, since: str) -> Step:
+    """The messages that a destination has acknowledged since a moment."""
+    return Step(_DELIVERED_SINCE, {"site": site, "to": destination, "since": since})
 
 
 def unwritten_to(site: str, destination: str) -> Step:
