@@ -14,6 +14,7 @@ from labmw.config import Config, Link, address
 from labmw.delivery.mllp import MllpSender
 from labmw.delivery.outbox import Outbox, Sender
 from labmw.delivery.partner import PartnerAnswers, PartnerReport, PatientSender
+from labmw.delivery.partner_files import PartnerDrop
 from labmw.delivery.partner_printing import ReportPrinting
 from labmw.delivery.patience import Patience
 from labmw.lab.partner_agreed import partner_terms
@@ -24,6 +25,7 @@ from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
 from labmw.line.transport import Wire
 from labmw.partner import Partner, PartnerTerms
+from labmw.partner_folder import PartnerFolder
 from labmw.store.transaction import Store
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
@@ -56,6 +58,8 @@ class Exchanges:
                 self.outboxes.append(self._outbox(partner, terms, sender))
 
     def _sender(self, partner: Partner) -> Sender | None:
+        if partner.files is not None:
+            return PartnerDrop(partner.files)
         if not partner.connect:
             return None
         host, port = address("the configuration", f"partners ({partner.name}).connect", partner.connect)
@@ -97,6 +101,16 @@ class Exchanges:
             if partner.report == "pdf" and not partner.performs_for_us:
                 terms = self.feeds[partner.feed].terms
                 yield f"reports for {partner.name}", ReportPrinting(terms, self.store, self.clock, one.signal.set).run()
+
+        for partner in self.config.partners:
+            if partner.files is not None:
+                yield f"files of {partner.name}", self._folder(partner).run()
+
+    def _folder(self, partner: Partner) -> PartnerFolder:
+        feed, limit = self.feeds[partner.feed], self.config.limits.message_bytes
+        health = self.health_of(partner.feed)
+        answers = PartnerAnswers(feed.terms)
+        return PartnerFolder(feed, answers, self.store, self.clock, health, limit, feed.wake_delivery)
 
     def lines(self, doorkeeper: Doorkeeper, links: dict[str, LinkRunner]) -> Iterator[Work]:
         """The lines on which partners are heard."""

@@ -34,3 +34,7 @@ class MllpError(ProtocolError):
 
 class CaptureError(ProtocolError):
     """A line of a capture file is not what the .wire format says."""
+
+
+class HprimError(ProtocolError):
+    """An HPRIM file cannot be read or written safely."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from simulators import alone, command
 from simulators.errors import SimulatorError
 from simulators.interlab import interlab
+from simulators.partner_lab import partner
 
 ALONE = {
     "analyzer": alone.analyzer,
@@ -16,6 +17,7 @@ ALONE = {
     "nullmodem": alone.nullmodem,
     "record": alone.record,
     "interlab": interlab,
+    "partner": partner,
 }
 
 

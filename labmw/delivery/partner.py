@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from labmw.delivery.mllp import Silent
 from labmw.delivery.outbox import Sender
+from labmw.delivery.partner_files import message_of, written_for
 from labmw.delivery.partner_orders import write_said
 from labmw.delivery.partner_results import write_reported
 from labmw.lab.elsewhere import CANNOT_CANCEL
@@ -16,9 +17,11 @@ from labmw.lab.lis_told import raise_task
 from labmw.lab.partner_orders import not_done
 from labmw.lab.sub_orders import Cause, again, move, note
 from labmw.partner import PartnerTerms
+from labmw.store import schema
 from labmw.store.statements import interlab as stored
+from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
-from protocols.errors import Hl7Error
+from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.er7 import Message
 from protocols.hl7.ilw_results import read_sub_results, said_of
@@ -54,8 +57,10 @@ class PartnerReport:
         """Make the message of one outbox row; raises DeliveryError, DeliveryWaits."""
         said = yield stored.said_in(outbox.id)
         if said:
-            return (yield from write_said(self.terms, outbox, said))
-        return (yield from write_reported(self.terms, self.auto_release_text, outbox))
+            message = yield from write_said(self.terms, outbox, said)
+        else:
+            message = yield from write_reported(self.terms, self.auto_release_text, outbox)
+        return (yield from written_for(self.terms, outbox, message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +76,7 @@ class PartnerAnswers:
         receipts = yield stored.receipt_of(row.id)
         cause = Cause(site, at, None, partner)
         if why:
-            for one in said:
-                yield from note(one, "message-refused", one.state, cause, {"why": why, "control_id": row.control_id})
-            facts = {
-                "partner": partner,
-                "why": why,
-                "control_id": row.control_id,
-                "orders": ", ".join(one.number for one in said) or "-",
-            }
-            yield from raise_task(site, TAKEN_BACK, f"outbox/{row.id}", row.specimen, facts, at)
+            yield from self._refused(row, said, why, cause)
             return
         if not said:
             yield from self._reported(payload, cause)
@@ -87,6 +84,28 @@ class PartnerAnswers:
         replies = _replies(receipts[0].receipt if receipts else b"")
         for one in said:
             yield from self._answered(one, replies.get(one.number), cause)
+
+    def answered(self, row: Row, acknowledgment: Acknowledgment, message: Message, at: str) -> Transaction[None]:
+        """A partner has answered by a file what was laid down for it earlier."""
+        cause = Cause(self.terms.lis.site, at, None, self.terms.partner.name)
+        said = yield stored.said_in(row.id)
+        if not acknowledgment.accepted:
+            why = f"the partner answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
+            yield change(schema.outbox, row.id, state="dead", last_error=why)  # `labmw outbox retry` lays it down again
+            yield from self._refused(row, said, why, cause)
+            return
+        replies = _replies(message.raw)
+        for one in said:
+            yield from self._answered(one, replies.get(one.number), cause)
+
+    def _refused(self, row: Row, said: Sequence[Row], why: str, cause: Cause) -> Transaction[None]:
+        """The whole message: a person mends it."""
+        partner = self.terms.partner.name
+        for one in said:
+            yield from note(one, "message-refused", one.state, cause, {"why": why, "control_id": row.control_id})
+        orders = ", ".join(one.number for one in said) or "-"
+        facts = {"partner": partner, "why": why, "control_id": row.control_id, "orders": orders}
+        yield from raise_task(cause.site, TAKEN_BACK, f"outbox/{row.id}", row.specimen, facts, cause.at)
 
     def _answered(self, row: Row, reply: OrderReply | None, cause: Cause) -> Transaction[None]:
         if row.role == "subcontractor":
@@ -121,8 +140,8 @@ class PartnerAnswers:
     def _reported(self, payload: bytes, cause: Cause) -> Transaction[None]:
         """The requester has our results: the sub-orders are as far as the message said."""
         try:
-            report = read_sub_results(Message.parse(payload))
-        except Hl7Error as error:
+            report = read_sub_results(message_of(payload, self.terms.partner.files))
+        except (Hl7Error, HprimError) as error:
             log.error("a report of ours cannot be read back", why=str(error))
             return
         for order in report.orders:

@@ -93,6 +93,14 @@ class PartnerFeed:
                 raise
             raise StoreError(f"a message of a partner cannot be kept ({error}); report this fault") from error
 
+    async def refuse(self, received: Received, why: str) -> Stored:
+        """Keep what cannot be read at all, shown to a person and answered AE; raises StoreError."""
+        message = received.message
+        assert isinstance(message, Message)
+        facts = (("type", "file"), ("problem", why), ("place", received.peer), ("partner", self.terms.partner.name))
+        unfit = _Unfit("AE", (ErrorDetail("100", why),), Doubt("interlab-message-malformed", facts))
+        return await self._store(replace(received, control_id=storable(received.control_id)), message, unfit)
+
     def _read(self, message: Message) -> Content:
         kind = (message.code, message.trigger)
         try:

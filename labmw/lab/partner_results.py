@@ -88,7 +88,7 @@ def take_sub_results(
         step = _Order(told, terms, row, order, said_at, entries, cause, taken, verbatim, place)
         yield from step.take()
         place += len(order.observations)
-    for doubt in taken.doubts:
+    for doubt in dict.fromkeys(taken.doubts):  # a report and its document say the same
         yield from quarantine(told, doubt)
     if taken.verify:
         work = {"site": told.site, "kind": VERIFY, "message": told.message, "due_at": told.at, "attempts": 0}

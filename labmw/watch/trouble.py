@@ -70,7 +70,7 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
         heard.append(config.lis.feed)
     heard += [partner.feed for partner in config.partners if partner.listen]
     wanted = (
-        [partner.name for partner in config.partners if partner.connect]
+        [partner.name for partner in config.partners if partner.connect or partner.files]
         + heard
         + ([config.lis.name] if config.lis else [])
         + [drop.name for drop in config.files]

@@ -28,7 +28,7 @@ def demo(
     ),
     envelope: Annotated[
         str, typer.Option("--envelope", help="mllp, hprim, or both one after the other.", show_default=True)
-    ] = "mllp",
+    ] = "both",
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from labmw.cli.interlab.demo_stage import Stage
+from protocols.hprim_hl7 import to_hprim
 
 LOINC = {"ALTT": "1742-6", "CKK": "2157-6"}
 Rows = list[dict[str, Any]]
@@ -92,19 +94,29 @@ def count(stage: Stage) -> Counted:
         tubes,
         (len(a.sent), len(b.received)),
         (len(b.sent), len(a.received)),
-        (*_wire("A>B", a.sent, b.received), *_wire("B>A", b.sent, a.received), *_strangers(stage, a, b)),
+        (
+            *_wire("A>B", a.sent, b.received, stage.envelope),
+            *_wire("B>A", b.sent, a.received, stage.envelope),
+            *_strangers(stage, a, b),
+        ),
     )
 
 
-def _wire(name: str, sent: Rows, received: Rows) -> Iterator[str]:
+def _wire(name: str, sent: Rows, received: Rows, envelope: str) -> Iterator[str]:
     """What one side has sent is what the other has, byte for byte, and so are the answers."""
     if any(row["state"] != "delivered" for row in sent):
         yield f"{name}: {sum(row['state'] != 'delivered' for row in sent)} not delivered"
     went = Counter((row["payload"], row["receipt"]) for row in sent if row["state"] == "delivered")
-    came = Counter((row["raw"], row["reply"]) for row in received)
+    came = Counter((row["raw"], _as_answered(row, envelope)) for row in received)
     for what, more in (("sent and not received", went - came), ("received and not sent", came - went)):
         if more:
             yield f"{name}: {sum(more.values())} {what}"
+
+
+def _as_answered(row: Mapping[str, Any], envelope: str) -> bytes:
+    """The answer to a message as it went out: over files it lies under the name of the file that it answers."""
+    reply: bytes = row["reply"]
+    return to_hprim(reply, f"{Path(row['peer']).stem}.ACK") if envelope == "hprim" else reply
 
 
 def _strangers(stage: Stage, a: Side, b: Side) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from labmw.store.schema import box, box_tube, catalogue_entry, message, partner_file, sub_order
+from labmw.store.schema import box, box_tube, catalogue_entry, message, outbox, partner_file, sub_order
 from labmw.store.statements.words import given, given_number
 from labmw.store.transaction import Step
 
@@ -94,6 +94,9 @@ _FILES: Final = (
     .where(partner_file.c.site == given("site"), partner_file.c.partner == given("partner"))
     .order_by(partner_file.c.id)
 )
+_SENT_SO_FAR: Final = select(func.count().label("count")).where(
+    outbox.c.site == given("site"), outbox.c.destination == given("to"), outbox.c.id <= given_number("entry")
+)
 _SAME_FILE: Final = (
     select(partner_file)
     .where(
@@ -131,3 +134,8 @@ def same_file(site: str, partner: str, digest: str) -> Step:
 def messages_since(site: str, link: str, since: str) -> Step:
     """The messages of a line since a moment, without their bytes."""
     return Step(_RECEIVED, {"site": site, "link": link, "since": since})
+
+
+def place_among(site: str, destination: str, entry: int) -> Step:
+    """One row: the how-many-eth message to a destination this is (`count`), from 1."""
+    return Step(_SENT_SO_FAR, {"site": site, "to": destination, "entry": entry})
