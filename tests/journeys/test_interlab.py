@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from interside import ADA, ALT, BATTERY, CREA, both, set_up
-from stage import eventually
+from stage import Lis, eventually
 
 from protocols.hl7.er7 import Message
-from simulators.ltw import Order, order_message
+from simulators.ltw import Order, OrderingLis, order_message
 
 ALAT = f"{ALT}^ALAT^LN"
 CREATININE = f"{CREA}^Creatinine^LN"
@@ -83,3 +84,40 @@ async def test_the_lis_takes_an_order_back(tmp_path: Path) -> None:
         await eventually(lambda: played.sub_orders() == [("T1", "cancelled")])
         assert played.sub_orders("b") == [("T1", "cancelled")]
         assert two.b.ask('SELECT state FROM "order"') == [("cancelled",)]
+
+
+@pytest.mark.parametrize("kind", ["O21", "O33", "O35"])
+async def test_sub_orders_are_accepted_by_order_specimen_and_container(kind: str, tmp_path: Path) -> None:
+    two = set_up(tmp_path)
+    async with both(two) as played, OrderingLis("127.0.0.1", two.ports[1]) as partner:
+        asked = [Order("SO-1", ALAT), Order("SO-2", CREATININE)]
+        reply = await partner.tell(order_message("M1", kind, ADA, "T1", asked))
+        assert [orc.component(1) for orc in reply.all("ORC")] == ["OK", "UA"]
+        again = await partner.tell(order_message("M2", kind, ADA, "T1", asked))  # the same numbers under another MSH-10
+        assert [orc.component(1) for orc in again.all("ORC")] == ["OK", "UA"]
+        assert played.sub_orders("b") == [("T1", "accepted")]
+        assert two.b.ask("SELECT number, patient FROM sub_order") == [("SO-1", "A:P1")]
+
+
+async def test_a_sub_order_cannot_be_cancelled_once_it_is_measured(tmp_path: Path) -> None:
+    two = set_up(tmp_path)
+    async with both(two) as played, OrderingLis("127.0.0.1", two.ports[1]) as partner:
+        await partner.tell(order_message("M1", "O21", ADA, "T1", [Order("SO-1", ALAT)]))
+        await played.measure("T1")
+        await eventually(lambda: two.b.ask('SELECT state FROM "order"') == [("done",)])
+        reply = await partner.tell(order_message("M2", "O21", ADA, "T1", [Order("SO-1", ALAT, control="CA")]))
+        [orc] = reply.all("ORC")
+        assert (orc.component(1), orc.component(16)) == ("UC", "interlab-begun")
+        unknown = await partner.tell(order_message("M3", "O21", ADA, "T1", [Order("SO-9", ALAT, control="CA")]))
+        assert [one.component(1) for one in unknown.all("ORC")] == ["UC"]
+
+
+async def test_results_of_another_laboratory_never_go_to_our_own_lis(tmp_path: Path) -> None:
+    two = set_up(tmp_path)
+    async with both(two) as played, Lis(two.b.lis_port) as own:
+        await played.order("M1", "T1", ALAT)
+        await eventually(lambda: played.sub_orders("b") == [("T1", "accepted")])
+        await played.measure("T1")
+        await eventually(lambda: played.sub_orders() == [("T1", "final")])
+        assert two.b.ask("SELECT DISTINCT destination FROM outbox") == [("A",)]
+        assert own.got == []

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from lisside import new
+from lisside import holds, new
 from partnerside import ADA, ALAT, beside, msa, step
 from stage import eventually
 
-from simulators.ltw import OrderingLis
+from simulators.ltw import OrderingLis, Person, adt
 from simulators.partner_lab import Asked
 
 
@@ -29,6 +29,10 @@ async def test_the_life_of_a_sub_order_with_its_report(store_url: str, tmp_path:
         assert lab.state() == "final"
         await eventually(lambda: lab.results() == [("22", "delivered")])
         assert lab.stage.ask("SELECT kind, whole FROM partner_document") == [("pdf", 1)]
+        [(_, told)] = lab.lis.got
+        assert "||||LABO SPECIALISE^D^^^^ASIP-SANTE-ST&1.2.250.1.71.4.2.2&ISO^FINEG^^^690999902" in told  # OBX-23
+        assert "|ED|11502-2^Laboratory report^LN||^application^pdf^Base64^" in told  # the report goes along
+        assert "<7.0" in told  # the partner's own range
         assert lab.stage.ask('SELECT state FROM "order"') == [("done",)]
         fates = lab.stage.ask("SELECT fate, status, laboratory, laboratory_id FROM performed ORDER BY id")
         assert fates == [("new", "P", "LABO SPECIALISE", "690999902"), ("next", "F", "LABO SPECIALISE", "690999902")]
@@ -229,3 +233,19 @@ async def test_rubbish_is_answered_with_its_place(tmp_path: Path) -> None:
         assert msa(await line.tell(head % (b"ORU^R01", 3))) == ("AE", ["100"])
         assert msa(await line.tell(head % (b"ORU^R01", 4) + b"PID|1\rOBX|1|NM|1742-6^A^LN||2\r")) == ("AE", ["100"])
         assert lab.stage.ask("SELECT count(*) FROM message WHERE link = 'SPE messages'") == [(4,)]
+
+
+async def test_the_national_number_goes_along_only_when_it_is_qualified(tmp_path: Path) -> None:
+    ins = "279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS"
+    async with beside(tmp_path) as lab:
+        await lab.order("T1", "M1", Person("P1", ins=ins, status="VALI"))
+        await lab.order("T2", "M2", Person("P2", ins=ins.replace("279035121518989", "285047599900181"), status="PROV"))
+        told = [message.first("PID") for message in lab.partner.received]
+        assert ["^INS" in (pid.field(3) if pid else "") for pid in told] == [True, False]
+        # withdrawn by the LIS: every copy goes, those in the exchange with partners too
+        await lab.ordering.tell(
+            adt(
+                "M3", "A47", Person("P1", ins='""^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS', status="VALI"), ins
+            )
+        )
+        assert holds(lab.stage, "279035121518989") == []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labmw.cli.interlab.demo_stage import Stage
+from protocols.hl7.ilw_results import REPORT
 from protocols.hprim_hl7 import to_hprim
 
 LOINC = {"ALTT": "1742-6", "CKK": "2157-6"}
@@ -88,6 +89,8 @@ def count(stage: Stage) -> Counted:
     lis: Mapping[str, Any] = json.loads((stage.folder / "lis.json").read_text(encoding="utf-8"))
     heard: dict[str, list[tuple[str, str]]] = {}
     for one in lis["observations"]:
+        if one["loinc"] == REPORT.code:
+            continue  # the report that goes along
         heard.setdefault(one["specimen"], []).append((str(one.get("value") or ""), str(one.get("status") or "")))
     tubes = tuple(_tube(one, a, b, heard.get(one["tube"], [])) for one in stage.plan)
     return Counted(
