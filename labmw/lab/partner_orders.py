@@ -11,6 +11,7 @@ from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine, raise_task
 from labmw.lab.lis_tubes import place_tube
 from labmw.lab.partner_patients import keep_partner_patient
+from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, move, note, service_of, tests_in
 from labmw.partner import PartnerTerms
 from labmw.phrases import say
@@ -138,6 +139,8 @@ class _Step:
             return self.refuse(after, _STATUS.get(State(row.state), ""))
         if after.state is State.RETURNED and row.state != State.RETURNED:
             yield from not_done(row, self.cause)
+        if event in (Event.RECEIVED, Event.RETURNED):
+            yield from tube_arrived(row, self.cause, "received" if event is Event.RECEIVED else "non-conforming")
         self.taken.done(self.order, "OK", self.order.status, self.order.filler)
 
     def _event(self) -> Event | None:

@@ -77,14 +77,7 @@ def reconcile(site: str, partners: Sequence[Partner], at: str, days: int) -> Tra
             if entry.reason == "interlab-unknown-order" and facts.get("partner") == name:
                 found.append(Difference(name, "reconcile-unknown", (("order", facts.get("order") or "–"),)))
         for box in (yield exchanged.boxes_of(site, name)):
-            tubes = yield exchanged.tubes_in(box.id)
-            found += [
-                Difference(
-                    name, "reconcile-tube", (("box", box.number), ("specimen", one.specimen), ("state", one.state))
-                )
-                for one in tubes
-                if one.state in ("missing", "non-conforming") and one.at >= since
-            ]
+            found += _boxed(box, (yield exchanged.tubes_in(box.id)), since, at)
         files = yield exchanged.files_of(site, name)
         found += _gaps(files, name)
     (counted,) = yield stored.transmitted_since(site, since)
@@ -110,6 +103,16 @@ def _open(rows: Sequence[Row], partner: str, at: str) -> Iterator[Difference]:
             and now - read_stamp(row.created_at) > WITHOUT_TUBE
         ):
             yield _about(row, "reconcile-without-tube")
+
+
+def _boxed(box: Row, tubes: Sequence[Row], since: str, at: str) -> Iterator[Difference]:
+    """Tubes that were shipped and of which nothing was heard, and those that could not be used."""
+    overdue = box.shipped_at is not None and read_stamp(at) - read_stamp(box.shipped_at) > WITHOUT_TUBE
+    for one in tubes:
+        state = "missing" if one.state == "packed" and overdue else one.state
+        if state == "missing" or (state == "non-conforming" and one.at >= since):
+            facts = (("box", box.number), ("specimen", one.specimen), ("state", state))
+            yield Difference(box.partner, "reconcile-tube", facts)
 
 
 def _gaps(files: Sequence[Row], partner: str) -> Iterator[Difference]:

@@ -15,13 +15,14 @@ from typing import Any
 from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
 from labmw.lab.intake import STRIDE
-from labmw.lab.lis_told import Doubt, Told, quarantine
+from labmw.lab.lis_told import Doubt, Told, quarantine, raise_task
 from labmw.lab.partner_documents import take_documents
+from labmw.lab.partner_matching import another_person, sub_order_of
 from labmw.lab.partner_reading import ObservationRead, flags_text, read_observation
 from labmw.lab.partner_recall import Recall, take_back
 from labmw.lab.partner_version import Fate, Version, judge
 from labmw.lab.placement import QUARANTINED, VERIFY, identity
-from labmw.lab.same_person import difference
+from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, move, note, tests_in
 from labmw.model import ResultKey
 from labmw.partner import PartnerTerms
@@ -66,7 +67,7 @@ def take_sub_results(
     place = 0
     said_at = stamp(told.time(report.header.when) or told.now)
     for number, order in enumerate(report.orders, 1):
-        row = yield from _sub_order(told, name, order)
+        row = yield from sub_order_of(told, name, order)
         if row is None:
             placer = order.placer.id if order.placer else (order.filler.id if order.filler else "")
             error = ErrorDetail("204", "Sub-order unknown to the requester", Location("OBR", number, 2))
@@ -75,7 +76,7 @@ def take_sub_results(
             continue
         yield statements.insert_once(schema.message_patient, site=told.site, message=told.message, patient=row.patient)
         cause = Cause(told.site, told.at, told.message, name)
-        if what := (yield from _another_person(told, report, row)):
+        if what := (yield from another_person(told, report, row)):
             yield from note(row, "identity-mismatch", row.state, cause, {"what": what})
             facts = (("order", row.number), ("partner", name), ("what", what))
             field_ = {"family": 5, "given": 5, "birth": 7, "sex": 8}.get(what, 3)
@@ -94,33 +95,6 @@ def take_sub_results(
         work = {"site": told.site, "kind": VERIFY, "message": told.message, "due_at": told.at, "attempts": 0}
         yield statements.insert_rows(schema.work, [work | {"created_at": told.at}])
     return taken
-
-
-def _sub_order(told: Told, partner: str, order: ReportOrder) -> Transaction[Row | None]:
-    """The sub-order that an order of a report answers: by our number; by the partner's only where ours is not there."""
-    if order.placer is not None and order.placer.id.strip():
-        rows = yield stored.sub_orders_numbered(told.site, "requester", partner, [order.placer.id.strip()])
-    elif order.filler is not None and order.filler.id.strip():
-        rows = yield stored.sub_orders_filled(told.site, "requester", partner, [order.filler.id.strip()])
-    else:
-        rows = []
-    return rows[0] if len(rows) == 1 else None
-
-
-def _another_person(told: Told, report: Report, row: Row) -> Transaction[str]:
-    """On which trait the report's patient is not the sub-order's; "" when it is the same person."""
-    known = yield statements.patients_among(told.site, [row.patient])
-    if not known:
-        return "patient"
-    (ours,) = known
-    sent = report.patient
-    return difference(
-        [name.family for name in sent.names],
-        [one for name in sent.names for one in (name.given, *name.further.split())],
-        sent.birth,
-        sent.sex,
-        ours=(ours.family, ours.given.split(" ")[0], ours.birth, ours.sex),
-    )
 
 
 def _verbatim(report: Report, message: Message | None) -> list[str]:
@@ -172,6 +146,8 @@ class _Order:
         if not (yield from self._is_old(found)):
             after = yield from move(self.row, event, self.cause, {"status": self.order.status}, **columns)
             contradiction = after if isinstance(after, Doubt) else None
+            if contradiction is None:
+                yield from tube_arrived(self.row, self.cause, "received")
             if contradiction is None and event in (Event.FINAL, Event.CORRECTED):
                 yield from self._orders_done()
         else:
@@ -219,12 +195,12 @@ class _Order:
             last = versions[-1].said_at if versions else ""
             known = Version(newest.status, said, last, newest.state)
         said_now = (read.value, read.number or "", read.comparator, read.unit_raw)
-        verdict = judge(Version(one.status, said_now, self.said_at), known)
-        self.taken.tally[verdict.fate.value] += 1
-        if verdict.fate is Fate.OLD and newest is None:
+        fate = judge(Version(one.status, said_now, self.said_at), known)
+        self.taken.tally[fate.value] += 1
+        if fate is Fate.OLD and newest is None:
             return  # a withdrawal of what never came
         columns = self._columns(read, one, key, problem)
-        match verdict.fate:
+        match fate:
             case Fate.REPEAT | Fate.OLD:
                 assert newest is not None
                 result = int(newest.id)
@@ -251,7 +227,7 @@ class _Order:
                     result, at=told.at, by="labmw", why=f"sent again in message {told.message}"
                 )
             case _:
-                if verdict.fate is Fate.CHANGED and not problem:
+                if fate is Fate.CHANGED and not problem:
                     assert newest is not None
                     problem = CHANGED
                     facts = (
@@ -274,13 +250,13 @@ class _Order:
                     "identity": identity(key),
                 }
                 yield statements.insert_rows(schema.result, [made])
-                if verdict.fate is Fate.RECALL and newest is not None:
+                if fate is Fate.RECALL and newest is not None:
                     yield from take_back(self._recall(newest), f"corrected by {self.row.partner}", read.value)
                     yield from note(
                         self.row, "recall", State.CORRECTED.value, self.cause, {"was": newest.value, "now": read.value}
                     )
-        yield from self._keep(result, one, read, verdict.fate, at)
-        if verdict.fate in (Fate.REPEAT, Fate.OLD, Fate.WITHDRAWN):
+        yield from self._keep(result, one, read, fate, at)
+        if fate in (Fate.REPEAT, Fate.OLD, Fate.WITHDRAWN):
             return
         if problem:
             yield statements.insert(
@@ -295,8 +271,12 @@ class _Order:
             self.taken.tally["quarantined"] += 1
         else:
             self.taken.verify = True
-        if verdict.alert or read.urgent:
-            yield from self._alert(result, read, "critical" if read.urgent else "partner-changed")
+        if read.urgent:
+            yield from self._alert(result, read)
+        if fate is Fate.CHANGED:
+            told_ = {"partner": row.partner, "order": row.number, "test": read.name or read.code, "now": read.value}
+            told_["was"] = newest.value if newest is not None else "-"
+            yield from raise_task(told.site, CHANGED, f"result/{result}", row.specimen, told_, told.at)
 
     def _performed_elsewhere(self, one: Observation) -> str:
         """The laboratory that performed a result, when it is not the one that was agreed: passing on is allowed to reference laboratories only."""
@@ -384,14 +364,14 @@ class _Order:
     def _recall(self, newest: Row) -> Recall:
         return Recall(self.told, self.terms.destination, self.row, newest)
 
-    def _alert(self, result: int, read: ObservationRead, kind: str) -> Transaction[None]:
+    def _alert(self, result: int, read: ObservationRead) -> Transaction[None]:
         facts = {"rule": f"partner/{self.row.partner}", "specimen": self.row.specimen, "test": read.name or read.code}
         facts |= {"value": read.value, "unit": read.unit_raw}
         yield statements.insert_once(
             schema.alert,
             site=self.told.site,
             result=result,
-            kind=kind,
+            kind="critical",
             facts=json.dumps(facts, sort_keys=True, ensure_ascii=False),
             raised_at=self.told.at,
             state="open",

@@ -6,7 +6,6 @@ without being called a correction is for a person. What has left is recalled, ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from labmw.frozen import value
@@ -40,30 +39,22 @@ class Version:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What becomes of a version, and whether a person is told at once."""
-
-    fate: Fate
-    alert: bool = False
-
-
-def judge(new: Version, known: Version | None) -> Judgement:
+def judge(new: Version, known: Version | None) -> Fate:
     """What becomes of a version beside the newest that is known."""
     if known is None:
-        return Judgement(Fate.OLD if new.status in WITHDRAWS else Fate.NEW)
+        return Fate.OLD if new.status in WITHDRAWS else Fate.NEW
     same = new.said == known.said and new.status == known.status
     if same:
-        return Judgement(Fate.REPEAT)
+        return Fate.REPEAT
     if new.said_at < known.said_at:
-        return Judgement(Fate.OLD)
+        return Fate.OLD
     if new.status in WITHDRAWS:
-        return Judgement(Fate.WITHDRAWN)
+        return Fate.WITHDRAWN
     settled = known.status in ("F", "C")
     if settled and new.status not in ("C",):
         if new.said == known.said:  # a snapshot that repeats the value under an earlier status
-            return Judgement(Fate.REPEAT)
-        return Judgement(Fate.CHANGED, alert=True)
+            return Fate.REPEAT
+        return Fate.CHANGED
     if known.state in LEFT:
-        return Judgement(Fate.RECALL, alert=True) if new.said != known.said or settled else Judgement(Fate.LATER)
-    return Judgement(Fate.NEXT if known.state in UNDECIDED else Fate.LATER)
+        return Fate.RECALL if new.said != known.said or settled else Fate.LATER
+    return Fate.NEXT if known.state in UNDECIDED else Fate.LATER

@@ -76,6 +76,18 @@ def close_box(
     return box, sum(len(rows) for rows in waiting.values())
 
 
+def tube_arrived(row: Row, cause: Cause, state: str) -> Transaction[None]:
+    """A partner has said what became of a tube that was in a box; with the last of them the box has been received."""
+    if row.box is None:
+        return
+    tubes = yield boxes.tubes_in(row.box)
+    for tube in tubes:
+        if tube.specimen == row.specimen and tube.state in ("packed", "missing"):
+            yield change(schema.box_tube, tube.id, state=state, reason=cause.reason, at=cause.at)
+    if all(tube.state != "packed" or tube.specimen == row.specimen for tube in tubes):
+        yield change(schema.box, row.box, state="received", received_at=cause.at)
+
+
 def contents(site: str, partner: str) -> Transaction[tuple[Row, list[tuple[Row, list[Row]]]] | None]:
     """The newest box for a partner: its tubes, each with its sub-orders."""
     known = yield boxes.boxes_of(site, partner)

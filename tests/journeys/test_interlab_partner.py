@@ -98,7 +98,6 @@ async def test_a_correction_after_release_recalls(tmp_path: Path) -> None:
         await eventually(lambda: lab.results() == [("22", "withdrawn"), ("31", "held")])
         assert lab.state() == "corrected"
         assert lab.tasks() == ["interlab-recall"]
-        assert lab.stage.ask("SELECT count(*) FROM alert") == [(1,)]
         await eventually(lambda: any("|X|" in text for _, text in lab.lis.got))  # the LIS was told
 
 
@@ -112,6 +111,7 @@ async def test_a_final_after_a_correction_is_for_a_person(tmp_path: Path) -> Non
         assert msa(await lab.say(asked, step("final", value="40", minutes=2))) == ("AA", [])
         assert lab.results()[2] == ("40", "quarantined")
         assert lab.reasons() == ["interlab-changed-final"]
+        assert lab.tasks() == ["interlab-recall", "interlab-changed-final"]
 
 
 async def test_a_withdrawal_takes_back_what_left(tmp_path: Path) -> None:
@@ -141,6 +141,15 @@ async def test_a_result_that_is_not_understood_is_kept_and_the_partner_told_wher
         assert msa(await lab.say(asked, step("final", **wrong))) == ("AE", [code])
         assert lab.reasons() == [reason]
         assert [state for _, state in lab.results()] == ["quarantined"]
+
+
+async def test_the_partners_criticals_are_on_our_call_list(tmp_path: Path) -> None:
+    async with beside(tmp_path) as lab:
+        asked = await lab.order()
+        message = lab.partner.message(asked, step("final")).replace(b"|H|||F|", b"|HH|||F|")
+        async with OrderingLis("127.0.0.1", lab.port) as line:
+            assert msa(await line.tell(message)) == ("AA", [])
+        assert lab.stage.ask("SELECT kind, state FROM alert") == [("critical", "open")]
 
 
 async def test_a_report_that_is_cut_off_is_asked_for_again_and_the_result_lives_on(tmp_path: Path) -> None:

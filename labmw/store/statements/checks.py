@@ -14,6 +14,7 @@ from labmw.store.schema import (
     quarantine,
     result,
     session,
+    sub_order_said,
     verdict,
     withdrawal,
     work,
@@ -91,6 +92,9 @@ _OUTBOX_WITHOUT_RESULT: Final = (
         outbox.c.site == given("site"),
         ~exists().where(outbox_result.c.outbox == outbox.c.id),
         ~exists().where(withdrawal.c.outbox == outbox.c.id),
+        ~exists().where(
+            sub_order_said.c.outbox == outbox.c.id
+        ),  # to another laboratory: what is asked, not what was found
     )
     .order_by(outbox.c.id)
 )
