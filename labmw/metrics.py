@@ -49,6 +49,9 @@ LIS_QUERIES = Counter("labmw_lis_queries", "Tubes that the LIS was asked about, 
 SUB_ORDERS = Counter(
     "labmw_sub_orders", "Sub-orders, by partner and what was said of them (ORC-1 of the answer)", ["partner", "answer"]
 )
+TRANSMITTED = Counter(
+    "labmw_tests_transmitted", "Tests that left for another laboratory, of those in labmw_lis_orders", ["partner"]
+)
 PARTNER_RESULTS = Counter(
     "labmw_partner_results", "Results of partners, by what became of each version", ["partner", "fate"]
 )

@@ -208,6 +208,10 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
             raise ConfigError(
                 file, f"{key}.performs", "is set for a subcontractor", 'set role = "requester", or leave it out'
             )
+        if one.files and not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", one.files.prefix):
+            raise ConfigError(
+                file, f"{key}.files.prefix", "cannot begin a file's name", "use 1 to 32 letters, digits, '_' or '-'"
+            )
         _check_codes(file, key, one)
         _check_routes(file, key, one, links)
         for name, value, least, most in (

@@ -7,6 +7,7 @@ blocks its own sub-order alone, and a task says so.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,27 +50,27 @@ class _Wanted:
         return self.orders[0]
 
 
-def send_elsewhere(told: Told, orders: Orders) -> Transaction[int]:
-    """Make sub-orders of what a message has ordered and other laboratories perform; return how many."""
+def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
+    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom."""
     elsewhere = told.terms.elsewhere
     if elsewhere is None or not elsewhere.routes:
-        return 0
+        return Counter()
     opened = yield stored.orders_opened_by(told.site, told.message)
     if not opened:
-        return 0
+        return Counter()
     wanted = yield from _wanted(told, opened)
     states = yield statements.link_states(told.site)
     down = frozenset(row.link for row in states if not row.connected)
     asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
     leaving: dict[tuple[str, str], list[Row]] = {}
-    made = 0
+    made: Counter[str] = Counter()
     for one in wanted:
         partner = elsewhere.partner_for(one.tests, one.kind, told.now, told.terms.zone, down)
         if not partner:
             continue
         terms = elsewhere.partners[partner]
         row, ready = yield from _make(told, terms, one, asked.get(one.first.placer))
-        made += 1
+        made[partner] += len(one.tests)
         if ready and terms.partner.send == "at-once":
             leaving.setdefault((partner, one.first.specimen), []).append(row)
     for (partner, _), rows in leaving.items():

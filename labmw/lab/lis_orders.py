@@ -6,6 +6,7 @@ is an open row of `order`: the lines of the analyzers look for rows that are new
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,6 +52,7 @@ class OrdersTaken:
     answers: list[OrderAnswer] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     changed: int = 0  # orders that are new or other than before
+    elsewhere: Counter[str] = field(default_factory=Counter)  # tests that leave, by partner
 
     def done(self, order: OrderRequest, status: str, filler: EntityId) -> None:
         """Say yes to an order."""
@@ -86,7 +88,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
                 taken.refused(told, order, step.doubt("order-control", control=order.control))
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
-    yield from send_elsewhere(told, orders)
+    taken.elsewhere = yield from send_elsewhere(told, orders)
     return taken
 
 

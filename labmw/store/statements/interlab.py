@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Integer, bindparam, func, select
+from sqlalchemy import BindParameter, Integer, bindparam, case, func, select
 
 from labmw.store.schema import (
     order,
@@ -95,6 +95,24 @@ _OPEN: Final = (
     .where(sub_order.c.site == given("site"), sub_order.c.closed_at.is_(None))
     .order_by(sub_order.c.due_at, sub_order.c.id)
 )
+
+
+_COUNTED: Final = (
+    select(
+        sub_order.c.partner,
+        sub_order.c.state,
+        func.count().label("count"),
+        func.count(case((sub_order.c.due_at < given("at"), 1))).label("late"),
+    )
+    .where(sub_order.c.site == given("site"), sub_order.c.closed_at.is_(None))
+    .group_by(sub_order.c.partner, sub_order.c.state)
+    .order_by(sub_order.c.partner, sub_order.c.state)
+)
+
+
+def open_by_partner(site: str, at: str) -> Step:
+    """Per partner and state, how many sub-orders have not ended (`count`), and how many of them are overdue (`late`)."""
+    return Step(_COUNTED, {"site": site, "at": at})
 
 
 def sub_orders_numbered(site: str, role: str, partner: str, numbers: Sequence[str]) -> Step:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from labmw.store.schema import box, box_tube, catalogue_entry, message, outbox, partner_file, sub_order
+from labmw.store.schema import box, box_tube, catalogue_entry, outbox, partner_file, sub_order
 from labmw.store.statements.words import given, given_number
 from labmw.store.transaction import Step
 
@@ -14,18 +14,12 @@ _IN_BOX: Final = select(sub_order).where(sub_order.c.box == given_number("of_box
 # --- boxes ----------------------------------------------------------------------------------------------------------------------
 
 _BOXES: Final = select(box).where(box.c.site == given("site"), box.c.partner == given("partner")).order_by(box.c.id)
-_ALL_BOXES: Final = select(box).where(box.c.site == given("site")).order_by(box.c.id)
 _TUBES: Final = select(box_tube).where(box_tube.c.box == given_number("of_box")).order_by(box_tube.c.id)
 
 
 def boxes_of(site: str, partner: str) -> Step:
     """The boxes to a partner."""
     return Step(_BOXES, {"site": site, "partner": partner})
-
-
-def all_boxes(site: str) -> Step:
-    """Every box."""
-    return Step(_ALL_BOXES, {"site": site})
 
 
 def tubes_in(box_: int) -> Step:
@@ -107,18 +101,6 @@ _SAME_FILE: Final = (
     )
     .order_by(partner_file.c.id)
 )
-_RECEIVED: Final = (
-    select(
-        message.c.id,
-        message.c.control_id,
-        message.c.digest,
-        message.c.disposition,
-        message.c.reason,
-        message.c.received_at,
-    )
-    .where(message.c.site == given("site"), message.c.link == given("link"), message.c.received_at >= given("since"))
-    .order_by(message.c.id)
-)
 
 
 def files_of(site: str, partner: str) -> Step:
@@ -129,11 +111,6 @@ def files_of(site: str, partner: str) -> Step:
 def same_file(site: str, partner: str, digest: str) -> Step:
     """The files of a partner with these very bytes."""
     return Step(_SAME_FILE, {"site": site, "partner": partner, "digest": digest})
-
-
-def messages_since(site: str, link: str, since: str) -> Step:
-    """The messages of a line since a moment, without their bytes."""
-    return Step(_RECEIVED, {"site": site, "link": link, "since": since})
 
 
 def place_among(site: str, destination: str, entry: int) -> Step:

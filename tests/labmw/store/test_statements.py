@@ -16,7 +16,7 @@ from labmw.errors import StoreError
 from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
 from labmw.store.compiled import Compiler
 from labmw.store.queued import QueuedStore
-from labmw.store.statements import identities, lis, tasks
+from labmw.store.statements import identities, interlab, lis, partners, tasks
 from labmw.store.statements.story import Story
 from labmw.store.statements.writing import natural_key
 
@@ -33,7 +33,7 @@ SAMPLES: dict[str, Any] = {
         name: ["a", "b", "c"]
         for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers", "numbers")
     },
-    "orders": [1, 2, 3],
+    **{key: [1, 2, 3] for key in ("orders", "sub_orders", "results")},
     "number": 1,
     **dict.fromkeys(
         ("limit", "entry", "result_id", "message", "message_id", "work", "last_seq", "seq", "last", "place"), 1
@@ -44,7 +44,7 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
-    for module in (lis, identities, tasks):
+    for module in (lis, identities, tasks, interlab, partners):
         mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {
