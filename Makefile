@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := .venv/bin/python -m pip install --quiet
 
-.PHONY: help demo history run test check lint types contracts bench torture clean
+.PHONY: help demo demo-interlab history run test check lint types contracts bench torture clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,9 @@ help:  ## what there is to make
 
 demo: .venv/.runtime  ## a morning in the laboratory, counted from three sides
 	labmw demo
+
+demo-interlab: .venv/.runtime  ## forty tubes between two laboratories, counted from both sides
+	labmw interlab demo
 
 history: build/history.parquet  ## a year of invented results, for labmw rules replay
 

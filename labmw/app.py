@@ -40,6 +40,7 @@ from labmw.driver import law as law_reading
 from labmw.driver.declaration import Hl7Driver
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
+from labmw.exchange import Exchanges
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.awaited import Awaited
 from labmw.lab.intake import LaboratoryIntake
@@ -186,6 +187,8 @@ class Laboratory:
             wake_orders=self._wake_worklist,
         )
         tolerated = {link.name: link.clock_tolerance for link in self.config.link}
+        partners = Exchanges(self.config, self.store, self.clock, self._health_of, self._credentials_for)
+        self._outboxes += partners.outboxes
         intake = LaboratoryIntake(
             site,
             self.store,
@@ -241,6 +244,11 @@ class Laboratory:
         self._open_links(intake, doorkeeper)
         self._open_feed(feed, doorkeeper)
         self._open_inquiry(feed)
+        partners.wake(self.worklist.signal.set, verification.signal.set, self._wake_delivery)
+        for name, work in partners.work():
+            self._spawn(self._tasks, name, work)
+        for name, work in partners.lines(doorkeeper, self.links):
+            self._spawn(self._lines, name, work)
         if self.worklist.links or self.worklist.others:
             self._spawn(self._tasks, "worklist", self.worklist.run())
         self._spawn(self._tasks, "rule packs", self._watch_packs())
@@ -453,8 +461,9 @@ class Laboratory:
         return found
 
     def _wake_for_orders(self) -> None:
-        """Orders are new or other than before: analyzers may be told, and results may have waited for them."""
+        """Orders are new or other than before: analyzers may be told, results may have waited for them, and some leave for other laboratories."""
         self.worklist.signal.set()
+        self._wake_delivery()
         self.awaited.signal.set()
 
     def _available(self, link: str) -> bool:
@@ -684,6 +693,9 @@ class Laboratory:
         self._credentials.append((name, credentials))
         return credentials
 
+    def _credentials_for(self, name: str, tls: Tls | None, server: bool) -> Credentials | None:
+        return self._credentials_of(name, tls, server=server)
+
     def _look_at_certificates(self) -> None:
         """Take renewed certificates, tell those that cannot be used, and show until when each is valid."""
         problems: dict[str, str] = {}
@@ -871,7 +883,9 @@ async def replay_quarantine(
         for number in [one for one in found if not messages or one in messages]:
             (row,) = await store.view(ask(message_numbered(site, number)))
             again = await store.view(received_again(site, row, laboratory._gathering, laboratory._encoding))
-            if again is None:
+            if again is None or row.link.endswith(
+                " messages"
+            ):  # a partner's: it has the answer, and sends what it mends
                 replayed.append(Replayed(number))
                 continue
             reading = await asyncio.to_thread(laboratory._read, again)

@@ -15,6 +15,8 @@ import msgspec
 
 from labmw.dialect import DIALECTS
 from labmw.errors import ConfigError
+from labmw.partner import Partner
+from labmw.partner import check as check_partners
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
 from protocols.hl7.profile import PERSONALITIES
@@ -287,6 +289,7 @@ class Config(_Strict, frozen=True):
     lis: Lis | None = None
     files: list[FileDrop] = []
     destination: list[Destination] = []
+    partners: list[Partner] = []
     orders: Orders = Orders()
     route: list[Route] = []
     rules: Rules = Rules()
@@ -350,6 +353,7 @@ def _resolved(config: Config, folder: Path) -> Config:
         drivers=msgspec.structs.replace(config.drivers, folder=found(config.drivers.folder)),
         mapping=Mapping(folder=found(config.mapping.folder), signatures=found(config.mapping.signatures)),
         files=[msgspec.structs.replace(one, folder=found(one.folder)) for one in config.files],
+        partners=[one.resolved(found) for one in config.partners],
         link=[msgspec.structs.replace(link, **secured(link)) for link in config.link],
         destination=[msgspec.structs.replace(one, **secured(one)) for one in config.destination],
         lis=msgspec.structs.replace(config.lis, **secured(config.lis)) if config.lis else None,
@@ -456,6 +460,21 @@ def _check(file: str, config: Config) -> None:
     _check_modes(file, config.rules.mode)
     if config.lis:
         _check_lis(file, config.lis, config.link)
+    _check_partners(file, config)
+
+
+def _check_partners(file: str, config: Config) -> None:
+    links = frozenset(link.name for link in config.link)
+    lis = {config.lis.name, config.lis.feed} if config.lis else set[str]()
+    others = {one.name for one in config.files} | {one.name for one in config.destination}
+    check_partners(file, config.partners, links, links | lis | others)
+    for one in config.partners:
+        for key, text in (("connect", one.connect), ("listen", one.listen)):
+            if text:
+                address(file, f"partners ({one.name}).{key}", text)
+        if one.encoding:
+            _encoding(file, f"partners ({one.name}).encoding", one.encoding)
+        _check_allowed(file, f"partners ({one.name})", one.allow)
 
 
 def _check_destinations(file: str, config: Config) -> None:

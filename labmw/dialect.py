@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from protocols.hl7.profile import LTW_GENERIC, LtwProfile
+
+if TYPE_CHECKING:
+    from labmw.partner import Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,4 @@ class LisTerms:
     )
     ins_fictitious: bool = False  # INS of the test and demonstration authorities are used: never in production
     language: Literal["en", "fr"] = "fr"
+    elsewhere: Elsewhere | None = None  # which tests other laboratories perform

@@ -53,6 +53,15 @@ LIS_RELEASED = Counter(
     "labmw_lis_released", "Results in the feed of what the LIS releases, by what became of them", ["fate"]
 )
 LIS_QUERIES = Counter("labmw_lis_queries", "Tubes that the LIS was asked about, by what it said", ["answer"])
+SUB_ORDERS = Counter(
+    "labmw_sub_orders", "Sub-orders, by partner and what was said of them (ORC-1 of the answer)", ["partner", "answer"]
+)
+TRANSMITTED = Counter(
+    "labmw_tests_transmitted", "Tests that left for another laboratory, of those in labmw_lis_orders", ["partner"]
+)
+PARTNER_RESULTS = Counter(
+    "labmw_partner_results", "Results of partners, by what became of each version", ["partner", "fate"]
+)
 DELIVERIES = Counter("labmw_deliveries", "Attempts to deliver, by outcome", ["destination", "outcome"])
 STRAY_ACKS = Counter("labmw_stray_acknowledgments", "Acknowledgments that answer nothing outstanding", ["destination"])
 

@@ -38,3 +38,7 @@ class ProxyError(ProtocolError):
 
 class CaptureError(ProtocolError):
     """A line of a capture file is not what the .wire format says."""
+
+
+class HprimError(ProtocolError):
+    """An HPRIM file cannot be read or written safely."""

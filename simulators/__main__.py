@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from simulators import alone, command
 from simulators.errors import SimulatorError
+from simulators.interlab import interlab
+from simulators.partner_lab import partner
 
 ALONE = {
     "analyzer": alone.analyzer,
@@ -14,6 +16,8 @@ ALONE = {
     "lis": alone.lis,
     "nullmodem": alone.nullmodem,
     "record": alone.record,
+    "interlab": interlab,
+    "partner": partner,
 }
 
 

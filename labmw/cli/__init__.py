@@ -21,6 +21,7 @@ COMMANDS = {
     "qc": "Quality control: materials, targets, how it stands, charts, averages of patients.",
     "link": "Listen to a wire, record it, replay it, follow a line, test one.",
     "lis": "Load the LIS's history, type orders while it is away, compare what both sides hold.",
+    "interlab": "Show and steer what goes to other laboratories and comes from them.",
     "task": "Show what a person has to do by hand, and note that it is done.",
     "decode": "Show what captures say, without a daemon or a store.",
     "quarantine": "Show what is in quarantine; assign, replay, discard.",

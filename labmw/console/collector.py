@@ -12,9 +12,10 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from labmw.clock import Clock, read_stamp
+from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.store import Transaction, open_reader, statements
+from labmw.store.statements import interlab
 
 log = structlog.get_logger("labmw.console")
 
@@ -30,21 +31,24 @@ class Figures:
     quarantine: tuple[tuple[str, int], ...]
     alerts: tuple[tuple[str, int], ...]
     work: tuple[tuple[str, int, str], ...]
+    sub_orders: tuple[tuple[str, str, int, int], ...] = ()  # partner, state, count, late
 
 
-def figures(site: str) -> Transaction[Figures]:
+def figures(site: str, at: str) -> Transaction[Figures]:
     """Ask for everything at one and the same moment."""
     outbox = yield statements.outbox_waiting(site)
     results = yield statements.results_by_state(site)
     quarantine = yield statements.quarantine_by_reason(site)
     alerts = yield statements.alerts_open(site)
     work = yield statements.work_waiting(site)
+    sub_orders = yield interlab.open_by_partner(site, at)
     return Figures(  # by place: a tuple has a method named count
         tuple((to, state, count, oldest) for to, state, count, oldest, _ in outbox),
         tuple((state, count) for state, count in results),
         tuple((reason, count) for reason, count, _ in quarantine),
         tuple(Counter(row.kind for row in alerts).items()),
         tuple((kind, count, oldest) for kind, count, oldest in work),
+        tuple((partner, state, count, late) for partner, state, count, late in sub_orders),
     )
 
 
@@ -72,9 +76,10 @@ class StoreCollector(Collector):
     def _figures(self) -> Figures | None:
         with self._lock:
             if self.clock.monotonic() >= self._until:
+                at = stamp(self.clock.now())
                 try:
                     with open_reader(self.url) as reader:
-                        self._known = reader.look(lambda: figures(self.site))
+                        self._known = reader.look(lambda: figures(self.site, at))
                 except StoreError as error:
                     log.error("the store cannot be read for the metrics", why=str(error))
                     self._known = None
@@ -99,6 +104,16 @@ def _families(found: Figures, destinations: tuple[str, ...], now: datetime) -> I
     yield _counted("labmw_quarantine_open", "Quarantine entries that wait for a person", "reason", found.quarantine)
     yield _counted("labmw_alerts_open", "Alerts that nobody has closed", "kind", found.alerts)
     yield _counted("labmw_work_waiting", "Messages that wait for a step", "kind", [one[:2] for one in found.work])
+
+    under_way = GaugeMetricFamily(
+        "labmw_sub_orders_open", "Sub-orders that have not ended", labels=["partner", "state"]
+    )
+    late: Counter[str] = Counter()
+    for partner, state, count, overdue in found.sub_orders:
+        under_way.add_metric([partner, state], count)
+        late[partner] += overdue
+    yield under_way
+    yield _counted("labmw_sub_orders_late", "Sub-orders whose results are overdue", "partner", late.items())
 
 
 def _counted(name: str, what: str, label: str, counts: Iterable[tuple[str, int]]) -> GaugeMetricFamily:

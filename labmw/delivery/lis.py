@@ -6,8 +6,8 @@ patient leaves as the LIS has told of him or her, PID whole; the order as the LI
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -20,8 +20,9 @@ from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.belonging import owner_of, owners
 from labmw.lab.intake import patient_of, specimen_of
 from labmw.model import Patient, Specimen
+from labmw.partner import BY_PARTNER
 from labmw.store import statements
-from labmw.store.statements import identities, redelivery
+from labmw.store.statements import identities, interlab, redelivery
 from labmw.store.statements import lis as stored
 from labmw.store.statements import recalls as actions
 from labmw.store.transaction import Row, Transaction
@@ -30,11 +31,13 @@ from protocols.hl7 import strict
 from protocols.hl7.adt import Ins
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Person, PersonName
 from protocols.hl7.er7 import Segment
+from protocols.hl7.ilw_results import REPORT
 from protocols.hl7.ltw_results import result_status, write_results
 from protocols.hl7.messages import Header, Report, ReportOrder, ReportPatient, ReportSpecimen
 from protocols.hl7.pid import in_place_of_pid, with_ins
 from protocols.hl7.profile import LTW_GENERIC, LtwProfile
 from protocols.hl7.report import Observation
+from protocols.hl7.values import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,13 @@ class LisReport:
         patient = patient_of(patients[0])
         tube = next((specimen_of(row) for row in tubes if row.patient == patient.identifier), None)
         told = yield from self._told(outbox, first, owner, rows, gone, [specimen_of(row) for row in tubes])
-        observed = [(row, observation(told.telling, row, tube)) for row in rows]
+        performed = yield from self._performed(rows)
+        observed = [(row, observation(told.telling, row, tube, performed.get(row.id))) for row in rows]
         observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
         observed += [(row, under_way(row)) for row in added]
         orders = tuple(self._orders(told, observed, tube))
-        report = Report(self._header(outbox), _patient(self.site, patient), orders)
+        documents = yield from self._documents(orders, performed)
+        report = Report(self._header(outbox), _patient(self.site, patient), (*orders, *documents))
         try:
             if self.lis02 is not None:
                 return self.lis02.report(report)
@@ -96,6 +101,27 @@ class LisReport:
             return in_place_of_pid(message, with_ins(patient.pid, Ins(ins[0].number, ins[0].oid) if ins else None))
         except Hl7Error as error:
             raise DeliveryError(f"no truthful report can be written: {error}") from error
+
+    def _performed(self, rows: Sequence[Row]) -> Transaction[dict[int, Row]]:
+        """The newest word of other laboratories on the results that they performed."""
+        theirs = [row.id for row in rows if row.driver in BY_PARTNER]
+        found = (yield interlab.performed_of_results(theirs)) if theirs else []
+        return {one.result: one for one in found if one.fate not in ("repeat", "old")}
+
+    def _documents(self, orders: Sequence[ReportOrder], performed: Mapping[int, Row]) -> Transaction[list[ReportOrder]]:
+        """The reports of other laboratories go along as they came, each under the order that it answers."""
+        if self.lis02 is not None or not performed:
+            return []
+        sub_orders = sorted({one.sub_order for one in performed.values()})
+        newest = {
+            row.sub_order: row
+            for row in (yield interlab.documents_of(sub_orders))
+            if row.direction == "in" and row.whole
+        }
+        return [
+            replace(orders[0], service=REPORT, observations=(Observation(REPORT, _document(row)),), status="F")
+            for row in newest.values()
+        ]
 
     def _told(
         self, outbox: Row, first: int, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
@@ -233,6 +259,12 @@ class _Sent:
             service,
             Person.read(obr, 16) if origin.obr else None,
         )
+
+
+def _document(row: Row) -> Document:
+    """A document with the type that its bytes have, whatever its sender called it."""
+    kind, subtype = {"cda": ("TEXT", "XML")}.get(row.kind, ("application", row.kind))
+    return Document(kind, subtype, row.data)
 
 
 def _patient(site: str, patient: Patient) -> ReportPatient:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from labmw.clock import read_stamp
 from labmw.model import Flag, Specimen
 from labmw.store.transaction import Row
-from protocols.hl7.datatypes import Code, EntityId, Person
+from protocols.hl7.datatypes import Code, EntityId, Organisation, Person
 from protocols.hl7.report import AutoRelease, Comment, Observation
 from protocols.hl7.values import Numeric, Text, Value
 
@@ -50,8 +50,8 @@ class Telling:
         return moment.astimezone(self.zone).strftime("%Y%m%d%H%M%S%z")
 
 
-def observation(telling: Telling, row: Row, tube: Specimen | None) -> Observation:
-    """A result with its verdict."""
+def observation(telling: Telling, row: Row, tube: Specimen | None, performed: Row | None = None) -> Observation:
+    """A result with its verdict; `performed` says which other laboratory performed it."""
     flags = tuple(FLAGS[Flag(flag)] for flag in json.loads(row.flags) if Flag(flag) in FLAGS)
     comments = [*json.loads(row.comments), *json.loads(row.verdict_comments)]
     return Observation(
@@ -65,10 +65,27 @@ def observation(telling: Telling, row: Row, tube: Specimen | None) -> Observatio
         observed=telling.time(tube.collected) if tube is not None and tube.collected else "",
         auto=_auto(telling, row) if row.decided_by == "rules" else None,
         responsible=Person(row.decided_by) if row.decided_by != "rules" else None,
-        equipment=(EntityId(row.analyzer, row.driver),),
+        equipment=(EntityId(row.analyzer, row.driver),) if performed is None else (),
         analysed=telling.time(read_stamp(row.completed_at)) if row.completed_at else "",
-        comments=tuple(Comment(text) for text in comments if text.strip()),
+        performer=_performer(performed) if performed is not None else None,
+        director=Person("", performed.biologist) if performed is not None and performed.biologist else None,
+        comments=tuple(Comment(text) for text in (*comments, *_accreditation(performed)) if text.strip()),
     )
+
+
+def _performer(performed: Row) -> Organisation:
+    """The laboratory that performed a result, with its number (OBX-23)."""
+    number = performed.laboratory_id
+    if not number:
+        return Organisation(performed.laboratory, "D")
+    return Organisation(performed.laboratory, "D", "ASIP-SANTE-ST", "1.2.250.1.71.4.2.2", "ISO", "FINEG", number)
+
+
+def _accreditation(performed: Row | None) -> tuple[str, ...]:
+    """HL7 2.5.1 has no field for it: the number goes in words."""
+    if performed is None or not performed.accreditation:
+        return ()
+    return (f"COFRAC {performed.accreditation}",)
 
 
 def withdrawn(telling: Telling, row: Row, taken_back: Row) -> Observation:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from labmw.clock import read_stamp, stamp
 from labmw.lab.intake import quantity_of
 from labmw.model import Flag, HilIndices, Previous
+from labmw.partner import BY_PARTNER
 from labmw.store import statements
 from labmw.store.transaction import Row, Transaction
 from rules.checks.hil import INDICES
@@ -50,13 +51,18 @@ def history_of(
     if not owners:
         return found
     loincs = sorted({row.loinc for row in rows})
+    performer = rows[0].analyzer if rows[0].driver in BY_PARTNER else ""  # a delta stays within one laboratory
     since = stamp(read_stamp(now) - HISTORY)
     before = min((row.completed_at for row in rows if row.completed_at), default=now)
     for row in (yield statements.imported_history(site, owners, loincs, since=since, before=before)):
+        if performer and row.laboratory != performer:
+            continue
         if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
             one = Previous(quantity, read_stamp(row.completed_at), row.analyzer, row.method, row.laboratory)
             found.setdefault((row.patient, row.loinc), []).append(one)
     for row in (yield statements.own_history(site, owners, loincs, since=since, before=before)):
+        if performer != (row.analyzer if row.driver in BY_PARTNER else ""):
+            continue
         if (quantity := quantity_of(row.number, row.comparator, row.unit)) is not None:
             one = Previous(quantity, read_stamp(row.completed_at), row.analyzer)
             found.setdefault((row.patient, row.loinc), []).append(one)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.config import Config
 from labmw.dialect import DIALECTS, LisTerms
+from labmw.lab.partner_agreed import elsewhere
 
 
 def lis_terms(config: Config) -> LisTerms | None:
@@ -26,4 +27,5 @@ def lis_terms(config: Config) -> LisTerms | None:
         authority=lis.patient_authority,
         ins_fictitious=lis.ins_fictitious,
         language=config.site.language,
+        elsewhere=elsewhere(config),
     )

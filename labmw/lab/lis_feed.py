@@ -28,7 +28,7 @@ from labmw.lab.lis_released import take_released
 from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.unread import is_the_message, storable
 from labmw.line.received import Received, Stored
-from labmw.metrics import LIS_ORDERS, LIS_RELEASED, MESSAGES
+from labmw.metrics import LIS_ORDERS, LIS_RELEASED, MESSAGES, TRANSMITTED
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.store import schema, statements
 from labmw.store.statements.worklist import change
@@ -144,7 +144,7 @@ class LisFeed:
             return kept
         MESSAGES.labels(received.link, kept.disposition).inc()
         for (what, label), count in tally.items():
-            counter = {"order": LIS_ORDERS, "released": LIS_RELEASED}.get(what)
+            counter = {"order": LIS_ORDERS, "released": LIS_RELEASED, "elsewhere": TRANSMITTED}.get(what)
             if counter is not None:
                 counter.labels(label).inc(count)
             else:
@@ -256,6 +256,7 @@ class LisFeed:
 def _counted(taken: OrdersTaken, tally: Counter[tuple[str, str]]) -> list[Doubt]:
     tally["order", "done"] += taken.changed
     tally["order", "refused"] += len(taken.doubts)
+    tally.update({("elsewhere", partner): count for partner, count in taken.elsewhere.items()})
     return taken.doubts
 
 

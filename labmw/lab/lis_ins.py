@@ -88,6 +88,8 @@ def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Tr
         if any(number.encode() in row.payload for number in numbers):
             kept = purged(row.payload, numbers) if row.state == "delivered" else None
             yield change(schema.outbox, row.id, payload=kept)
+        if row.receipt and (bare := purged(row.receipt, numbers)) != row.receipt:  # another laboratory repeats the PID
+            yield change(schema.outbox, row.id, receipt=bare)
     if found:
         yield from _history(told, patient, "ins-removed", why)
         yield from audit(told.site, told.at, told.terms.name, "ins-removed", f"patient/{patient}", why)

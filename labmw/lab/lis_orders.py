@@ -6,18 +6,21 @@ is an open row of `order`: the lines of the analyzers look for rows that are new
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.awaited import call_up
+from labmw.lab.elsewhere import cancel_elsewhere, send_elsewhere
 from labmw.lab.late import tubes_changed
 from labmw.lab.lis_patients import keep_identity
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.lis_tubes import owner_of, place_tube
 from labmw.lab.lis_typed import reconcile
+from labmw.lab.sub_orders import Cause
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import lis as stored
@@ -40,7 +43,7 @@ _DONE = {
 }
 _NOT_DONE = {Action.CHANGE: "UX", Action.CANCEL: "UC", Action.REPLACE: "UM"}
 _PRIORITIES = {"S": "S", "A": "A", "STAT": "S", "ASAP": "A"}
-_STATUS = {"open": "SC", "done": "CM", "cancelled": "CA"}  # ORC-5, table 0038
+_STATUS = {"open": "SC", "elsewhere": "SC", "done": "CM", "cancelled": "CA"}  # ORC-5, table 0038
 _TICK = timedelta(microseconds=1)
 
 
@@ -52,6 +55,7 @@ class OrdersTaken:
     doubts: list[Doubt] = field(default_factory=list)
     changed: int = 0  # orders that are new or other than before
     tubes: list[str] = field(default_factory=list)  # for which a test is open now
+    elsewhere: Counter[str] = field(default_factory=Counter)  # tests that leave, by partner
 
     def done(self, order: OrderRequest, status: str, filler: EntityId) -> None:
         """Say yes to an order."""
@@ -90,6 +94,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
     yield from call_up(told.site, taken.tubes, told.at)
+    taken.elsewhere = yield from send_elsewhere(told, orders)
     return taken
 
 
@@ -273,11 +278,14 @@ class _Step:
         if done := [row for row in named if row.state == "done"]:
             return self.refuse(self.doubt("order-done", test=done[0].test_name, specimen=done[0].specimen), "CM")
         for row in named:
-            if row.state == "open":
+            if row.state in ("open", "elsewhere"):
                 yield from self._cancel(row)
         self.taken.done(self.order, "CA", (yield from self._filler(named)))
 
     def _cancel(self, row: Row) -> Transaction[None]:
+        if row.state == "elsewhere":
+            cause = Cause(self.told.site, self.told.at, self.told.message, self.told.terms.name)
+            yield from cancel_elsewhere(cause, row)
         yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=self.told.at)
         yield from tubes_changed(
             self.told.site, [row.specimen], "late-order", self.told.at

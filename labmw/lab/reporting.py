@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from labmw.lab.routes import Takes, everything
 from labmw.store import schema, statements
+from labmw.store.statements import interlab
 from labmw.store.transaction import Row, Transaction
 
 
@@ -18,13 +19,25 @@ def report_all(
     By patient too: a recycled barcode can bring results of two people in one message (law 6).
     """
     reports = 0
-    for destination in destinations:
-        wanted = [row for row in rows if takes(destination, row)]
+    requesters = yield from _requesters(site, rows)
+    ours = [row for row in rows if (row.specimen, row.patient) not in requesters]
+    chosen = [(destination, [row for row in ours if takes(destination, row)]) for destination in destinations]
+    for partner in dict.fromkeys(requesters.values()):
+        chosen.append((partner, [row for row in rows if requesters.get((row.specimen, row.patient)) == partner]))
+    for destination, wanted in chosen:
         for tube in dict.fromkeys((row.specimen, row.patient, row.message) for row in wanted):
             carried = [row for row in wanted if (row.specimen, row.patient, row.message) == tube]
             yield from report(site, destination, tube[0], tube[2], carried, now)
             reports += 1
     return reports
+
+
+def _requesters(site: str, rows: Sequence[Row]) -> Transaction[dict[tuple[str, str], str]]:
+    """For which laboratory a tube was measured, of those that are not this one's: results of it go there, and to nobody else."""
+    if not rows:
+        return {}
+    found = yield interlab.requesters_of(site, sorted({row.specimen for row in rows}))
+    return {(row.specimen, row.patient): row.partner for row in found}
 
 
 def report(

@@ -19,6 +19,7 @@ from labmw.lab.intake import quantity_of
 from labmw.lab.practice import Practice
 from labmw.lab.results import result_of_row
 from labmw.model import Case, Previous, Reason, Result, Specimen, VerdictLevel
+from labmw.partner import BY_PARTNER
 from labmw.store import statements
 from labmw.store.statements import surroundings as stored
 from labmw.store.transaction import Row, Transaction
@@ -63,7 +64,8 @@ class Surroundings:
             case,
             siblings=(*case.siblings, *(result_of_row(one) for one in standing)),
             runs=tuple(result_of_row(one) for one in sorted(runs, key=lambda one: int(one.id))),
-            panel_history=self._panel(row, standing, case.siblings),
+            # Another laboratory's methods are not compared with ours.
+            panel_history=None if row.driver in BY_PARTNER else self._panel(row, standing, case.siblings),
             said_before=self.said.get((row.patient, row.loinc), ()) if row.patient else None,
             ordered=self.ordered.get((row.specimen, row.patient), frozenset()) if row.patient else None,
             received=self.received(row),

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0009"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0010"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -164,7 +164,8 @@ specimen = Table(
     Index(None, "site", "patient"),
 )  # fmt: skip
 
-# One test asked for on one tube. States: open, cancelled (by whoever ordered it), done (a result of it was taken in). `message` is the row of the
+# One test asked for on one tube. States: open, elsewhere (a sub-order asks another laboratory for it), cancelled (by whoever ordered it), done (a result
+# of it was taken in). `message` is the row of the
 # message that ordered or last changed it, `updated_at` when: how fresh the order feed is, and what a line that is told of new work looks for.
 order = Table(
     "order", metadata,
@@ -651,4 +652,102 @@ shadow_verdict = Table(
     _id(), *_must("site"), _refers("result", "result.id"), *_must("pack"), _number("level"), _number("active", 0), *_json("reasons", empty="[]"), *_must("decided_at"),
     UniqueConstraint("site", "result", "pack"),
     Index(None, "site", "pack"),
+)  # fmt: skip
+
+# --- other laboratories -----------------------------------------------------------------------------------------------------------
+
+# One test or battery that one laboratory asks another for (IHE ILW). `role` is ours: requester or subcontractor; `number` is the requester's (ORC-2), `filler`
+# the subcontractor's (ORC-3). States: protocols.hl7.ilw_states; `before` is where a refused cancellation leads back to. `tests` are LOINC codes, `service`
+# OBR-4 in six parts. `missing` names what the test asks for and is not there yet: it blocks this sub-order alone. `due_at`: when its results are late.
+sub_order = Table(
+    "sub_order", metadata,
+    _id(), *_must("site", "role", "partner", "number"), *_may("authority", "filler", "filler_authority", "group_number", "group_authority"),
+    *_may("specimen", "patient"), *_json("service", "tests", "missing", empty="[]"), Column("priority", Text, nullable=False, server_default="R"),
+    *_must("state"), *_may("before", "reason", "reason_text", "parent"), _refers("message", "message.id"), Column("box", _BIG),
+    *_later("due_at"), *_must("created_at"), *_later("sent_at", "answered_at", "received_at", "resulted_at", "closed_at"), *_must("updated_at"),
+    UniqueConstraint("site", "role", "partner", "number"),
+    Index(None, "site", "specimen"),
+    Index("ix_sub_order_open", "site", "due_at", **_where("closed_at IS NULL")),
+)  # fmt: skip
+
+# Which orders of this laboratory a sub-order stands for: those of its LIS for the requester, those made for the analyzers for the subcontractor.
+sub_order_order = Table(
+    "sub_order_order", metadata,
+    _id(), *_must("site"), _refers("sub_order", "sub_order.id"), _refers("order", "order.id"),
+    UniqueConstraint("site", "order", "sub_order"),
+    Index(None, "sub_order"),
+)  # fmt: skip
+
+# Everything that happened to a sub-order, with the state it led to. `event` also names what contradicted: the state stays then.
+sub_order_event = Table(
+    "sub_order_event", metadata,
+    _id(), *_must("site"), _refers("sub_order", "sub_order.id"), *_must("at", "event", "state"), _refers("message", "message.id", nullable=True),
+    *_may("by", "why"), *_json("facts"),
+    Index(None, "sub_order"),
+)  # fmt: skip
+
+# What an outbox message to a partner says of which sub-orders: ORC-1 (NW, CA, SC, OC ...). One that carries results has none.
+sub_order_said = Table(
+    "sub_order_said", metadata,
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("sub_order", "sub_order.id"), *_must("control"), *_may("status"),
+    UniqueConstraint("site", "outbox", "sub_order"),
+    Index(None, "sub_order"),
+)  # fmt: skip
+
+# What goes along with a sub-order because its test asks for it: kind prescription, consent, questionnaire, or the code of a question.
+sub_order_item = Table(
+    "sub_order_item", metadata,
+    _id(), *_must("site"), _refers("sub_order", "sub_order.id"), *_must("kind"), *_may("text", "media"), _bytes("data", nullable=True), *_must("at"), *_may("by"),
+    UniqueConstraint("site", "sub_order", "kind"),
+)  # fmt: skip
+
+# Every version of a result that a partner has sent, as it was sent (`obx`: its OBX and notes), and who performed it. `result` is the row that it made, or
+# took. `fate`: new, repeat, next (takes the place of one that had not left), recall (of one that had), old (said before what we have), withdrawn, changed.
+performed = Table(
+    "performed", metadata,
+    _id(), *_must("site"), _refers("result", "result.id"), _refers("sub_order", "sub_order.id"), _refers("message", "message.id"),
+    *_may("status", "value", "unit", "obx", "laboratory", "laboratory_id", "accreditation", "biologist", "validated_at"),
+    *_must("said_at", "fate", "at"),
+    Index(None, "result"),
+    Index(None, "sub_order"),
+)  # fmt: skip
+
+# A report as a document, from a partner or for one. `whole` is 0 for one that is cut off: it is kept, and a person asks for it again.
+partner_document = Table(
+    "partner_document", metadata,
+    _id(), *_must("site"), _refers("sub_order", "sub_order.id"), _refers("message", "message.id", nullable=True), *_must("direction", "kind", "digest"),
+    _bytes("data"), _number("whole", 1), *_must("at"),
+    UniqueConstraint("site", "sub_order", "direction", "digest"),
+)  # fmt: skip
+
+# A box of tubes to a partner. States: open, shipped, received.
+box = Table(
+    "box", metadata,
+    _id(), *_must("site", "partner", "number"), *_may("temperature", "courier", "tracking"), *_must("state", "opened_at"), *_later("shipped_at", "received_at"),
+    *_may("by"),
+    UniqueConstraint("site", "partner", "number"),
+)  # fmt: skip
+
+# A tube in a box, or at the subcontractor one that came. States: packed, received, missing, non-conforming.
+box_tube = Table(
+    "box_tube", metadata,
+    _id(), *_must("site"), _refers("box", "box.id"), *_must("specimen", "state"), *_may("reason"), *_must("at"), *_may("by"),
+    UniqueConstraint("site", "box", "specimen"),
+)  # fmt: skip
+
+# What a partner performs, as its catalogue says: one row for each of its codes and our analyte, in a version.
+catalogue_entry = Table(
+    "catalogue_entry", metadata,
+    _id(), *_must("site", "partner", "code"), *_may("name", "loinc", "nabm", "specimen", "tube", "volume", "unit", "stability", "temperature"),
+    _number("turnaround", 0), *_json("questions", "requires", empty="[]"), *_must("version", "valid_from"), *_later("valid_to"),
+    UniqueConstraint("site", "partner", "version", "code", "loinc"),
+)  # fmt: skip
+
+# A file that was exchanged with a partner. `number` counts them where the partner numbers its files. States: sent, taken, duplicate, rejected.
+partner_file = Table(
+    "partner_file", metadata,
+    _id(), *_must("site", "partner", "direction", "name"), Column("number", Integer), *_must("digest", "state"), _refers("message", "message.id", nullable=True),
+    *_may("detail"), *_must("at"),
+    Index(None, "site", "partner", "direction", "name"),
+    Index(None, "site", "partner", "digest"),
 )  # fmt: skip

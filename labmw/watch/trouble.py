@@ -71,7 +71,9 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
     heard = [link.name for link in config.link]
     if config.lis is not None and config.lis.speaks:
         heard.append(config.lis.feed)
-    wanted = [*heard, *config.destinations]
+    heard += [partner.feed for partner in config.partners if partner.listen]
+    spoken_to = [partner.name for partner in config.partners if partner.connect or partner.files]
+    wanted = [*spoken_to, *heard, *config.destinations]
     for name in wanted:
         row = states.get(name)
         if row is None:

@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labmw import app
+from labmw import app, exchange
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery.mllp import MllpSender
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.lis_feed import LisFeed
+from labmw.lab.partner_feed import PartnerFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.conversation import AstmConversation
@@ -68,6 +69,11 @@ STEPS = (
     "answer-begun",
     "answer-acknowledged",
     "taken-committed",
+    "sub-order-not-sent",
+    "sub-order-sent",
+    "sub-order-answered",
+    "partner-message-not-committed",
+    "partner-message-committed",
 )
 
 
@@ -237,6 +243,40 @@ class TrappedSender(MllpSender):
         return answer
 
 
+class TrappedPartnerSender(MllpSender):
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        TRAP.passes("sub-order-not-sent")
+        sending = asyncio.create_task(super().deliver(control_id, message))
+        if TRAP.step == "sub-order-sent":
+            await asyncio.sleep(0.005)  # the bytes are out, the answer is on its way
+            TRAP.passes("sub-order-sent")
+        answer = await sending
+        TRAP.passes("sub-order-answered")
+        return answer
+
+
+class TrappedPartnerFeed(PartnerFeed):
+    async def take(self, received: Received) -> Stored:
+        TRAP.passes("partner-message-not-committed")
+        stored = await super().take(received)
+        TRAP.passes("partner-message-committed")
+        return stored
+
+
+class PartnerAckFirst(PartnerFeed):
+    """The variant that breaks the law: AA, and the disk later."""
+
+    async def take(self, received: Received) -> Stored:
+        assert received.reply is not None
+        self._later = asyncio.create_task(self._store_later(received))
+        return Stored(0, "accepted", "", 0, reply=received.reply("AA", None))
+
+    async def _store_later(self, received: Received) -> None:
+        await asyncio.sleep(0.02)
+        TRAP.passes("partner-message-not-committed")
+        await super().take(received)
+
+
 class _TrappedRun(QueuedStore):
     async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
         value = await super().run(transaction, timeout)
@@ -264,7 +304,7 @@ def main() -> int:
         "LaboratoryIntake": TrappedIntake,
         "LaboratoryWorklist": TrappedWorklist,
         "AstmWorklist": SentFirst if "sent-first" in sys.argv[4:] else TrappedAsked,
-        "LisFeed": FeedAckFirst if "ack-first" in sys.argv[4:] else TrappedFeed,
+        "LisFeed": FeedAckFirst if "ack-first" in sys.argv[4:] and "partner" not in sys.argv[4:] else TrappedFeed,
         "Verification": TrappedVerification,
         "MllpSender": TrappedSender,
         "open_store": trapped_store,
@@ -273,6 +313,13 @@ def main() -> int:
         assert hasattr(app, name)
         setattr(app, name, one)
     wrong = "ack-first" in sys.argv[4:]
+    partners = {
+        "MllpSender": TrappedPartnerSender,
+        "PartnerFeed": PartnerAckFirst if wrong and "partner" in sys.argv[4:] else TrappedPartnerFeed,
+    }
+    for name, part in partners.items():
+        assert hasattr(exchange, name)
+        setattr(exchange, name, part)
     conversation, law = (AckFirst, LawAckFirst) if wrong else (TrappedConversation, TrappedLaw)
     begin("lines", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
 

@@ -16,6 +16,7 @@ from labmw.store.schema import (
     redelivery,
     result,
     session,
+    sub_order_said,
     verdict,
     withdrawal,
     work,
@@ -98,6 +99,9 @@ _OUTBOX_WITHOUT_RESULT: Final = (
         ~exists().where(redelivery.c.outbox == outbox.c.id),
         outbox.c.state != "closed",  # overtaken: what it would have sent again has changed since
         ~exists().where(added_test.c.outbox == outbox.c.id),
+        ~exists().where(
+            sub_order_said.c.outbox == outbox.c.id
+        ),  # to another laboratory: what is asked, not what was found
     )
     .order_by(outbox.c.id)
 )

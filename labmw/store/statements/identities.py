@@ -23,6 +23,8 @@ from labmw.store.schema import (
     quarantine,
     result,
     specimen,
+    sub_order,
+    sub_order_said,
     withdrawal,
 )
 from labmw.store.statements.words import given, given_number, given_texts
@@ -48,7 +50,13 @@ _MESSAGES_OF: Final = (
 _QUARANTINED_OF: Final = (
     select(message.c.id, message.c.raw, message.c.reply)
     .join(quarantine, quarantine.c.message == message.c.id)
-    .where(quarantine.c.site == given("site"), quarantine.c.result.is_(None), message.c.link == given("link"))
+    .where(
+        quarantine.c.site == given("site"),
+        quarantine.c.result.is_(None),
+        or_(
+            message.c.link == given("link"), message.c.link.like("% messages")
+        ),  # the LIS, and partners (labmw.partner)
+    )
     .order_by(message.c.id)
 )
 # By the patient's tubes: the history of results has no index by patient that also holds what was given up or taken back.
@@ -65,13 +73,23 @@ _takes_back = (
     .where(withdrawal.c.outbox == outbox.c.id, result.c.patient == given("patient"))
     .exists()
 )
+_says = (
+    select(sub_order_said.c.outbox)
+    .join(sub_order, sub_order.c.id == sub_order_said.c.sub_order)
+    .where(
+        sub_order_said.c.site == given("site"),
+        sub_order_said.c.outbox == outbox.c.id,
+        sub_order.c.patient == given("patient"),
+    )
+    .exists()
+)
 _OUTBOX_OF: Final = (
-    select(outbox.c.id, outbox.c.payload, outbox.c.state)
+    select(outbox.c.id, outbox.c.payload, outbox.c.state, outbox.c.receipt)
     .where(
         outbox.c.site == given("site"),
         outbox.c.specimen.in_(_tubes),
         outbox.c.payload.is_not(None),
-        or_(_carries, _takes_back),
+        or_(_carries, _takes_back, _says),
     )
     .order_by(outbox.c.id)
 )
@@ -128,7 +146,7 @@ def history_of_patient(site: str, patient: str) -> Step:
     return Step(_HISTORY, {"site": site, "patient": patient})
 
 
-_ON_TUBES: Final = (result, awos)
+_ON_TUBES: Final = (result, awos, sub_order)
 """Tables whose rows follow a patient into another, found by his or her tubes."""
 
 

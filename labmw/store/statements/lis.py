@@ -37,7 +37,7 @@ _ORIGINS: Final = select(order_origin).where(
     order_origin.c.site == given("site"), order_origin.c.order.in_(_given_numbers("orders"))
 )
 _OPEN_ON: Final = select(order.c.id).where(
-    order.c.site == given("site"), order.c.specimen == given("specimen"), is_one_of(order.c.state, "open")
+    order.c.site == given("site"), order.c.specimen == given("specimen"), is_one_of(order.c.state, "open", "elsewhere")
 )
 _TYPED: Final = (
     select(order)

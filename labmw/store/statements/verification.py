@@ -67,6 +67,7 @@ _OWN: Final = (
         result.c.unit,
         result.c.analyzer,
         result.c.specimen,
+        result.c.driver,
     )
     .where(
         result.c.site == given("site"),

@@ -20,7 +20,9 @@ from labmw.store.statements import (
     analyzers,
     deciding,
     identities,
+    interlab,
     lis,
+    partners,
     recalls,
     stops,
     surroundings,
@@ -40,9 +42,11 @@ SAMPLES: dict[str, Any] = {
     "row": {column.name: 1 if isinstance(column.type, Integer) else "1" for column in schema.result.c},
     "payload": b"x",
     "receipt": b"x",
-    **{name: ["a", "b", "c"] for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers")},
-    "results": [1, 2, 3],
-    "orders": [1, 2, 3],
+    **{
+        name: ["a", "b", "c"]
+        for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers", "numbers")
+    },
+    **{key: [1, 2, 3] for key in ("orders", "sub_orders", "results")},
     "states": ("held", "technical"),
     "number": 1,
     **dict.fromkeys(
@@ -71,7 +75,20 @@ SAMPLES: dict[str, Any] = {
 def named() -> dict[str, Callable[..., Any]]:
     """Every function that makes a step, by name."""
     found = {name: getattr(statements, name) for name in statements.__all__}
-    for module in (analyzers, deciding, lis, identities, recalls, stops, surroundings, taps, tasks, tracing):
+    for module in (
+        analyzers,
+        deciding,
+        identities,
+        interlab,
+        lis,
+        partners,
+        recalls,
+        stops,
+        surroundings,
+        taps,
+        tasks,
+        tracing,
+    ):
         mine = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         found |= {f"{module.__name__.rpartition('.')[2]}.{name}": one for name, one in mine.items()}
     return {

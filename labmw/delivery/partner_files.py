@@ -1,0 +1,99 @@
+"""How do messages get to a partner by files? Whole or not there at all, numbered without a gap; its answers come as files too, and name the message.
+
+HPRIM Santé H2.1 (protocols/hprim.py), or HL7 as it is. A file that is there already with the same bytes is one whose receipt was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from labmw.delivery.mllp import Unreachable
+from labmw.errors import DeliveryError
+from labmw.partner import Exchange, PartnerTerms
+from labmw.store.statements import partners as stored
+from labmw.store.transaction import Row, Transaction
+from protocols.errors import Hl7Error, HprimError
+from protocols.hl7.acknowledgment import Acknowledgment
+from protocols.hl7.er7 import Message
+from protocols.hprim import parse
+from protocols.hprim_hl7 import to_hl7, to_hprim
+
+
+def message_of(data: bytes, exchange: Exchange | None) -> Message:
+    """The HL7 message that bytes of an exchange stand for; raises Hl7Error or HprimError."""
+    if exchange is not None and exchange.format == "hprim":
+        return to_hl7(parse(data, exchange.encoding))
+    return Message.parse(data)
+
+
+def written_for(terms: PartnerTerms, outbox: Row, message: bytes) -> Transaction[bytes]:
+    """The bytes of a message as they go to a partner: in its envelope, under the name of its file."""
+    files = terms.partner.files
+    if files is None or files.format == "hl7":
+        return message
+    (place,) = yield stored.place_among(terms.lis.site, outbox.destination, outbox.id)
+    name = f"{files.prefix}{int(place.count):06d}.HPR"
+    try:
+        return to_hprim(message, name, files.encoding)
+    except (Hl7Error, HprimError) as error:
+        raise DeliveryError(f"no HPRIM file can be written: {error}") from error
+
+
+def name_of(control_id: str, message: bytes, exchange: Exchange) -> str:
+    """The name of the file of a message."""
+    if exchange.format == "hl7":
+        return f"{control_id}.hl7"
+    file = parse(message, exchange.encoding)
+    name = file.values(file.records[0], 3)[0]
+    if not name or Path(name).name != name or name.startswith("."):
+        raise DeliveryError(f"{name!r} is no name for a file")
+    return name
+
+
+class PartnerDrop:
+    """Lays messages into the folder that a partner reads."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.stray: Callable[[Acknowledgment, bytes], None] = lambda acknowledgment, raw: None
+
+    async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
+        """Lay one message down and return its receipt; raises Unreachable while the folder cannot be written."""
+        name = name_of(control_id, message, self._exchange)
+        await asyncio.to_thread(lay, Path(self._exchange.out), name, message)
+        return Acknowledgment("AA", control_id), f"{name} sha256={hashlib.sha256(message).hexdigest()}".encode()
+
+    async def close(self) -> None:
+        """Nothing stays open."""
+
+
+def lay(folder: Path, name: str, data: bytes) -> None:
+    """Write a file under a name that nobody reads, then give it its own; raises Unreachable, DeliveryError when another has that name."""
+    target, partial = folder / name, folder / f".{name}.partial"
+    try:
+        if target.exists():
+            if target.read_bytes() == data:
+                return
+            raise DeliveryError(f"{target} is there already with other bytes; look who writes into this folder")
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(target)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise Unreachable(
+            f"{folder} cannot be written ({error}); check that it exists, its permissions and its space"
+        ) from error

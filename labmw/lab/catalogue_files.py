@@ -1,0 +1,214 @@
+"""How is a catalogue written in a file? CSV for people, FHIR R4 for programs; what is written comes back equal.
+
+FHIR: a Bundle of ActivityDefinition, one for each code, with the specimen (SpecimenDefinition), the unit (ObservationDefinition) and what is asked at order
+entry (Questionnaire) contained. Documents that go along are questions of type attachment.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from labmw.errors import LabmwError
+from labmw.lab.partner_catalogue import Entry, Fault, Question, faults_of
+
+COLUMNS = (
+    "code", "name", "loinc", "nabm", "specimen", "tube", "volume", "unit", "stability", "temperature", "turnaround", "questions", "requires",
+)  # fmt: skip
+MOST = 20_000
+LOINC, UCUM, NABM, V2_0487 = (
+    "http://loinc.org",
+    "http://unitsofmeasure.org",
+    "urn:oid:1.2.250.1.213.2.5.1",
+    "http://terminology.hl7.org/CodeSystem/v2-0487",
+)
+
+
+class UnreadableCatalogue(LabmwError):
+    """The file is no catalogue at all."""
+
+
+def to_csv(entries: Iterable[Entry]) -> str:
+    """The catalogue as CSV. Questions: code=text, with ! where the answer is required; several are parted by |."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in entries:
+        questions = "|".join(f"{'!' if item.required else ''}{item.code}={item.text}" for item in one.questions)
+        texts = [getattr(one, name) for name in COLUMNS[:10]]
+        writer.writerow([*texts, one.turnaround or "", questions, "|".join(one.requires)])
+    return out.getvalue()
+
+
+def from_csv(text: str) -> tuple[list[Entry], list[Fault]]:
+    """The entries of a CSV file and what is wrong with it, line by line; raises UnreadableCatalogue for a header without `code`."""
+    reader = csv.DictReader(io.StringIO(text))
+    names = reader.fieldnames or []
+    if "code" not in names or (unknown := [name for name in names if name not in COLUMNS]):
+        told = f"unknown columns: {', '.join(unknown)}" if "code" in names else "there is no column `code`"
+        raise UnreadableCatalogue(f"{told}; use {', '.join(COLUMNS)}")
+    entries: list[Entry] = []
+    faults: list[Fault] = []
+    for line, row in enumerate(reader, 2):
+        if line > MOST:
+            raise UnreadableCatalogue(f"more than {MOST} lines: cut it into several partners")
+        if None in row or None in row.values():
+            faults.append(Fault(line, "catalogue-columns"))
+            continue
+        hours = row.get("turnaround", "").strip() or "0"
+        if not (hours.isascii() and hours.isdecimal() and len(hours) < 6):
+            faults.append(Fault(line, "catalogue-turnaround", (("hours", hours),)))
+            continue
+        texts = {name: row.get(name, "").strip() for name in COLUMNS[:10]}
+        entry = Entry(
+            **texts,
+            turnaround=int(hours),
+            questions=tuple(_question(item) for item in row.get("questions", "").split("|") if item.strip()),
+            requires=tuple(item.strip() for item in row.get("requires", "").split("|") if item.strip()),
+        )
+        faults += faults_of(line, entry)
+        entries.append(entry)
+    return entries, faults
+
+
+def _question(text: str) -> Question:
+    code, _, words = text.strip().partition("=")
+    return Question(code.removeprefix("!").strip(), words.strip(), code.startswith("!"))
+
+
+# --- FHIR R4 ------------------------------------------------------------------------------------------------------------------------
+
+
+def to_fhir(entries: Sequence[Entry], partner: str, version: str, valid_from: str) -> str:
+    """The catalogue as a Bundle (FHIR R4, JSON)."""
+    resources = [_activity(number, one, partner, version, valid_from) for number, one in enumerate(entries, 1)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
+    return json.dumps(bundle, ensure_ascii=False, indent=2) + "\n"
+
+
+def _activity(number: int, one: Entry, partner: str, version: str, valid_from: str) -> dict[str, Any]:
+    system = f"urn:labmw:partner:{partner}"
+    coding = [{"system": system, "code": one.code, "display": one.name}]
+    coding += [{"system": LOINC, "code": one.loinc}] if one.loinc else []
+    coding += [{"system": NABM, "code": one.nabm}] if one.nabm else []
+    contained: list[dict[str, Any]] = []
+    made: dict[str, Any] = {
+        "resourceType": "ActivityDefinition",
+        "id": f"{partner}-{number}".lower().replace("_", "-"),
+        "version": version,
+        "title": one.name or one.code,
+        "status": "active",
+        "effectivePeriod": {"start": valid_from},
+        "kind": "ServiceRequest",
+        "code": {"coding": coding},
+    }
+    if one.turnaround:
+        made["timingDuration"] = {"value": one.turnaround, "unit": "h", "system": UCUM, "code": "h"}
+    if any((one.specimen, one.tube, one.volume, one.stability, one.temperature)):
+        contained.append(_specimen(one))
+        made["specimenRequirement"] = [{"reference": "#specimen"}]
+    if one.unit:
+        unit = {"unit": {"coding": [{"system": UCUM, "code": one.unit}]}}
+        code = {"coding": [{"system": LOINC, "code": one.loinc}] if one.loinc else coding[:1]}
+        contained.append(
+            {"resourceType": "ObservationDefinition", "id": "result", "code": code, "quantitativeDetails": unit}
+        )
+        made["observationResultRequirement"] = [{"reference": "#result"}]
+    items = [
+        {"linkId": item.code, "text": item.text, "type": "string", "required": item.required} for item in one.questions
+    ]
+    items += [{"linkId": item, "text": item, "type": "attachment", "required": True} for item in one.requires]
+    if items:
+        contained.append({"resourceType": "Questionnaire", "id": "order-entry", "status": "active", "item": items})
+        made["relatedArtifact"] = [{"type": "composed-of", "resource": "#order-entry"}]
+    return made | ({"contained": contained} if contained else {})
+
+
+def _specimen(one: Entry) -> dict[str, Any]:
+    container = {"description": one.tube, "minimumVolumeString": one.volume}
+    handling = {"instruction": one.stability, "temperatureQualifier": {"text": one.temperature}}
+    handling = {name: value for name, value in handling.items() if value and value != {"text": ""}}
+    tested: dict[str, Any] = {
+        "preference": "preferred",
+        "container": {name: text for name, text in container.items() if text},
+    }
+    tested |= {"handling": [handling]} if handling else {}
+    made: dict[str, Any] = {"resourceType": "SpecimenDefinition", "id": "specimen", "typeTested": [tested]}
+    return made | ({"typeCollected": {"coding": [{"system": V2_0487, "code": one.specimen}]}} if one.specimen else {})
+
+
+def from_fhir(text: str) -> tuple[list[Entry], list[Fault]]:
+    """The entries of a Bundle and what is wrong with it; raises UnreadableCatalogue for anything that is no Bundle of ActivityDefinition."""
+    try:
+        bundle = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UnreadableCatalogue(f"it is not JSON ({error}); give a FHIR Bundle") from None
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        raise UnreadableCatalogue("it is no FHIR Bundle; give a Bundle of ActivityDefinition")
+    entries: list[Entry] = []
+    faults: list[Fault] = []
+    for place, item in enumerate(_list(bundle, "entry"), 1):
+        resource = _dict(item, "resource")
+        if resource.get("resourceType") != "ActivityDefinition":
+            faults.append(Fault(place, "catalogue-resource", (("resource", str(resource.get("resourceType") or "-")),)))
+            continue
+        entry = _entry(resource)
+        faults += faults_of(place, entry)
+        entries.append(entry)
+        if place > MOST:
+            raise UnreadableCatalogue(f"more than {MOST} entries: cut it into several partners")
+    return entries, faults
+
+
+def _entry(resource: Mapping[str, Any]) -> Entry:
+    inside = {str(_text(one, "resourceType")): one for one in _list(resource, "contained") if isinstance(one, dict)}
+    codings = _list(_dict(resource, "code"), "coding")
+    own: Any = next((one for one in codings if _text(one, "system") not in (LOINC, NABM)), {})
+    specimen = inside.get("SpecimenDefinition", {})
+    tested = next((one for one in _list(specimen, "typeTested") if isinstance(one, dict)), {})
+    handling = next((one for one in _list(tested, "handling") if isinstance(one, dict)), {})
+    container = _dict(tested, "container")
+    units = _list(_dict(_dict(inside.get("ObservationDefinition", {}), "quantitativeDetails"), "unit"), "coding")
+    asked = [one for one in _list(inside.get("Questionnaire", {}), "item") if isinstance(one, dict)]
+    hours = _dict(resource, "timingDuration").get("value", 0)
+    return Entry(
+        code=_text(own, "code"),
+        name=_text(own, "display"),
+        loinc=_coded(codings, LOINC),
+        nabm=_coded(codings, NABM),
+        specimen=_coded(_list(_dict(specimen, "typeCollected"), "coding"), V2_0487),
+        tube=_text(container, "description"),
+        volume=_text(container, "minimumVolumeString"),
+        unit=_coded(units, UCUM),
+        stability=_text(handling, "instruction"),
+        temperature=_text(_dict(handling, "temperatureQualifier"), "text"),
+        turnaround=hours if isinstance(hours, int) and not isinstance(hours, bool) else -1,
+        questions=tuple(
+            Question(_text(one, "linkId"), _text(one, "text"), bool(one.get("required")))
+            for one in asked
+            if one.get("type") != "attachment"
+        ),
+        requires=tuple(_text(one, "linkId") for one in asked if one.get("type") == "attachment"),
+    )
+
+
+def _list(one: Any, name: str) -> list[Any]:
+    found = one.get(name) if isinstance(one, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _dict(one: Any, name: str) -> Mapping[str, Any]:
+    found = one.get(name) if isinstance(one, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _text(one: Any, name: str) -> str:
+    found = one.get(name) if isinstance(one, dict) else None
+    return found.strip() if isinstance(found, str) else ""
+
+
+def _coded(codings: Iterable[Any], system: str) -> str:
+    return next((_text(one, "code") for one in codings if _text(one, "system") == system), "")

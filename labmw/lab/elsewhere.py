@@ -1,0 +1,215 @@
+"""Which ordered tests leave for another laboratory? ONE transaction makes the sub-order, its outbox row, and the order itself (house §4).
+
+Routing is configuration, never a guess: what no route takes stays here. What a test asks for and is not there (the prescription, a consent, an answer)
+blocks its own sub-order alone, and a task says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from labmw.clock import stamp
+from labmw.lab.lis_told import Doubt, Told, raise_task
+from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
+from labmw.partner import PartnerTerms
+from labmw.store import schema, statements
+from labmw.store.statements import interlab as stored
+from labmw.store.statements import lis as lis_stored
+from labmw.store.statements import partners
+from labmw.store.statements.worklist import change
+from labmw.store.transaction import Row, Transaction
+from protocols.hl7.datatypes import Code, EntityId
+from protocols.hl7.er7 import Segment
+from protocols.hl7.ilw_states import Event, State
+from protocols.hl7.ltw_values import OrderRequest, Orders
+from protocols.hl7.values import Coded, Numeric, Text, Value
+
+BLOCKED = "interlab-missing"
+CANNOT_CANCEL = "interlab-cannot-cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One test or battery that was ordered under one number."""
+
+    orders: tuple[Row, ...]
+    kind: str
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Its LOINC codes."""
+        return tuple(sorted(row.loinc for row in self.orders))
+
+    @property
+    def first(self) -> Row:
+        """The order that stands for all."""
+        return self.orders[0]
+
+
+def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
+    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom."""
+    elsewhere = told.terms.elsewhere
+    if elsewhere is None or not elsewhere.routes:
+        return Counter()
+    opened = yield stored.orders_opened_by(told.site, told.message)
+    if not opened:
+        return Counter()
+    wanted = yield from _wanted(told, opened)
+    states = yield statements.link_states(told.site)
+    down = frozenset(row.link for row in states if not row.connected)
+    asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
+    leaving: dict[tuple[str, str], list[Row]] = {}
+    made: Counter[str] = Counter()
+    for one in wanted:
+        partner = elsewhere.partner_for(one.tests, one.kind, told.now, told.terms.zone, down)
+        if not partner:
+            continue
+        terms = elsewhere.partners[partner]
+        row, ready = yield from _make(told, terms, one, asked.get(one.first.placer))
+        made[partner] += len(one.tests)
+        if ready and terms.partner.send == "at-once":
+            leaving.setdefault((partner, one.first.specimen), []).append(row)
+    for (partner, _), rows in leaving.items():
+        yield from tell_partner(told.site, partner, [(row, "NW", "") for row in rows], told.message, told.at)
+    return made
+
+
+def _wanted(told: Told, opened: Sequence[Row]) -> Transaction[list[_Wanted]]:
+    """The open orders, those of a battery together."""
+    kinds: dict[str, str] = {}
+    for row in (yield statements.specimens_among(told.site, sorted({row.specimen for row in opened}))):
+        kinds[row.identifier] = row.kind
+    groups: dict[object, list[Row]] = {}
+    for row in opened:
+        groups.setdefault((row.specimen, row.placer) if row.placer else row.id, []).append(row)
+    return [_Wanted(tuple(rows), kinds.get(rows[0].specimen, "")) for rows in groups.values()]
+
+
+def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | None) -> Transaction[tuple[Row, bool]]:
+    """Write one sub-order; return it, and whether nothing is missing."""
+    partner = terms.partner
+    entries = yield partners.catalogue_at(told.site, partner.name, told.at)
+    origins = yield lis_stored.origins_of(told.site, [one.first.id])
+    said = Code.read(Segment(origins[0].obr), 4) if origins and origins[0].obr else None
+    service, entry = service_for(one, terms, entries, (said.text or said.code) if said else "")
+    owner = yield statements.specimens_among(told.site, [one.first.specimen])
+    patient = next((row.patient for row in reversed(owner) if row.patient), "")
+    group = EntityId.read(Segment(origins[0].orc), 4) if origins and origins[0].orc else None
+    answers = _answers(asked)
+    missing = _missing(entry, answers, service)
+    hours = float(entry.turnaround) if entry is not None and entry.turnaround else partner.turnaround
+    name = f"SO{told.message}-{one.first.id}"
+    made = yield statements.insert(
+        schema.sub_order,
+        site=told.site,
+        role="requester",
+        partner=partner.name,
+        number=name,
+        authority=told.site,
+        group_number=group.id if group else "",
+        group_authority=group.authority if group else "",
+        specimen=one.first.specimen,
+        patient=patient,
+        service=json.dumps(service.components(), ensure_ascii=False),
+        tests=json.dumps(one.tests),
+        missing=json.dumps(missing, ensure_ascii=False),
+        priority=one.first.priority,
+        state=State.CREATED.value,
+        message=told.message,
+        due_at=stamp(told.now + timedelta(hours=hours)),
+        created_at=told.at,
+        updated_at=told.at,
+    )
+    key = int(made[0].id)
+    for order in one.orders:
+        yield statements.insert(schema.sub_order_order, site=told.site, sub_order=key, order=order.id)
+        yield change(schema.order, order.id, state="elsewhere", updated_at=told.at)
+    for kind, text in answers.items():
+        yield statements.insert(schema.sub_order_item, site=told.site, sub_order=key, kind=kind, text=text, at=told.at)
+    rows = yield stored.sub_orders_numbered(told.site, "requester", partner.name, [name])
+    row = rows[0]
+    cause = Cause(told.site, told.at, told.message, told.terms.name)
+    yield from note(
+        row, "created", State.CREATED.value, cause, {"partner": partner.name, "missing": ", ".join(missing)}
+    )
+    if missing:
+        facts = {"order": name, "partner": partner.name, "missing": ", ".join(missing)}
+        yield from raise_task(told.site, BLOCKED, f"sub-order/{name}", row.specimen, facts, told.at)
+    return row, not missing
+
+
+def service_for(one: _Wanted, terms: PartnerTerms, entries: Sequence[Row], named: str = "") -> tuple[Code, Row | None]:
+    """How the partner calls a test or battery, and what its catalogue says of it. A battery that it has no code for keeps none."""
+    partner, tests = terms.partner, set(one.tests)
+    system = f"99{partner.name}"
+    code = next((code for code, meant in terms.lis.tests.items() if set(meant) == tests), "")
+    entry = next((row for row in entries if row.code == code or (len(tests) == 1 and row.loinc in tests)), None)
+    code = code or (entry.code if entry is not None else "")
+    name = named or one.first.test_name or code or one.tests[0]
+    if len(tests) > 1:
+        return (Code(code, name, system) if code else Code("", name)), entry
+    (loinc,) = tests
+    local = code if code != loinc else ""
+    return Code(
+        loinc, name, "LN", local, (entry.name if entry else name) if local else "", system if local else ""
+    ), entry
+
+
+def _answers(asked: OrderRequest | None) -> dict[str, str]:
+    """What the LIS has answered to questions of the test, by the question's code."""
+    found: dict[str, str] = {}
+    for one in asked.answers if asked else ():
+        if one.value is not None and (one.code.code or one.code.local_code):
+            found[one.code.code or one.code.local_code] = _words(one.value, one.unit)
+    return found
+
+
+def _words(value: Value, unit: Code | None) -> str:
+    match value:
+        case Numeric(number, comparator):
+            return f"{comparator}{number:f} {unit.code if unit else ''}".strip()
+        case Text(text):
+            return text
+        case Coded(code):
+            return code.text or code.code
+    return ""
+
+
+def _missing(entry: Row | None, answers: Mapping[str, str], service: Code) -> list[str]:
+    """What the test asks for and is not there."""
+    found = [] if service.code or service.local_code else ["code"]
+    if entry is None:
+        return found
+    found += [kind for kind in json.loads(entry.requires) if kind not in answers]
+    return found + [
+        one["code"] for one in json.loads(entry.questions) if one.get("required") and one["code"] not in answers
+    ]
+
+
+# --- taken back ------------------------------------------------------------------------------------------------------------------
+
+
+def cancel_elsewhere(cause: Cause, order: Row) -> Transaction[None]:
+    """The LIS takes an order back that another laboratory was asked for: the partner is told, unless it has never heard of it."""
+    for row in (yield stored.sub_orders_of_orders(cause.site, [order.id])):
+        if row.role == "requester":
+            yield from cancel_sub_order(row, cause)
+
+
+def cancel_sub_order(row: Row, cause: Cause) -> Transaction[bool]:
+    """Take a sub-order back; return whether that could be said. What was never written to the partner is cancelled at once."""
+    sayings = yield stored.sayings_of(row.id)
+    if sayings and row.state == State.CREATED:  # the message may be on its way this very moment
+        yield from move(row, Event.SENT, cause)
+        row = yield from again(row)
+    after = yield from move(row, Event.CANCEL, cause)
+    if isinstance(after, Doubt):
+        return False
+    if after.state is State.CANCEL_SENT and row.state != State.CANCEL_SENT:
+        message = cause.message or row.message
+        yield from tell_partner(cause.site, row.partner, [(row, "CA", "")], message, cause.at)
+    return True

@@ -1,0 +1,34 @@
+"""What is agreed with the other laboratories? The configuration's `[[partners]]`, as the laboratory and delivery need it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from labmw.config import Config
+from labmw.dialect import LisTerms
+from labmw.partner import Elsewhere, Partner, PartnerTerms
+
+
+def partner_terms(config: Config, partner: Partner) -> PartnerTerms:
+    """What is agreed with one of them."""
+    tests = {code: (meant,) if isinstance(meant, str) else tuple(meant) for code, meant in partner.tests.items()}
+    lis = LisTerms(
+        site=config.site.id,
+        name=partner.name,
+        application=config.lis.sending_application if config.lis else "LABMW",
+        zone=ZoneInfo(config.site.timezone),
+        feed=partner.feed,
+        window_days=partner.window_days,
+        tests=tests,
+        ins_fictitious=partner.ins_fictitious,
+        language=config.site.language,
+    )
+    name = config.site.name or config.site.id
+    return PartnerTerms(partner, lis, name, config.lis.name if config.lis else "")
+
+
+def elsewhere(config: Config) -> Elsewhere:
+    """What leaves, for whom."""
+    terms = {one.name: partner_terms(config, one) for one in config.partners}
+    routes = tuple((one.name, route) for one in config.partners for route in one.routes)
+    return Elsewhere(routes, terms)

@@ -1,0 +1,231 @@
+"""What has a partner laid into its folder? Whole files are taken in order, answered by a file, and put away; half-written ones are waited for.
+
+A file is whole when it has not changed for a while and ends as its format ends. One that stays without its end is kept and refused: its sender is told.
+Taken twice, it changes nothing: the same bytes get the same answer. Nothing is deleted; what was taken lies in `taken` beside what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from labmw.clock import Clock, stamp
+from labmw.delivery.partner import PartnerAnswers
+from labmw.delivery.partner_files import lay, message_of
+from labmw.errors import DeliveryError, StoreError
+from labmw.lab.partner_feed import PartnerFeed
+from labmw.line.health import LinkHealth
+from labmw.line.received import Received
+from labmw.partner import Exchange
+from labmw.store import schema, statements
+from labmw.store.statements import partners as stored
+from labmw.store.statements.worklist import change
+from labmw.store.transaction import Row, Store, Transaction
+from protocols.errors import Hl7Error, HprimError
+from protocols.hl7.acknowledgment import ErrorDetail, ack, read_ack
+from protocols.hl7.er7 import Message
+from protocols.hprim_hl7 import to_hprim
+
+log = structlog.get_logger("labmw.line")
+
+PUT_AWAY = "taken"
+KEPT = 65536  # bytes of a file that is too large; the rest lies where it was put away
+_SUFFIXES = frozenset({".hpr", ".hl7", ".ack", ".txt"})
+_NUMBER = re.compile(r"(\d{1,9})\.[A-Za-z0-9]+$")
+_SEEN = tuple[int, int]
+
+
+@dataclass(slots=True)
+class PartnerFolder:
+    """Watches one folder until it is cancelled."""
+
+    feed: PartnerFeed
+    answers: PartnerAnswers
+    store: Store
+    clock: Clock
+    health: LinkHealth
+    limit: int  # bytes of one file at most
+    wake: Callable[[], None] = lambda: None
+    _seen: dict[str, tuple[_SEEN, float]] = field(default_factory=dict)
+
+    @property
+    def exchange(self) -> Exchange:
+        """The folders."""
+        files = self.feed.terms.partner.files
+        assert files is not None
+        return files
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            try:
+                await self.step()
+                self.health.well("partner-folder")
+            except (OSError, DeliveryError) as error:
+                self.health.trouble("partner-folder", why=str(error))
+                log.error("a partner's folder cannot be used", link=self.health.link, why=str(error))
+            except StoreError as error:
+                log.error("files of a partner wait for the store", link=self.health.link, why=str(error))
+            except Exception as error:  # one file must not stop the others, nor the lines
+                log.exception("a file of a partner could not be taken; it is tried again", why=str(error))
+            await asyncio.sleep(self.exchange.every)
+
+    async def step(self) -> int:
+        """Take what is whole, in the order of the names; return how many files."""
+        folder = Path(self.exchange.into)
+        taken = 0
+        names = await asyncio.to_thread(lambda: sorted(path.name for path in folder.iterdir() if path.is_file()))
+        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        for name in names:
+            if name.startswith(".") or Path(name).suffix.lower() not in _SUFFIXES:
+                continue
+            settled = self._settled(folder / name)
+            if settled and await self._take(folder / name, patient=settled < 2):
+                taken += 1
+        return taken
+
+    def _settled(self, path: Path) -> int:
+        """0 while a file still changes, 1 when it has not for a while, 2 when it has not for ten times as long."""
+        found = path.stat()
+        state = (found.st_size, found.st_mtime_ns)
+        now = self.clock.monotonic()
+        before, since = self._seen.get(path.name, (None, now))
+        if before != state:
+            self._seen[path.name] = (state, now)
+            return 0 if self.exchange.settle else 1
+        quiet = now - since
+        return 0 if quiet < self.exchange.settle else 2 if quiet >= 10 * self.exchange.settle else 1
+
+    async def _take(self, path: Path, *, patient: bool) -> bool:
+        data = await asyncio.to_thread(_read, path, self.limit)
+        if len(data) > self.limit:
+            await self._refuse(path, data[:KEPT], f"it is larger than {self.limit} bytes")
+            return True
+        try:
+            message = message_of(data, self.exchange)
+        except (Hl7Error, HprimError) as error:
+            if patient:
+                return False  # its end may still come
+            await self._refuse(path, data, str(error))
+            return True
+        self.health.heard()
+        if path.suffix.lower() == ".ack":
+            await self.store.run(self._answered(path.name, data, message))
+            self.wake()
+        else:
+            await self._message(path, data, message)
+        await asyncio.to_thread(self._put_away, path, data)
+        return True
+
+    async def _message(self, path: Path, data: bytes, message: Message) -> None:
+        digest = hashlib.sha256(data).hexdigest()
+        known = await self.store.view(_same(self.feed.terms.lis.site, self.feed.terms.partner.name, digest))
+        row = self._row(path.name, digest, "duplicate" if known else "taken")
+        stored_ = await self.feed.take(self._received(path.name, data, message, digest, row))
+        if stored_.repeat:
+            await self.store.run(_keep(row | {"state": "duplicate", "message": stored_.message}))
+        self.health.message()
+        await self._reply(path.name, stored_.reply)
+
+    async def _refuse(self, path: Path, data: bytes, why: str) -> None:
+        """A file that cannot be read is kept, shown, answered, and put away."""
+        digest = hashlib.sha256(data).hexdigest()
+        partner = self.feed.terms.partner
+        head = f"MSH|^~\\&|{partner.application or partner.name}|{partner.facility}|||||ORM|{path.name}|P|2.5.1\r"
+        message = Message.parse(head.encode())
+        received = self._received(path.name, data, message, digest, self._row(path.name, digest, "rejected"))
+        kept = await self.feed.refuse(received, why)
+        log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=path.name, why=why)
+        await self._reply(path.name, kept.reply)
+        await asyncio.to_thread(self._put_away, path, data)
+
+    def _received(self, name: str, data: bytes, message: Message, digest: str, row: dict[str, object]) -> Received:
+        return Received(
+            link=self.feed.terms.partner.feed,
+            session=f"file {name} {digest[:16]}",
+            peer=name,
+            protocol=self.exchange.format,
+            first=1,
+            last=1,
+            place=0,
+            received_at=self.clock.now(),
+            raw=data,
+            message=message,
+            before=(statements.insert(schema.partner_file, **row),),
+            control_id=message.control_id or name,
+            reply=lambda code, error: self._acknowledge(message, code, error),
+        )
+
+    def _acknowledge(self, message: Message, code: str, error: ErrorDetail | None) -> bytes:
+        now = self.clock.now().astimezone(self.feed.terms.lis.zone)
+        number = hashlib.sha256(message.raw).hexdigest()[:20].upper()
+        return ack(message, code, control_id=number, when=now.strftime("%Y%m%d%H%M%S%z"), error=error)
+
+    async def _reply(self, name: str, reply: bytes) -> None:
+        if not reply:
+            return
+        answer = f"{Path(name).stem}.ACK"
+        data = to_hprim(reply, answer, self.exchange.encoding) if self.exchange.format == "hprim" else reply
+        await asyncio.to_thread(_lay_answer, Path(self.exchange.out), answer, data)
+
+    def _row(self, name: str, digest: str, state: str) -> dict[str, object]:
+        number = _NUMBER.search(name)
+        return {
+            "site": self.feed.terms.lis.site, "partner": self.feed.terms.partner.name, "direction": "in", "name": name,
+            "number": int(number[1]) if number else None, "digest": digest, "state": state, "at": stamp(self.clock.now()),
+        }  # fmt: skip
+
+    def _answered(self, name: str, data: bytes, message: Message) -> Transaction[None]:
+        """An answer of the partner: kept as the receipt of the message that it names, which moves on by it."""
+        site, now = self.feed.terms.lis.site, stamp(self.clock.now())
+        digest = hashlib.sha256(data).hexdigest()
+        row = self._row(name, digest, "taken")
+        row["number"] = None
+        acknowledgment = read_ack(message)
+        found = yield statements.outbox_by_control_id(site, acknowledgment.control_id)
+        mine = [one for one in found if one.destination == self.feed.terms.partner.name]
+        if not mine or mine[0].receipt == data:
+            row["state"] = "duplicate" if mine else "rejected"
+            row["detail"] = "" if mine else f"answers {acknowledgment.control_id}, which was never sent"
+            yield statements.insert(schema.partner_file, **row)
+            return
+        yield statements.insert(schema.partner_file, **row)
+        yield change(schema.outbox, mine[0].id, receipt=data)
+        yield from self.answers.answered(mine[0], acknowledgment, message, now)
+
+    def _put_away(self, path: Path, data: bytes) -> None:
+        folder = path.parent / PUT_AWAY
+        folder.mkdir(exist_ok=True)
+        target = folder / path.name
+        if target.exists():
+            target = folder / f"{path.stem}-{hashlib.sha256(data).hexdigest()[:8]}{path.suffix}"
+        path.replace(target)
+
+
+def _lay_answer(folder: Path, name: str, data: bytes) -> None:
+    """An answer may be given again, when what it answers came again; the newest counts."""
+    try:
+        lay(folder, name, data)
+    except DeliveryError:
+        (folder / name).unlink(missing_ok=True)
+        lay(folder, name, data)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The bytes of a file, and one more than the limit where it is larger."""
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
+def _same(site: str, partner: str, digest: str) -> Transaction[list[Row]]:
+    return (yield stored.same_file(site, partner, digest))
+
+
+def _keep(row: dict[str, object]) -> Transaction[None]:
+    yield statements.insert(schema.partner_file, **row)

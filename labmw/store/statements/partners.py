@@ -1,0 +1,118 @@
+"""What is asked of the store about what partners exchange beside sub-orders: boxes of tubes, catalogues, files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import func, select, update
+
+from labmw.store.schema import box, box_tube, catalogue_entry, outbox, partner_file, sub_order
+from labmw.store.statements.words import given, given_number
+from labmw.store.transaction import Step
+
+_IN_BOX: Final = select(sub_order).where(sub_order.c.box == given_number("of_box")).order_by(sub_order.c.id)
+# --- boxes ----------------------------------------------------------------------------------------------------------------------
+
+_BOXES: Final = select(box).where(box.c.site == given("site"), box.c.partner == given("partner")).order_by(box.c.id)
+_TUBES: Final = select(box_tube).where(box_tube.c.box == given_number("of_box")).order_by(box_tube.c.id)
+
+
+def boxes_of(site: str, partner: str) -> Step:
+    """The boxes to a partner."""
+    return Step(_BOXES, {"site": site, "partner": partner})
+
+
+def tubes_in(box_: int) -> Step:
+    """The tubes of a box."""
+    return Step(_TUBES, {"of_box": box_})
+
+
+def sub_orders_in(box_: int) -> Step:
+    """The sub-orders whose tubes are in a box."""
+    return Step(_IN_BOX, {"of_box": box_})
+
+
+# --- catalogues -----------------------------------------------------------------------------------------------------------------
+
+_ENTRIES: Final = (
+    select(catalogue_entry)
+    .where(
+        catalogue_entry.c.site == given("site"),
+        catalogue_entry.c.partner == given("partner"),
+        catalogue_entry.c.valid_from <= given("at"),
+        (catalogue_entry.c.valid_to.is_(None)) | (catalogue_entry.c.valid_to > given("at")),
+    )
+    .order_by(catalogue_entry.c.code, catalogue_entry.c.loinc, catalogue_entry.c.id)
+)
+_VERSIONS: Final = (
+    select(
+        catalogue_entry.c.partner, catalogue_entry.c.version, func.min(catalogue_entry.c.valid_from).label("valid_from"),
+        func.max(catalogue_entry.c.valid_to).label("valid_to"), func.count().label("entries"),
+    )
+    .where(catalogue_entry.c.site == given("site"))
+    .group_by(catalogue_entry.c.partner, catalogue_entry.c.version)
+    .order_by(catalogue_entry.c.partner, func.min(catalogue_entry.c.valid_from))
+)  # fmt: skip
+_ENDS: Final = (
+    update(catalogue_entry)
+    .where(
+        catalogue_entry.c.site == given("of_site"),
+        catalogue_entry.c.partner == given("of_partner"),
+        catalogue_entry.c.version != given("but"),
+        (catalogue_entry.c.valid_to.is_(None)) | (catalogue_entry.c.valid_to > given("at")),
+    )
+    .values(valid_to=given("at"))
+    .returning(catalogue_entry.c.id)
+)
+
+
+def catalogue_at(site: str, partner: str, at: str) -> Step:
+    """What a partner's catalogue says at a moment."""
+    return Step(_ENTRIES, {"site": site, "partner": partner, "at": at})
+
+
+def catalogue_versions(site: str) -> Step:
+    """The versions of every partner's catalogue."""
+    return Step(_VERSIONS, {"site": site})
+
+
+def end_catalogue(site: str, partner: str, but: str, at: str) -> Step:
+    """The other versions of a catalogue are valid until a moment."""
+    return Step(_ENDS, {"of_site": site, "of_partner": partner, "but": but, "at": at})
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------------
+
+_FILES: Final = (
+    select(partner_file)
+    .where(partner_file.c.site == given("site"), partner_file.c.partner == given("partner"))
+    .order_by(partner_file.c.id)
+)
+_SENT_SO_FAR: Final = select(func.count().label("count")).where(
+    outbox.c.site == given("site"), outbox.c.destination == given("to"), outbox.c.id <= given_number("entry")
+)
+_SAME_FILE: Final = (
+    select(partner_file)
+    .where(
+        partner_file.c.site == given("site"),
+        partner_file.c.partner == given("partner"),
+        partner_file.c.digest == given("digest"),
+        partner_file.c.direction == "in",
+    )
+    .order_by(partner_file.c.id)
+)
+
+
+def files_of(site: str, partner: str) -> Step:
+    """The files exchanged with a partner."""
+    return Step(_FILES, {"site": site, "partner": partner})
+
+
+def same_file(site: str, partner: str, digest: str) -> Step:
+    """The files of a partner with these very bytes."""
+    return Step(_SAME_FILE, {"site": site, "partner": partner, "digest": digest})
+
+
+def place_among(site: str, destination: str, entry: int) -> Step:
+    """One row: the how-many-eth message to a destination this is (`count`), from 1."""
+    return Step(_SENT_SO_FAR, {"site": site, "to": destination, "entry": entry})

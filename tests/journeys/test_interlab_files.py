@@ -1,0 +1,209 @@
+"""The same exchange over files: whole or waited for, twice or cut or in another character set, each answered by a file (issue 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from lisside import new
+from stage import Lis, Stage, eventually, free_port, listens
+
+from labmw.app import Laboratory
+from labmw.config import load
+from labmw.lab.partner_reconciliation import reconcile
+from labmw.store import open_reader
+from protocols.hprim import HprimFile, parse
+from simulators.ltw import OrderingLis, Person
+
+ALT = "1742-6^ALAT^LN"
+ADA = Person("P1", family="Lefèvre", given="Zoé")
+
+
+@dataclass(slots=True)
+class Folders:
+    """A laboratory whose partner exchanges files with it."""
+
+    stage: Stage
+    ordering: OrderingLis
+    out: Path
+    into: Path
+
+    async def ordered(self) -> HprimFile:
+        """A test leaves; return the file that asks for it."""
+        await self.ordering.tell(new("M1", "T1", ALT, person=ADA))
+        await eventually(lambda: bool(list(self.out.glob("*.HPR"))))
+        return parse((self.out / "LABMW000001.HPR").read_bytes())
+
+    def lay(self, name: str, data: bytes) -> None:
+        """The partner lays a file down."""
+        (self.into / name).write_bytes(data)
+
+    async def answer(self, name: str) -> HprimFile:
+        """What the laboratory answers to a file."""
+        file = self.out / f"{Path(name).stem}.ACK"
+        await eventually(file.exists)
+        return parse(file.read_bytes())
+
+    def state(self) -> str:
+        """Where the sub-order is."""
+        return str(self.stage.ask("SELECT state FROM sub_order")[0][0])
+
+    def files(self) -> list[tuple[object, ...]]:
+        """What came, and what became of it."""
+        return self.stage.ask("SELECT name, state FROM partner_file ORDER BY id")
+
+
+@contextlib.asynccontextmanager
+async def folders(folder: Path, encoding: str = "cp1252", settle: float = 0.05) -> AsyncIterator[Folders]:
+    feed = free_port()
+    out, into = folder / "out", folder / "in"
+    for one in (out, into):
+        one.mkdir(exist_ok=True)
+    extra = f"""
+[[partners]]
+name = "SPE"
+files = {{ out = "out", into = "in", encoding = "{encoding}", every = 0.05, settle = {settle} }}
+routes = [{{ tests = ["1742-6"] }}]
+"""
+    stage = Stage(folder, free_port(), free_port(), extra)
+    if not stage.config.exists():
+        stage.build([])
+    text = stage.config.read_text(encoding="utf-8").replace("[rules]", f'listen = "127.0.0.1:{feed}"\n[rules]', 1)
+    stage.config.write_text(text, encoding="utf-8")
+    laboratory = Laboratory(load(stage.config))
+    async with Lis(stage.lis_port):
+        try:
+            await laboratory.start()
+            await eventually(lambda: listens(feed))
+            async with OrderingLis("127.0.0.1", feed) as ordering:
+                yield Folders(stage, ordering, out, into)
+        finally:
+            await laboratory.stop()
+
+
+def accepted(asked: HprimFile, code: str = "OK", why: str = "") -> bytes:
+    """The partner's answer to a file of ours."""
+    control = asked.values(asked.records[0], 3)[1]
+    number = asked.records[2].field(2)
+    rows = [
+        "H|~^\\&|ANSWER.ACK||SPE||ACK|||LABMW^TEST||P|H2.1^L|20261101080000",
+        f"ERR|1|AA|{control}",
+        f"OBR|1|{number}|S-1^SPE|{'|' * 6}|{code}",
+    ]
+    return "\r\n".join([*rows, *([f"C|1|M|{why}"] if why else []), "L|1", ""]).encode("cp1252")
+
+
+def result(
+    asked: HprimFile,
+    value: str = "22",
+    name: str = "Lefèvre^Zoé",
+    encoding: str = "cp1252",
+    file: str = "SPE000001.HPR",
+) -> bytes:
+    number, test = asked.records[2].field(2), asked.records[2].field(4)
+    rows = [
+        f"H|~^\\&|{file}^R-{file}||SPE||ORU|||LABMW^TEST||P|H2.1^L|20261201080000+0100",
+        f"P|1|P1^HOSPITAL|||{name}||19700101|F",
+        f"OBR|1|{number}|S-1^SPE|{test}{'|' * 21}F",
+        f"OBX|1|NM|{test}||{value}|U/L^U/L^UCUM|10-40||||F|||20261201075000+0100|690999902^Labo spécialisé",
+        "C|1|L|Valeur contrôlée",
+        "L|1",
+    ]
+    return "".join(row + "\r\n" for row in rows).encode(encoding)
+
+
+async def test_asked_answered_and_reported(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        assert asked.records[1].field(5).startswith("Lefèvre^Zoé")
+        await eventually(lambda: lab.state() == "sent")
+        lab.lay("ANSWER.ACK", accepted(asked))
+        await eventually(lambda: lab.state() == "accepted")
+        lab.lay("SPE000001.HPR", result(asked))
+        answer = await lab.answer("SPE000001.HPR")
+        assert answer.records[1].field(2) == "AA"
+        await eventually(lambda: lab.stage.ask("SELECT value, state FROM result") == [("22", "delivered")])
+        assert lab.stage.ask("SELECT laboratory FROM performed") == [("Labo spécialisé",)]
+        assert lab.state() == "final"
+        assert sorted(path.name for path in (lab.into / "taken").iterdir()) == ["ANSWER.ACK", "SPE000001.HPR"]
+
+
+async def test_refused_by_a_file(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        lab.lay("ANSWER.ACK", accepted(asked, "UA", "NOCAT^Analyse absente"))
+        await eventually(lambda: lab.state() == "refused")
+        assert lab.stage.ask("SELECT reason, reason_text FROM sub_order") == [("NOCAT", "Analyse absente")]
+
+
+async def test_a_duplicate_is_recognised_and_answered_again(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        lab.lay("SPE000001.HPR", result(asked))
+        await lab.answer("SPE000001.HPR")
+        (lab.out / "SPE000001.ACK").unlink()
+        lab.lay("SPE000001.HPR", result(asked))
+        assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
+        await eventually(lambda: lab.files() == [("SPE000001.HPR", "taken"), ("SPE000001.HPR", "duplicate")])
+        assert lab.stage.ask("SELECT count(*) FROM result") == [(1,)]
+
+
+async def test_a_file_half_written_is_waited_for(tmp_path: Path) -> None:
+    async with folders(tmp_path, settle=0.3) as lab:
+        asked = await lab.ordered()
+        whole = result(asked)
+        lab.lay("SPE000001.HPR", whole[: len(whole) // 2])
+        await asyncio.sleep(0.8)  # longer than a file settles, shorter than it is given up
+        assert lab.files() == []
+        lab.lay("SPE000001.HPR", whole)
+        assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
+        assert lab.files() == [("SPE000001.HPR", "taken")]
+
+
+async def test_a_file_that_stays_cut_is_kept_refused_and_answered(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        cut = result(asked)[:-6]
+        lab.lay("SPE000001.HPR", cut)
+        answer = await lab.answer("SPE000001.HPR")
+        assert answer.records[1].field(2) == "AE"
+        assert "L record" in answer.records[1].field(4)
+        assert lab.stage.ask("SELECT raw, reason FROM message WHERE disposition = 'quarantined'") == [
+            (cut, "interlab-message-malformed")
+        ]
+        assert lab.files() == [("SPE000001.HPR", "rejected")]
+
+
+@pytest.mark.parametrize(("agreed", "sent"), [("cp1252", "utf-8"), ("utf-8", "cp1252")])
+async def test_another_character_set_than_agreed_is_read_as_what_it_is(agreed: str, sent: str, tmp_path: Path) -> None:
+    async with folders(tmp_path, agreed) as lab:
+        asked = await lab.ordered()
+        lab.lay("SPE000001.HPR", result(asked, encoding=sent))
+        assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
+        [(laboratory,)] = lab.stage.ask("SELECT laboratory FROM performed")
+        assert laboratory == "Labo spécialisé"
+
+
+async def test_a_gap_in_the_numbers_is_told(tmp_path: Path) -> None:
+
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        for name in ("SPE000001.HPR", "SPE000004.HPR"):
+            lab.lay(name, result(asked, file=name))
+            await lab.answer(name)
+        config = load(lab.stage.config)
+        with open_reader(config.store.url) as reader:
+            found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
+        assert [(one.what, dict(one.facts)) for one in found.differences] == [("reconcile-gap", {"numbers": "2–3"})]
+
+
+async def test_an_answer_to_nothing_is_kept(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        control = asked.values(asked.records[0], 3)[1].encode()
+        lab.lay("ANSWER.ACK", accepted(asked).replace(control, b"NEVERSENT"))
+        await eventually(lambda: lab.files() == [("ANSWER.ACK", "rejected")])
