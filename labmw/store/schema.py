@@ -175,6 +175,7 @@ order = Table(
     UniqueConstraint("site", "specimen", "loinc", "placer"),
     Index(None, "site", "updated_at"),
     Index("ix_order_placer", "site", "placer", **_where("placer <> ''")),
+    Index(None, "message"),
 )  # fmt: skip
 
 # One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the
@@ -668,6 +669,7 @@ sub_order = Table(
     UniqueConstraint("site", "role", "partner", "number"),
     Index(None, "site", "specimen"),
     Index("ix_sub_order_open", "site", "due_at", **_where("closed_at IS NULL")),
+    Index("ix_sub_order_box", "box", **_where("box IS NOT NULL")),
 )  # fmt: skip
 
 # Which orders of this laboratory a sub-order stands for: those of its LIS for the requester, those made for the analyzers for the subcontractor.
@@ -676,6 +678,7 @@ sub_order_order = Table(
     _id(), *_must("site"), _refers("sub_order", "sub_order.id"), _refers("order", "order.id"),
     UniqueConstraint("site", "order", "sub_order"),
     Index(None, "sub_order"),
+    Index(None, "order"),
 )  # fmt: skip
 
 # Everything that happened to a sub-order, with the state it led to. `event` also names what contradicted: the state stays then.
@@ -692,6 +695,7 @@ sub_order_said = Table(
     _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("sub_order", "sub_order.id"), *_must("control"), *_may("status"),
     UniqueConstraint("site", "outbox", "sub_order"),
     Index(None, "sub_order"),
+    Index(None, "outbox"),
 )  # fmt: skip
 
 # What goes along with a sub-order because its test asks for it: kind prescription, consent, questionnaire, or the code of a question.
@@ -699,6 +703,7 @@ sub_order_item = Table(
     "sub_order_item", metadata,
     _id(), *_must("site"), _refers("sub_order", "sub_order.id"), *_must("kind"), *_may("text", "media"), _bytes("data", nullable=True), *_must("at"), *_may("by"),
     UniqueConstraint("site", "sub_order", "kind"),
+    Index(None, "sub_order"),
 )  # fmt: skip
 
 # Every version of a result that a partner has sent, as it was sent (`obx`: its OBX and notes), and who performed it. `result` is the row that it made, or
@@ -718,6 +723,7 @@ partner_document = Table(
     _id(), *_must("site"), _refers("sub_order", "sub_order.id"), _refers("message", "message.id", nullable=True), *_must("direction", "kind", "digest"),
     _bytes("data"), _number("whole", 1), *_must("at"),
     UniqueConstraint("site", "sub_order", "direction", "digest"),
+    Index(None, "sub_order"),
 )  # fmt: skip
 
 # A box of tubes to a partner. States: open, shipped, received.
@@ -733,6 +739,7 @@ box_tube = Table(
     "box_tube", metadata,
     _id(), *_must("site"), _refers("box", "box.id"), *_must("specimen", "state"), *_may("reason"), *_must("at"), *_may("by"),
     UniqueConstraint("site", "box", "specimen"),
+    Index(None, "box"),
 )  # fmt: skip
 
 # What a partner performs, as its catalogue says: one row for each of its codes and our analyte, in a version.

@@ -42,7 +42,7 @@ _NUMBERED: Final = (
 )
 _ANY: Final = (
     select(sub_order)
-    .where(sub_order.c.site == given("site"), sub_order.c.number == given("number"))
+    .where(sub_order.c.site == given("site"), sub_order.c.number == given("named"))
     .order_by(sub_order.c.id)
 )
 _FILLED: Final = (
@@ -60,7 +60,7 @@ _ALL: Final = select(sub_order).where(sub_order.c.site == given("site")).order_b
 _OF_ORDERS: Final = (
     select(sub_order, sub_order_order.c.order.label("of_order"))
     .join(sub_order_order, sub_order_order.c.sub_order == sub_order.c.id)
-    .where(sub_order.c.site == given("site"), sub_order_order.c.order.in_(_given_numbers("orders")))
+    .where(sub_order_order.c.site == given("site"), sub_order_order.c.order.in_(_given_numbers("orders")))
     .order_by(sub_order.c.id)
 )
 _ORDERS_OF: Final = (
@@ -125,9 +125,9 @@ def sub_orders_filled(site: str, role: str, partner: str, numbers: Sequence[str]
     return Step(_FILLED, {"site": site, "role": role, "partner": partner, "numbers": list(numbers)})
 
 
-def sub_order_named(site: str, number: str) -> Step:
+def sub_order_named(site: str, named: str) -> Step:
     """Every sub-order of this number, whoever the partner is."""
-    return Step(_ANY, {"site": site, "number": number})
+    return Step(_ANY, {"site": site, "named": named})
 
 
 def all_sub_orders(site: str) -> Step:
