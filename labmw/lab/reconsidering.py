@@ -17,7 +17,8 @@ from labmw.lab.practice import Practice
 from labmw.lab.routes import Takes, everything
 from labmw.lab.shadowing import Shadow
 from labmw.lab.surroundings import Surroundings
-from labmw.lab.verification import STATE_OF, Judged, audit_row, conclude, verdict_row
+from labmw.lab.verdict_rows import audit_row, verdict_row
+from labmw.lab.verification import STATE_OF, Judged, conclude
 from labmw.model import Reason, Verdict, VerdictLevel
 from labmw.store import schema, statements
 from labmw.store.statements import surroundings as stored

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -36,6 +35,7 @@ from labmw.lab.spreading import Judged as WithVerdict
 from labmw.lab.spreading import spread, with_reasons
 from labmw.lab.stopping import against, stops, watch_rate
 from labmw.lab.surroundings import Surroundings, around
+from labmw.lab.verdict_rows import audit_row, verdict_row, weightiest
 from labmw.metrics import CONTROLS, HELD, VERDICTS
 from labmw.model import (
     Case,
@@ -49,7 +49,6 @@ from labmw.model import (
     VerdictLevel,
 )
 from labmw.store import schema, statements
-from labmw.store.json_text import json_list, json_object
 from labmw.store.statements import analyzers
 from labmw.store.transaction import Row, Store, Transaction
 from rules.engine import judge
@@ -255,7 +254,7 @@ def verify(
         yield from look_again_later(site, message, verdicts, known, now)
         yield from tell_siblings(site, message, rows, known, now)
     stopped = (yield from watch_rate(site, verdicts, now)) if practice.watch_rate else []
-    told = tuple((row.link, verdict.level.name.lower(), _weightiest(verdict)) for row, verdict in verdicts)
+    told = tuple((row.link, verdict.level.name.lower(), weightiest(verdict)) for row, verdict in verdicts)
     return Judged(told, reports, any(one.ordered for one in done), tuple(stopped), len(left))
 
 
@@ -308,13 +307,6 @@ def _objections(
 
 
 GIVEN_UP = Verdict(VerdictLevel.HOLD, (Reason("rule-error", VerdictLevel.HOLD),), ())
-
-
-def _weightiest(verdict: Verdict) -> str:
-    """Return the code of the reason that decided; "" for a release."""
-    if verdict.released:
-        return ""
-    return max(verdict.reasons, key=lambda reason: reason.level).code if verdict.reasons else "unexplained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,45 +366,3 @@ def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transactio
         (yield from standings(site, rows, message, now)),
         now,
     )
-
-
-def verdict_row(
-    site: str, row: Row, verdict: Verdict, packs: Packs, now: str, responsible: str = ""
-) -> Mapping[str, Any]:
-    """What is kept of a verdict, with everything that explains it years later."""
-    reasons = [
-        {"code": one.code, "level": one.level.name.lower(), "rule": one.rule, "facts": dict(one.facts)}
-        | ({"scope": one.scope, "panel": list(one.panel)} if one.scope != "result" else {})
-        for one in verdict.reasons
-    ]
-    return {
-        "site": site,
-        "result": row.id,
-        "level": int(verdict.level),
-        "reasons": json_list(reasons),
-        "trace": json_list(verdict.trace),
-        "packs": json_list([{"pack": name, "signed_by": packs.signers.get(name, "")} for name in verdict.packs]),
-        "comments": json_list(verdict.comments),
-        "decided_at": now,
-        "decided_by": "rules",
-        "stage": "automatic" if verdict.released else "",
-        "responsible": responsible if verdict.released else "",
-    }
-
-
-def audit_row(site: str, row: Row, verdict: Verdict, now: str, late: str = "") -> Mapping[str, Any]:
-    """What the audit keeps of a verdict; `late` is the fact that had it given again."""
-    detail = {
-        "verdict": verdict.level.name.lower(),
-        "packs": list(verdict.packs),
-        "reasons": [one.code for one in verdict.reasons],
-    } | ({"late": late} if late else {})
-    return {
-        "site": site,
-        "at": now,
-        "who": "labmw",
-        "what": "verified-again" if late else "verified",
-        "subject": f"result/{row.id}",
-        "why": _weightiest(verdict),
-        "detail": json_object(detail),
-    }

@@ -42,6 +42,7 @@ class Presence:
     """The connections of one process."""
 
     _open: Counter[Place] = field(default_factory=Counter)
+    _spoken: dict[Place, set[str]] = field(default_factory=dict)  # which serial numbers, on connections that are open
     _voices: OrderedDict[str, _Voice] = field(default_factory=OrderedDict)
 
     def opened(self, link: str, peer: str) -> None:
@@ -54,6 +55,10 @@ class Presence:
         self._open[place] -= 1
         if self._open[place] <= 0:
             del self._open[place]
+            # The next connection from this address and port is another one: what was said on this one is not said on it.
+            for serial in self._spoken.pop(place, ()):
+                if (voice := self._voices.get(serial)) is not None and place in voice.places:
+                    voice.places.remove(place)
 
     def said(self, serial: str, link: str, peer: str, *, alternates: bool) -> Place | None:
         """A serial number speaks on a connection; returns the other live connection that gives it too, or None.
@@ -64,11 +69,15 @@ class Presence:
         voice = self._voices.setdefault(serial, _Voice())
         self._voices.move_to_end(serial)
         while len(self._voices) > MOST:
-            self._voices.popitem(last=False)
+            forgotten, voice_of = self._voices.popitem(last=False)
+            for place in voice_of.places:
+                self._spoken.get(place, set()).discard(forgotten)
         known = [one for one in voice.places if one in self._open]
         others = [one for one in known if one != here]
         elsewhere = [one for one in others if (one.link, one.host) != (here.link, here.host)]
         speaks_again = alternates and here in known and known[-1] != here
         voice.places = [*others, here]
+        if here in self._open:
+            self._spoken.setdefault(here, set()).add(serial)
         voice.disputed = bool(others) and (voice.disputed or bool(elsewhere) or speaks_again)
         return (elsewhere or others)[-1] if voice.disputed else None

@@ -74,6 +74,15 @@ def test_what_is_remembered_has_a_bound() -> None:
     assert len(one._voices) == MOST
 
 
+def test_another_connection_from_the_same_port_has_said_nothing_yet() -> None:
+    one = presence(A, C)
+    said(one, A)
+    said(one, C)
+    one.closed(*C)
+    one.opened(*C)
+    assert said(one, A) is None
+
+
 STEPS = st.lists(st.tuples(st.sampled_from("osc"), st.sampled_from([A, B, C])), max_size=40)
 
 
