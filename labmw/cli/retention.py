@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from labmw.lab.retention import RetentionPlan
 
 NOT_DONE = 1
+TOGETHER = 200  # patients for whom the store is opened once; each is a transaction of its own
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 Patient = Annotated[str, typer.Argument(help="The patient's number, as the LIS tells it.", show_default=False)]
@@ -152,11 +153,11 @@ def destroy(
 
 
 def _carry_out(settings: Config, work: Destruction, tongue: Language) -> list[list[str]]:
-    kept = []
-    for one in work.due:
-        (why,) = write(settings, work.patient(one, now()), tongue=tongue)
-        if why:
-            kept.append([one.patient, say(why, tongue)])
+    kept: list[list[str]] = []
+    for start in range(0, len(work.due), TOGETHER):
+        some = work.due[start : start + TOGETHER]
+        done = write(settings, *(work.patient(one, now()) for one in some), tongue=tongue)
+        kept += [[one.patient, say(why, tongue)] for one, why in zip(some, done, strict=True) if why]
     while write(settings, work.controls(now()), tongue=tongue)[0]:
         pass
     while write(settings, work.audit(now()), tongue=tongue)[0]:

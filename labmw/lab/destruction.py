@@ -1,6 +1,6 @@
 """How does something leave the store for good? By a signed plan, one patient a transaction, and a tombstone stays where each thing was.
 
-What a message holds of several patients goes when the time of all of them is over; until then it stays whole. A tube number that was
+What a message or a session of bytes holds of several patients goes when the time of all of them is over; until then it stays whole. A tube number that was
 another patient's too keeps its orders. Everything is looked at again just before: who is held now, has come again, or has something open, stays.
 """
 
@@ -98,8 +98,8 @@ class Destruction:
         results = yield stored.of_patient(schema.result, self.site, [one.patient])
         named = yield stored.of_patient(schema.message_patient, self.site, [one.patient])
         messages = sorted({row.message for row in (*results, *named)})
-        if "raw" in one.classes:
-            yield from self._raw(messages, at)
+        if "raw" in one.classes:  # with a session goes what was left of it of patients who were due before
+            messages = sorted({*messages, *(yield from self._raw(messages, at))})
         if "results" in one.classes:
             yield from self._results([row.id for row in results], at)
         elif "messages" in one.classes:
@@ -110,9 +110,10 @@ class Destruction:
             yield from self._messages(messages, at)
         return ""
 
-    def _raw(self, messages: Sequence[int], at: str) -> Transaction[None]:
-        """The bytes of the sessions in which only those came whose time is over."""
+    def _raw(self, messages: Sequence[int], at: str) -> Transaction[list[int]]:
+        """The bytes of the sessions in which only those came whose time is over; returns the messages of these sessions."""
         rows = yield from _by(schema.message, "id", messages)
+        freed: list[int] = []
         for name in sorted({row.session for row in rows if row.session}):
             closed = [row.closed_at for row in (yield stored.sessions_named(self.site, [name]))]
             here = [row.id for row in (yield stored.messages_in(self.site, [name]))]
@@ -125,6 +126,8 @@ class Destruction:
                 yield from _gone(schema.journal, journal)
                 yield from _gone(schema.frame, frames)
                 yield from self._stone("raw", "session", None, name, [self._digest(content)], at)
+            freed += here
+        return freed
 
     def _results(self, numbers: Sequence[int], at: str) -> Transaction[None]:
         """Results with their verdicts, alerts and whatever else refers to them, and the messages that carried nothing else."""
@@ -174,8 +177,13 @@ class Destruction:
             yield from self._stone("identity", "patient", None, f"{len(hung)} rows", [self._digest(hung)], at)
 
     def _messages(self, messages: Sequence[int], at: str) -> Transaction[None]:
-        """A message of which nothing is left goes whole; one whose results stay longer loses its contents."""
+        """A message of which nothing is left goes whole; one whose results stay longer loses its contents.
+
+        It stays as long as the bytes of its session do, in which others came too.
+        """
         for row in (yield from _by(schema.message, "id", messages)):
+            if row.session and (yield stored.bytes_left(self.site, row.session)):
+                continue
             left = [*(yield stored.measured_in([row.id])), *(yield stored.named_in([row.id]))]
             waits = yield stored.rows_by(schema.quarantine, "message", [row.id])
             if not left and all(one.state != "open" for one in waits):

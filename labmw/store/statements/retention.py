@@ -175,6 +175,12 @@ _IN_SESSIONS: Final = select(message.c.id, message.c.session).where(
     message.c.site == given("site"), message.c.session.in_(given_texts("sessions"))
 )
 _SESSIONS: Final = select(session).where(session.c.site == given("site"), session.c.id.in_(given_texts("sessions")))
+_BYTES_LEFT: Final = union(
+    *(
+        select(one.c.site).where(one.c.site == given("site"), one.c.session == given("of_session"))
+        for one in (schema.journal, schema.frame)
+    )
+)
 _OTHERS_TUBES: Final = select(specimen.c.identifier).where(
     specimen.c.site == given("site"),
     specimen.c.identifier.in_(given_texts("tubes")),
@@ -222,6 +228,11 @@ def messages_in(site: str, sessions: Sequence[str]) -> Step:
 def sessions_named(site: str, sessions: Sequence[str]) -> Step:
     """These sessions."""
     return Step(_SESSIONS, {"site": site, "sessions": list(sessions)})
+
+
+def bytes_left(site: str, session_: str) -> Step:
+    """One row when something of a session's bytes is still there."""
+    return Step(_BYTES_LEFT, {"site": site, "of_session": session_})
 
 
 def tubes_of_others(site: str, patient: str, tubes: Sequence[str]) -> Step:

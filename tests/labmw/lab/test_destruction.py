@@ -182,6 +182,27 @@ async def test_a_message_of_several_patients_stays_whole_until_all_are_due(day: 
     assert day.ask("SELECT specimen FROM result") == [("S3",)]
 
 
+async def test_a_session_of_several_patients_stays_whole_and_goes_with_the_last(day: Morning) -> None:
+    day.write("UPDATE message SET session = 'X1'")
+    day.write(
+        "INSERT INTO frame (site, link, session, seq, number, text, at) VALUES ('TEST', 'a', 'X1', 1, 1, X'4B', '')"
+    )
+    day.write("UPDATE message SET first_frame = 1, last_frame = 1")
+    await destroyed(day, await planned(day))  # P-S3 is not due
+    assert day.ask("SELECT identifier FROM patient") == [("P-S3",)]
+    assert day.ask("SELECT count(*) FROM journal WHERE session = 'X1'") == [(1,)]
+    assert day.ask("SELECT count(*) FROM message") == [(3,)]
+    assert [one for one in check(f"sqlite:///{day.line.stage.database}", SITE) if one.faults] == []
+    await destroyed(day, await planned(day, today=date(2061, 1, 1)))
+    assert (
+        day.ask("SELECT count(*) FROM message")
+        == day.ask("SELECT count(*) FROM journal WHERE session = 'X1'")
+        == [(0,)]
+    )
+    assert traces(day, "P-S3") == []
+    assert (await day.line.store.view(verify(SITE))).broken == ""
+
+
 async def test_messages_may_go_before_results(day: Morning) -> None:
     terms = Retention(destruction=True, raw=10, messages=10)
     await destroyed(day, await planned(day, terms, date(2037, 1, 1)))
