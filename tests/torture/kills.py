@@ -61,7 +61,10 @@ async def kills(
 
 def outcome(name: str, stage: Stage, acknowledged: list[str], lis: Lis, detail: str) -> Outcome:
     """Count: the analyzer's side, the store's, and the LIS's."""
-    states = {str(tube): str(state) for tube, state in stage.ask("SELECT specimen, state FROM result WHERE main = 1")}
+    # A message that was acknowledged whole and lies in quarantine without its end has lost that end.
+    whole = """SELECT specimen, state FROM result WHERE main = 1 AND message NOT IN
+        (SELECT message FROM quarantine WHERE state = 'open' AND reason = 'unterminated')"""
+    states = {str(tube): str(state) for tube, state in stage.ask(whole)}
     lost = [tube for tube in acknowledged if states.get(tube) not in FINAL_STATES]
     doubled = len(stage.ask("SELECT key FROM result GROUP BY site, key HAVING count(*) > 1"))
     doubled += len(lis.values) - len(set(lis.values))
