@@ -2,12 +2,14 @@
 
 A file is whole when it has not changed for a while and ends as its format ends. One that stays without its end is kept and refused: its sender is told.
 Taken twice, it changes nothing: the same bytes get the same answer. Nothing is deleted; what was taken lies in `taken` beside what comes.
+A file is set aside under a name of its own before it is read: once its answer is seen, its sender may lay the next one down under the same name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +37,7 @@ from protocols.hprim_hl7 import to_hprim
 log = structlog.get_logger("labmw.line")
 
 PUT_AWAY = "taken"
+ASIDE = ".labmw-"  # before the name of a file that is being taken; one that lies there at a start was cut short, and is taken first
 KEPT = 65536  # bytes of a file that is too large; the rest lies where it was put away
 _SUFFIXES = frozenset({".hpr", ".hl7", ".ack", ".txt"})
 _NUMBER = re.compile(r"(\d{1,9})\.[A-Za-z0-9]+$")
@@ -72,8 +75,8 @@ class PartnerFolder:
                 log.error("a partner's folder cannot be used", link=self.health.link, why=str(error))
             except StoreError as error:
                 log.error("files of a partner wait for the store", link=self.health.link, why=str(error))
-            except Exception as error:  # one file must not stop the others, nor the lines
-                log.exception("a file of a partner could not be taken; it is tried again", why=str(error))
+            except Exception as error:  # whatever it is, the lines and the next look go on
+                log.exception("a partner's folder could not be looked through", link=self.health.link, why=str(error))
             await asyncio.sleep(self.exchange.every)
 
     async def step(self) -> int:
@@ -82,18 +85,39 @@ class PartnerFolder:
         taken = 0
         names = await asyncio.to_thread(lambda: sorted(path.name for path in folder.iterdir() if path.is_file()))
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        stuck = {name.removeprefix(ASIDE) for name in names if name.startswith(ASIDE)}
+        for name in sorted(stuck):
+            if await self._one(folder / f"{ASIDE}{name}", name):
+                stuck.discard(name)
+                taken += 1
         for name in names:
-            if name.startswith(".") or Path(name).suffix.lower() not in _SUFFIXES:
+            if name.startswith(".") or name in stuck or Path(name).suffix.lower() not in _SUFFIXES:
                 continue
             settled = self._settled(folder / name)
-            if settled and await self._take(folder / name, patient=settled < 2):
-                taken += 1
+            if settled and await self._whole(folder / name, patient=settled < 2):
+                aside = folder / f"{ASIDE}{name}"
+                if await asyncio.to_thread(_set_aside, folder / name, aside, self._seen[name][0]):
+                    taken += await self._one(aside, name)
         return taken
+
+    async def _one(self, path: Path, name: str) -> bool:
+        """Take one file; one that cannot be taken is told, tried again, and does not stop the others."""
+        try:
+            await self._take(path, name)
+        except (OSError, DeliveryError, StoreError):
+            raise
+        except Exception as error:
+            log.exception("a file of a partner could not be taken; it is tried again", file=name, why=str(error))
+            return False
+        return True
 
     def _settled(self, path: Path) -> int:
         """0 while a file still changes, 1 when it has not for a while, 2 when it has not for ten times as long."""
-        found = path.stat()
-        state = (found.st_size, found.st_mtime_ns)
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # its sender took it back
+            return 0
+        state = _state(found)
         now = self.clock.monotonic()
         before, since = self._seen.get(path.name, (None, now))
         if before != state:
@@ -102,48 +126,58 @@ class PartnerFolder:
         quiet = now - since
         return 0 if quiet < self.exchange.settle else 2 if quiet >= 10 * self.exchange.settle else 1
 
-    async def _take(self, path: Path, *, patient: bool) -> bool:
+    async def _whole(self, path: Path, *, patient: bool) -> bool:
+        """Whether a file can be taken now: it is whole, or it has rested so long that its end will not come."""
+        if not patient:
+            return True
         data = await asyncio.to_thread(_read, path, self.limit)
         if len(data) > self.limit:
-            await self._refuse(path, data[:KEPT], f"it is larger than {self.limit} bytes")
             return True
+        try:
+            message_of(data, self.exchange)
+        except (Hl7Error, HprimError):
+            return False
+        return True
+
+    async def _take(self, path: Path, name: str) -> None:
+        data = await asyncio.to_thread(_read, path, self.limit)
+        if len(data) > self.limit:
+            await self._refuse(path, name, data[:KEPT], f"it is larger than {self.limit} bytes")
+            return
         try:
             message = message_of(data, self.exchange)
         except (Hl7Error, HprimError) as error:
-            if patient:
-                return False  # its end may still come
-            await self._refuse(path, data, str(error))
-            return True
+            await self._refuse(path, name, data, str(error))
+            return
         self.health.heard()
-        if path.suffix.lower() == ".ack":
-            await self.store.run(self._answered(path.name, data, message))
+        if Path(name).suffix.lower() == ".ack":
+            await self.store.run(self._answered(name, data, message))
             self.wake()
         else:
-            await self._message(path, data, message)
-        await asyncio.to_thread(self._put_away, path, data)
-        return True
+            await self._message(name, data, message)
+        await asyncio.to_thread(_put_away, path, name, data)
 
-    async def _message(self, path: Path, data: bytes, message: Message) -> None:
+    async def _message(self, name: str, data: bytes, message: Message) -> None:
         digest = hashlib.sha256(data).hexdigest()
         known = await self.store.view(_same(self.feed.terms.lis.site, self.feed.terms.partner.name, digest))
-        row = self._row(path.name, digest, "duplicate" if known else "taken")
-        stored_ = await self.feed.take(self._received(path.name, data, message, digest, row))
+        row = self._row(name, digest, "duplicate" if known else "taken")
+        stored_ = await self.feed.take(self._received(name, data, message, digest, row))
         if stored_.repeat:
             await self.store.run(_keep(row | {"state": "duplicate", "message": stored_.message}))
         self.health.message()
-        await self._reply(path.name, stored_.reply)
+        await self._reply(name, stored_.reply)
 
-    async def _refuse(self, path: Path, data: bytes, why: str) -> None:
+    async def _refuse(self, path: Path, name: str, data: bytes, why: str) -> None:
         """A file that cannot be read is kept, shown, answered, and put away."""
         digest = hashlib.sha256(data).hexdigest()
         partner = self.feed.terms.partner
-        head = f"MSH|^~\\&|{partner.application or partner.name}|{partner.facility}|||||ORM|{path.name}|P|2.5.1\r"
+        head = f"MSH|^~\\&|{partner.application or partner.name}|{partner.facility}|||||ORM|{name}|P|2.5.1\r"
         message = Message.parse(head.encode())
-        received = self._received(path.name, data, message, digest, self._row(path.name, digest, "rejected"))
+        received = self._received(name, data, message, digest, self._row(name, digest, "rejected"))
         kept = await self.feed.refuse(received, why)
-        log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=path.name, why=why)
-        await self._reply(path.name, kept.reply)
-        await asyncio.to_thread(self._put_away, path, data)
+        log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=name, why=why)
+        await self._reply(name, kept.reply)
+        await asyncio.to_thread(_put_away, path, name, data)
 
     def _received(self, name: str, data: bytes, message: Message, digest: str, row: dict[str, object]) -> Received:
         return Received(
@@ -199,13 +233,31 @@ class PartnerFolder:
         yield change(schema.outbox, mine[0].id, receipt=data)
         yield from self.answers.answered(mine[0], acknowledgment, message, now)
 
-    def _put_away(self, path: Path, data: bytes) -> None:
-        folder = path.parent / PUT_AWAY
-        folder.mkdir(exist_ok=True)
-        target = folder / path.name
-        if target.exists():
-            target = folder / f"{path.stem}-{hashlib.sha256(data).hexdigest()[:8]}{path.suffix}"
-        path.replace(target)
+
+def _state(found: os.stat_result) -> _SEEN:
+    return found.st_size, found.st_mtime_ns
+
+
+def _set_aside(path: Path, aside: Path, seen: _SEEN) -> bool:
+    """Take a file away from its sender; one that was changed since it was looked at goes back, unless the next one lies there already."""
+    path.rename(aside)
+    if _state(aside.stat()) == seen:
+        return True
+    try:
+        path.hardlink_to(aside)
+    except OSError:
+        return True
+    aside.unlink()
+    return False
+
+
+def _put_away(path: Path, name: str, data: bytes) -> None:
+    folder = path.parent / PUT_AWAY
+    folder.mkdir(exist_ok=True)
+    target = folder / name
+    if target.exists():
+        target = folder / f"{Path(name).stem}-{hashlib.sha256(data).hexdigest()[:8]}{Path(name).suffix}"
+    path.replace(target)
 
 
 def _lay_answer(folder: Path, name: str, data: bytes) -> None:

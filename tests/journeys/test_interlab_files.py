@@ -15,6 +15,7 @@ from stage import Lis, Stage, eventually, free_port, listens
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.lab.partner_reconciliation import reconcile
+from labmw.partner_folder import PartnerFolder
 from labmw.store import open_reader
 from protocols.hprim import HprimFile, parse
 from simulators.ltw import OrderingLis, Person
@@ -150,6 +151,41 @@ async def test_a_duplicate_is_recognised_and_answered_again(tmp_path: Path) -> N
         assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
         await eventually(lambda: lab.files() == [("SPE000001.HPR", "taken"), ("SPE000001.HPR", "duplicate")])
         assert lab.stage.ask("SELECT count(*) FROM result") == [(1,)]
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_the_next_file_of_a_name_is_laid_as_soon_as_the_answer_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """Between an answer and what comes after it a partner may lay its next file: it is read, never put away in place of the one that was answered."""
+    reply = PartnerFolder._reply
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        more = [result(asked) if same else result(asked, "23")]
+
+        async def answered(self: PartnerFolder, name: str, data: bytes) -> None:
+            await reply(self, name, data)
+            if more:
+                (lab.out / "SPE000001.ACK").rename(lab.out / "first")
+                lab.lay(name, more.pop())
+
+        monkeypatch.setattr(PartnerFolder, "_reply", answered)
+        lab.lay("SPE000001.HPR", result(asked))
+        await eventually((lab.out / "first").exists)
+        assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
+        second = "duplicate" if same else "taken"
+        await eventually(lambda: lab.files() == [("SPE000001.HPR", "taken"), ("SPE000001.HPR", second)])
+        values = [str(row[0]) for row in lab.stage.ask("SELECT value FROM result ORDER BY id")]
+        assert values == (["22"] if same else ["22", "23"])
+
+
+async def test_a_file_that_was_being_taken_when_all_stopped_is_taken_first(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        lab.lay(".labmw-SPE000001.HPR", result(asked))
+        assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
+        await eventually(lambda: [path.name for path in (lab.into / "taken").iterdir()] == ["SPE000001.HPR"])
+        assert lab.files() == [("SPE000001.HPR", "taken")]
 
 
 async def test_a_file_half_written_is_waited_for(tmp_path: Path) -> None:
