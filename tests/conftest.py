@@ -17,7 +17,7 @@ from labmw.watch.log import begin
 ROOT = Path(__file__).parent.parent
 CORPUS = Path(os.environ.get("LABMW_CORPUS", ROOT.parent / "shared" / "corpus"))
 
-MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 << 30:
     # A killed process loses nothing that it wrote, on a disk or in memory; a disk's flush would be most of the time of the tests.
     # What a lost power loses is for `make torture`, which counts flushes itself.
