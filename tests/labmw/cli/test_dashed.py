@@ -55,7 +55,7 @@ def run(*words: str, dashed: bool = True) -> int:
 def test_an_identifier_that_begins_with_a_dash(words: tuple[str, ...], seen: tuple[object, ...]) -> None:
     SEEN.clear()
     assert run(*words) == 0
-    assert SEEN == [seen]
+    assert [seen] == SEEN
 
 
 def test_without_it_such_a_tube_cannot_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
