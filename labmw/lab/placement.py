@@ -12,6 +12,7 @@ from datetime import datetime
 
 from labmw.driver.reading import OrderRead, PatientRead, ResultRead
 from labmw.frozen import value
+from labmw.lab.naming import another_name
 from labmw.model import Order, Patient, ResultKey, Sex, Specimen
 
 VERIFY = "verify"  # waits for the rules
@@ -245,7 +246,8 @@ def _differs(patient: Patient, sender: PatientRead) -> str:
         and birth != patient.birth.strftime("%Y%m%d")
     ):
         return "birth"
-    return ""
+    born_alike = patient.birth is not None and birth == patient.birth.strftime("%Y%m%d")
+    return "name" if another_name(patient, sender.name, born_alike=born_alike) else ""
 
 
 def sender_of(read: ResultRead, orders: Sequence[OrderRead], patients: Sequence[PatientRead]) -> PatientRead | None:
