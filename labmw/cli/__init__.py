@@ -85,6 +85,8 @@ def _root(
 
 def main() -> None:
     """Run the command that was asked for."""
+    from labmw.cli.output import written
+
     app = typer.Typer(
         cls=Commands,
         add_completion=False,
@@ -93,4 +95,5 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    app()
+    with written():
+        app()
