@@ -531,8 +531,14 @@ class Laboratory:
         return next((link.encoding for link in self.config.link if link.name == name), "")
 
     def _read(self, received: Received) -> Reading:
-        """Read a message with its link's driver, or with the one that its header names."""
+        """Read a message with its link's driver, or with the one that its header names; without its patients' names where they mean nothing."""
         link = next((one for one in self.config.link if one.name == received.link), None)
+        reading = self._read_on(link, received)
+        if link is None or link.names == "compare":
+            return reading
+        return replace(reading, patients=tuple(replace(one, name="") for one in reading.patients))
+
+    def _read_on(self, link: Link | None, received: Received) -> Reading:
         zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
         driver: Driver | None = None
         if link is not None:

@@ -91,6 +91,9 @@ class Link(_Strict, frozen=True):
     clock_tolerance: float = (
         0.0  # seconds the analyzer's clock may be behind; 0 = it is only looked whether it runs ahead
     )
+    names: Literal["compare", "ignore"] = (
+        "compare"  # a patient's name that is not the LIS's keeps a result from leaving
+    )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
     # --- protocol = "astm": is the analyzer told what to do? ---

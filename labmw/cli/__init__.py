@@ -57,6 +57,8 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """Import one command: its module's group `app`, or the function of its name."""
+    from labmw.cli.dashed import taking_dashed
+
     module = importlib.import_module(f"{__name__}.{name}")
     app = getattr(module, "app", None)
     if not isinstance(app, typer.Typer):
@@ -64,7 +66,7 @@ def load(name: str) -> Any:
         app.command(name)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name
-    return command
+    return taking_dashed(command)
 
 
 def _version(wanted: bool) -> None:
@@ -83,6 +85,8 @@ def _root(
 
 def main() -> None:
     """Run the command that was asked for."""
+    from labmw.cli.output import written
+
     app = typer.Typer(
         cls=Commands,
         add_completion=False,
@@ -91,4 +95,5 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    app()
+    with written():
+        app()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from labmw.cli.options import fail
-from labmw.cli.writing import write
+from labmw.cli.writing import who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def rights_of(settings: Config) -> Rights:
 
 def house_of(settings: Config, *, orders: bool = False) -> House:
     """What bears on a decision; `orders`: with what LAW analyzers can be asked for."""
-    import getpass
     from datetime import timedelta
 
     from labmw.dialect import DIALECTS
@@ -54,7 +53,7 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         lis=lis.name if lis and takes else "",
         validation=lis.biological_validation if lis else "labmw",
         law=_law_links(settings) if orders else {},
-        keyboard=getpass.getuser(),
+        keyboard=who(),
         released=released,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
-from labmw.cli.writing import look, now, write
+from labmw.cli.writing import look, now, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -182,10 +182,7 @@ def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
 
 
 def _audit(site: str, what: str, row: Row, at: str) -> Transaction[None]:
-    import getpass
 
     from labmw.store import schema, statements
 
-    yield statements.insert(
-        schema.audit, site=site, at=at, who=getpass.getuser(), what=what, subject=f"awos/{row.awos}"
-    )
+    yield statements.insert(schema.audit, site=site, at=at, who=who(), what=what, subject=f"awos/{row.awos}")

@@ -103,9 +103,15 @@ def show(
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold", ratio=1)
-    for name, value in told.items():
+    said: dict[str, object] = told | {
+        "state": say(f"quarantine-state-{row.state}", tongue),
+        "raised_at": _moment(settings, row.raised_at),
+        "closed_at": _moment(settings, row.closed_at) if row.closed_at else "",
+    }
+    for name, value in said.items():
         if value not in (None, "", []):
-            grid.add_row(name, Text("\n".join(value) if isinstance(value, list) else str(value)))
+            label = say(f"quarantine-shown-{name.replace('_', '-')}", tongue)
+            grid.add_row(label, Text("\n".join(value) if isinstance(value, list) else str(value)))
     console().print(grid)
 
 

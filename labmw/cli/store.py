@@ -41,12 +41,12 @@ def migrate(config: ConfigOption = None, at: StoreOption = None, language: Langu
     from labmw.errors import StoreError
     from labmw.store import migrate as bring_up_to_date
     from labmw.store import place_of, revision_of
-    from labmw.store.lock import LOOK, hold
+    from labmw.store.lock import LOOKERS, hold
 
     settings, url = _chosen(config, at)
     tongue = language_of(settings, language)
     try:
-        with hold(url, LOOK):
+        with hold(url, LOOKERS):
             before = revision_of(url)
             bring_up_to_date(url)
             after = revision_of(url)

@@ -50,10 +50,19 @@ def write(settings: Config, *scripts: Transaction[Any], tongue: Language) -> lis
 
 
 def who(given: str | None = None) -> str:
-    """Who decides: the name that was given, else the person at the keyboard as the system knows him or her."""
-    import getpass
+    """Who decides: the name that was given, else the person at the keyboard as the system knows him or her.
 
-    return (given or "").strip() or getpass.getuser()
+    A container may run under a number that has no name (getpass raises KeyError until Python 3.12, OSError from 3.13 on).
+    """
+    import getpass
+    import os
+
+    if name := (given or "").strip():
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
 
 
 def now() -> str:

@@ -492,6 +492,7 @@ def known_about(site: str, received: Received, reading: Reading, identities: Seq
                 acknowledged,
                 row.status,
                 row.flags_raw,
+                _moment(row.received_at),
             )
         )
     return replace(known, earlier=earlier)

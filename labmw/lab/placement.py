@@ -1,7 +1,7 @@
 """Where does a result belong? Pure: from what was read and what the store knows, to a state, a reason and an identity.
 
-Law 5: a result is a repeat only if key, value and unit are equal, and without time or run only when it was resent after a session
-whose acknowledgment may not have arrived. Law 6: outside the window, without order, or with another sex or birth date: quarantine.
+Law 5: a result is a repeat only if key, value and unit are equal; without time only within the life of one tube, and without a run as well only
+when it was resent after a session whose acknowledgment may not have arrived (decision 0083). Law 6: outside the window, without order, or with another sex or birth date: quarantine.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 
 from labmw.driver.reading import OrderRead, PatientRead, ResultRead
 from labmw.frozen import value
+from labmw.lab.naming import another_name
 from labmw.model import Order, Patient, ResultKey, Sex, Specimen
 
 VERIFY = "verify"  # waits for the rules
@@ -36,6 +37,7 @@ class Earlier:
     acknowledged: bool  # False when the sender may not have seen our acknowledgment of its session
     status: str = ""
     flags_raw: str = ""
+    at: datetime | None = None  # when it came; None: a moment ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def place(
     read: ResultRead, key: ResultKey, *, kind: str, sender: PatientRead | None, known: Known, at: datetime
 ) -> Placement:
     """Place one result of a message that was read without objection."""
-    run, repeated, doubt = _run(read, key, known.earlier.get(identity(key), ()))
+    run, repeated, doubt = _run(read, key, known, at)
     if run != key.run:
         key = replace(key, run=run)
     if doubt:
@@ -130,8 +132,9 @@ def _place(
     return Placement(key, VERIFY, patient=patient)
 
 
-def _run(read: ResultRead, key: ResultKey, earlier: Sequence[Earlier]) -> tuple[str, Earlier | None, str]:
+def _run(read: ResultRead, key: ResultKey, known: Known, at: datetime) -> tuple[str, Earlier | None, str]:
     """Decide the run: (run, the result it repeats, a doubt)."""
+    earlier = known.earlier.get(identity(key), ())
     if not earlier:
         return key.run, None, ""
     number = read.number or ""
@@ -144,9 +147,10 @@ def _run(read: ResultRead, key: ResultKey, earlier: Sequence[Earlier]) -> tuple[
         same = [one for one in same if _ran_as(key.run, one.run)]
     if not key.specimen:  # nothing says that it is the same tube: each is kept and shown
         same = []
-    elif not (key.completed or key.run):
+    elif not key.completed:
         doubted = bool(same)
-        same = [one for one in same if not one.acknowledged]
+        tubes = _carrying(known.specimens.get(key.specimen, ()), at)
+        same = [one for one in same if (key.run or not one.acknowledged) and _of_this_tube(one, tubes)]
         if doubted and not same:
             return next_run(key.run, {one.run for one in earlier}), None, "ambiguous-repeat"
     if same:
@@ -154,6 +158,27 @@ def _run(read: ResultRead, key: ResultKey, earlier: Sequence[Earlier]) -> tuple[
         found = next((one for one in same if one.state != QUARANTINED), same[0])
         return found.run, found, ""
     return next_run(key.run, {one.run for one in earlier}), None, ""
+
+
+def _carrying(tubes: Sequence[Specimen], at: datetime) -> list[Specimen]:
+    """The tubes that carry their number at a moment."""
+    return [
+        tube
+        for tube in tubes
+        if (tube.valid_from is None or tube.valid_from <= at) and (tube.valid_to is None or at <= tube.valid_to)
+    ]
+
+
+def _of_this_tube(one: Earlier, tubes: Sequence[Specimen]) -> bool:
+    """Whether an earlier result is of a tube that carries this number now, and not of one that carried it before.
+
+    Of a number that nobody knows only what may have been sent without an answer is taken for the same.
+    """
+    if one.at is None:
+        return True
+    if not tubes:
+        return not one.acknowledged
+    return any(tube.valid_from is None or tube.valid_from <= one.at for tube in tubes)
 
 
 def _ran_as(sent: str, kept: str) -> bool:
@@ -195,12 +220,7 @@ def _patient(
     facts = (("specimen", read.specimen),)
     if not tubes:
         return "", "no-order", (*facts, ("test", read.test_name or read.code))
-    moment = read.completed or at
-    valid = [
-        tube
-        for tube in tubes
-        if (tube.valid_from is None or tube.valid_from <= moment) and (tube.valid_to is None or moment <= tube.valid_to)
-    ]
+    valid = _carrying(tubes, read.completed or at)
     if not valid:
         return "", "specimen-window", facts
     owners = {tube.patient for tube in valid}
@@ -226,7 +246,8 @@ def _differs(patient: Patient, sender: PatientRead) -> str:
         and birth != patient.birth.strftime("%Y%m%d")
     ):
         return "birth"
-    return ""
+    born_alike = patient.birth is not None and birth == patient.birth.strftime("%Y%m%d")
+    return "name" if another_name(patient, sender.name, born_alike=born_alike) else ""
 
 
 def sender_of(read: ResultRead, orders: Sequence[OrderRead], patients: Sequence[PatientRead]) -> PatientRead | None:

@@ -17,6 +17,8 @@ from labmw.errors import LabmwError
 Language = Literal["en", "fr"]
 LONGEST_FACT = 600  # characters; facts come from the wire and must not flood a screen
 _UNSAID = "…"
+_WORDS = {"what": "trait", "flags": "flag", "why": "because"}
+"""Facts that may hold codes: `what = "sex"` is said as the phrase `trait-sex`, where there is one."""
 
 
 class Phrase(NamedTuple):
@@ -44,7 +46,7 @@ def say(code: str, language: Language, /, **facts: object) -> str:
     Never fails: a code nobody has written a phrase for is shown with its facts, a fact that was not given as an ellipsis.
     Facts may come from the wire: control characters are spelled out and long texts cut.
     """
-    shown = {name: _printable(str(fact)) for name, fact in facts.items()}
+    shown = {name: _printable(_worded(name, str(fact), language)) for name, fact in facts.items()}
     phrase = _catalogue().get(code)
     if phrase is None:
         known = ", ".join(f"{name}: {fact}" for name, fact in shown.items())
@@ -106,6 +108,16 @@ def _facts(where: str, text: str) -> frozenset[str]:
         if not name.isidentifier() or form or conversion:
             raise LabmwError(f"{where}: {{{name}}} is more than a name; write {{name}} and give the text it stands for")
     return frozenset(name for name, _, _ in names)
+
+
+def _worded(name: str, fact: str, language: Language) -> str:
+    """A fact in words, where it is a code, or several, that have some."""
+    kind = _WORDS.get(name)
+    if kind is None or len(fact) > LONGEST_FACT:
+        return fact
+    found = [_catalogue().get(f"{kind}-{code}") for code in fact.replace(",", " ").split()]
+    words = [(one.fr if language == "fr" else one.en) for one in found if one is not None and not one.facts]
+    return ", ".join(words) if words and len(words) == len(found) else fact
 
 
 def _printable(fact: str) -> str:

@@ -17,7 +17,11 @@ from labmw.errors import StoreError
 from labmw.store.address import is_postgresql, server_of, sqlite_file
 
 LOOK = 0.2
-"""Seconds that somebody who only looks may have the lock, at most."""
+"""Seconds to wait for a labmw that runs: it may be about to end."""
+
+LOOKERS = 10.0
+"""Seconds to wait for whoever has not said who it is: somebody who only looks (`labmw status`) has the lock for an instant, but on a
+busy machine an instant may be long, and it must not keep the daemon from starting."""
 
 ORPHANS = 40.0
 """Seconds to wait for the children of a labmw that was killed: they stop by themselves within 30 (labmw.watch.lifeline)."""
@@ -91,11 +95,12 @@ def holder(url: str) -> int | None:
 
 
 def _wait(descriptor: int, path: Path, patience: float) -> bool:
-    """Try for a fifth of a second: somebody who only looks has the lock for an instant. Longer where only orphans have it."""
+    """Try for as long as whoever has it may still let go: orphans, somebody who only looks, a labmw that ends."""
     began = time.monotonic()
     while not _take(descriptor, path):
         waited = time.monotonic() - began
-        if waited > (patience if _is_gone(_process(descriptor)) else LOOK):
+        process = _process(descriptor)
+        if waited > (min(patience, LOOKERS) if not process else patience if _is_gone(process) else LOOK):
             return False
         time.sleep(0.01 if waited < LOOK else 0.1)
     return True
@@ -104,7 +109,7 @@ def _wait(descriptor: int, path: Path, patience: float) -> bool:
 def _is_gone(process: int) -> bool:
     """Whether the process that took the lock has ended, so that only its children can still hold it."""
     try:
-        os.kill(process or os.getpid(), 0)  # 0: not told, so nothing is known of it
+        os.kill(process, 0)
     except ProcessLookupError:
         return True
     except PermissionError:

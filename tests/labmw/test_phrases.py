@@ -74,6 +74,21 @@ def test_a_page_that_cannot_be_used_is_named(text: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "facts", "en", "fr"),
+    [
+        ("identity-mismatch", {"specimen": "S1", "what": "birth"}, "(they differ in: date of birth)", "date de naissance"),
+        ("flag", {"value": "9", "flags": "critical-high clot"}, "critically high, clot", "haut critique, caillot"),
+        ("flag", {"value": "9", "flags": "critical-high WHAT"}, "critical-high WHAT", "critical-high WHAT"),
+        ("not-performed", {"flags": "QNS^Quantity"}, "QNS^Quantity", "QNS^Quantity"),
+        ("reagent", {"lot": "L", "module": "M", "value": "9", "why": "expiry"}, "it has expired", "il est périmé"),
+    ],
+)  # fmt: skip
+def test_a_code_inside_a_sentence_is_said_in_words(code: str, facts: dict[str, str], en: str, fr: str) -> None:
+    assert en in say(code, "en", **facts)
+    assert fr in say(code, "fr", **facts)
+
+
 def test_a_code_in_two_files_is_refused() -> None:
     with pytest.raises(LabmwError, match=r"other\.toml: no-order: is in page\.toml too"):
         read([GOOD, Page(GOOD.text, "other.toml")])

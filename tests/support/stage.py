@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ports import free_port as free_port  # noqa: PLC0414 - the stage hands it on
 from postgresql_server import say, write
 
 from labmw.store import migrate
@@ -40,13 +41,6 @@ def empty() -> Path:
 
 CHOSEN = [""]
 """Where a stage keeps its store that is not told: a file, or the address of an empty store in PostgreSQL (tests/journeys/conftest.py)."""
-
-
-def free_port() -> int:
-    """A port that nobody uses at this moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def listens(port: int) -> bool:

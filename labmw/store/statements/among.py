@@ -59,6 +59,7 @@ _IDENTITIES: Final = (
         result.c.state,
         result.c.status,
         result.c.flags_raw,
+        result.c.received_at,
         session.c.closing,
     )
     .select_from(

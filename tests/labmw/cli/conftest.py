@@ -20,18 +20,13 @@ from pathlib import Path
 
 import forked
 import pytest
+from ports import free_port
 from stage import empty
 
 from labmw.store import SqliteStore, Transaction, schema, statements
 
 ACK, NAK, ENQ, EOT, STX = b"\x06", b"\x15", b"\x05", b"\x04", b"\x02"
 SITE = "TEST"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -143,7 +138,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

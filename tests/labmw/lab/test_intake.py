@@ -229,6 +229,25 @@ async def test_without_a_time_the_end_of_the_session_decides(
     assert line.ask("SELECT count(*) FROM repeat") == [(2 - results,)]
 
 
+@pytest.mark.parametrize(("recycled", "results"), [(False, 1), (True, 2)])
+async def test_a_run_without_time_is_a_repeat_only_while_the_tube_is_the_same(
+    results: int, line: Lineside, *, recycled: bool
+) -> None:
+    """The number has been given to another tube since: its equal value is a result of its own, and a person looks."""
+    line.stage.expect(["S9"])
+    await take(line, reading(result(specimen="S9", time="", run="1")), session="first")
+    if recycled:
+        line.stage.write(
+            [
+                ("UPDATE result SET received_at = ?", ("2020-01-01T00:00:00.000000Z",)),
+                ("UPDATE specimen SET valid_from = ?", ("2026-01-01T00:00:00.000000Z",)),
+            ]
+        )
+    await take(line, reading(result(specimen="S9", time="", run="1")), session="second")
+    assert line.ask("SELECT count(*) FROM result") == [(results,)]
+    assert line.ask("SELECT coalesce(max(reason), '') FROM quarantine") == [("ambiguous-repeat" if recycled else "",)]
+
+
 async def test_a_serial_number_makes_one_analyzer_of_two_lines(line: Lineside) -> None:
     for link in ("analyzer", "other"):
         await take(line, reading(result(), serial="E1394"), link=link)

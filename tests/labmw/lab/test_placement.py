@@ -61,7 +61,13 @@ def placed(
 
 
 def earlier(
-    read: ResultRead, id_: int = 7, run: str = "", state: str = VERIFY, *, acknowledged: bool = True
+    read: ResultRead,
+    id_: int = 7,
+    run: str = "",
+    state: str = VERIFY,
+    *,
+    acknowledged: bool = True,
+    at: datetime | None = None,
 ) -> Earlier:
     return Earlier(
         id_,
@@ -74,6 +80,7 @@ def earlier(
         acknowledged,
         read.status,
         read.flags_raw,
+        at,
     )
 
 
@@ -223,6 +230,42 @@ def test_a_run_of_the_analyzers_own_tells_repeats_from_reruns() -> None:
     second = result(run="2")
     one = placed(second, after(second, earlier(read, run="1")))
     assert (one.repeat_of, one.key.run) == (None, "2")
+
+
+YEAR_AGO = NOW - timedelta(days=365)
+
+
+@pytest.mark.parametrize("run", ["", "1"])
+@pytest.mark.parametrize(
+    ("tubes", "came", "repeat"),
+    [
+        ((tube("P2", NOW - HOUR, NOW + HOUR),), NOW - HOUR, True),
+        ((tube("P2", NOW - HOUR, NOW + HOUR),), YEAR_AGO, False),  # of whoever's tube it was
+        ((tube("P1", None, NOW - HOUR), tube("P2", NOW - HOUR + timedelta(seconds=1))), YEAR_AGO, False),
+        ((tube("P2", YEAR_AGO, NOW - HOUR), tube("P2", NOW - HOUR + timedelta(seconds=1))), YEAR_AGO, False),
+        ((tube("P2"),), YEAR_AGO, True),  # a tube without a window: nothing speaks against it
+        ((), NOW - HOUR, True),
+    ],
+)
+def test_without_time_a_repeat_is_one_only_within_the_life_of_a_tube(
+    tubes: tuple[Specimen, ...], came: datetime, run: str, *, repeat: bool
+) -> None:
+    """A barcode that recycles and a run that always says 1: the next patient's equal value is not the last one's."""
+    read = result(time="", run=run)
+    before = {identity(key(read)): [earlier(read, run=run, state="delivered", acknowledged=False, at=came)]}
+    one = placed(read, known(*tubes, earlier=before))
+    assert (one.repeat_of == 7) is repeat
+    if not repeat:
+        assert (one.state, one.reason) == (QUARANTINED, "ambiguous-repeat")
+    timed = result(run=run)  # with a time the value is the same wherever the number has been since
+    before = {identity(key(timed)): [earlier(timed, run=run, state="delivered", at=came)]}
+    assert placed(timed, known(*tubes, earlier=before)).repeat_of == 7
+
+
+def test_a_run_without_time_on_a_number_that_nobody_knows_is_shown_and_not_dropped() -> None:
+    read = result(time="", run="1")
+    before = {identity(key(read)): [earlier(read, run="1", state=QUARANTINED, at=NOW - HOUR)]}
+    assert placed(read, known(earlier=before)).reason == "ambiguous-repeat"
 
 
 def test_a_run_that_had_to_be_renamed_is_recognised_when_it_is_sent_again() -> None:

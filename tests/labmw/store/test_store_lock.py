@@ -1,5 +1,6 @@
 """One labmw per store, told by a lock that dies with its holder."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -109,5 +110,25 @@ def test_a_holder_that_has_not_yet_said_who_it_is(sqlite_url: str) -> None:
     with hold(sqlite_url):
         lock_file(sqlite_url).write_text("")
         assert holder(sqlite_url) == 0
-        with pytest.raises(StoreError, match=r"another labmw already serves"), hold(sqlite_url):
+        with pytest.raises(StoreError, match=r"another labmw already serves"), hold(sqlite_url, patience=0.3):
             pass
+
+
+@pytest.mark.parametrize("before", ["", "gone"])
+def test_somebody_who_only_looks_and_is_slow_keeps_no_labmw_from_starting(before: str, sqlite_url: str) -> None:
+    """`labmw status` on a machine under load, stopped between taking the lock and letting it go."""
+    with hold(sqlite_url):
+        pass
+    if before:  # a labmw that was killed has left its number
+        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+            ended.wait()
+        lock_file(sqlite_url).write_text(f"{ended.pid}\n")
+    with lock_file(sqlite_url).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        with pytest.raises(StoreError, match="already serves"), hold(sqlite_url, patience=0.0):
+            pytest.fail("the lock is taken by whoever looks")
+        threading.Timer(
+            0.5, fcntl.flock, (looking, fcntl.LOCK_UN)
+        ).start()  # longer than a labmw that runs is waited for
+        with hold(sqlite_url):
+            assert holder(sqlite_url) == os.getpid()
