@@ -56,6 +56,9 @@ DRIVER = Driver(
         answer="O",
         end_of_answer="N",
         materials={"": "5", "SER": "5"},  # serum, also where an order leaves it to its LOINC code
+        sources={
+            "H P O L.3 tests": "a host's own answers, captured: corpus:astm/vitros-3600/2020-11-21-13-10-56-028439-host-reply.outbox.astm",
+        },
     ),
     tests={
         "950": Test("", name="Indice d'hémolyse", index="H"),

@@ -63,6 +63,11 @@ DRIVER = Driver(
         unable="",
         priorities={"S": "S", "R": "R"},
         materials={"": "1", "SER": "1", "PLAS": "1"},
+        sources={
+            "H": "cobas e 411 Host Interface Manual 2.3 (the same cobas type), p. 32 (header), pp. 51 to 52 (TSDWN^REPLY)",
+            "O.4 O.5 O.12 O.16 O.26": "cobas e 411 Host Interface Manual 2.3 (the same cobas type), pp. 39 to 41; four public host programs agree",
+            "P L.3 tests no-work": "four public host programs for c 311 and e 411, which agree field by field",
+        },
     ),
     completed_or=Field("O", 23),
     alarm=Field("C", 4),
