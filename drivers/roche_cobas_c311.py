@@ -27,8 +27,8 @@ from protocols.astm.tolerance import Tolerances
 
 def split(components: tuple[str, ...]) -> TestId:
     """R.3: ^^^code/dilution^; the dilution is not part of the code."""
-    code, _, _dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
-    return TestId(code=code)
+    code, _, dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
+    return TestId(code=code, dilution=dilution)
 
 
 DRIVER = Driver(
@@ -70,6 +70,7 @@ DRIVER = Driver(
         },
     ),
     completed_or=Field("O", 23),
+    undiluted=frozenset({"", "1", "/"}),  # no factor; 1 is no dilution
     alarm=Field("C", 4),
     silent=frozenset({"0"}),
     split=split,

@@ -22,8 +22,8 @@ from protocols.astm.tolerance import Tolerances
 
 def split(components: tuple[str, ...]) -> TestId:
     """R.3: ^^^code/dilution/pre-dilution; the code ends at the first stroke."""
-    code, _, _dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
-    return TestId(code=code)
+    code, _, dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
+    return TestId(code=code, dilution=dilution)
 
 
 DRIVER = Driver(
@@ -63,6 +63,7 @@ DRIVER = Driver(
             "P L.3 tests no-work": "four public host programs for c 311 and e 411, which agree field by field",
         },
     ),
+    undiluted=frozenset({"", "/", "1", "/not", "1/not"}),  # no factor, or 1; "not" pre-diluted
     value=Field("R", 4, 1),
     completed_or=Field("O", 23),
     alarm=Field("C", 4, 1),
