@@ -139,6 +139,8 @@ def _stage(one: Staged, language: Language, zone: ZoneInfo) -> Text:
     if given is not None and given.reason and given.state != "resulted":
         code = f"awos-reason-{given.reason}"
         text.append(f"\n{_printable(say(code, language) if code in codes() else given.reason)}", "dim")
+    if (code := f"order-result-{one.result}") in codes():
+        text.append(f"\n{say(code, language)}", "bold red" if one.result == "quarantined" else "yellow")
     for failed in one.failed:
         text.append(f"\n{_failed(failed, language, zone)}", "bold yellow")
     return text

@@ -57,9 +57,10 @@ class Staged:
     carrier: str = ""
     position: str = ""
     awos: Row | None = None
-    failed: tuple[
-        Failed, ...
-    ] = ()  # where quality control of the test failed: it is not ordered there until a control passes
+    # Where quality control of the test failed: it is not ordered there until a control passes.
+    failed: tuple[Failed, ...] = ()
+    # The state of the newest result while none was released: verify, held, blocked, quarantined.
+    result: str = ""
 
     @property
     def since(self) -> str:
@@ -82,6 +83,7 @@ class Staged:
             "awos_state": given.state if given is not None else None,
             "reason": given.reason if given is not None else "",
             "wanted": given.wanted if given is not None else "",
+            "result_state": self.result,
             "quality": [one.as_json() for one in self.failed],
         }
 
@@ -185,6 +187,7 @@ def stage_of(
         seen.carrier if seen else "",
         seen.position if seen else "",
         best,
+        result=results[-1].state if results and stage is Stage.RESULTED else "",
     )
 
 
