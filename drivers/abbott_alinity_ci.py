@@ -5,6 +5,8 @@ together: all but F are details. A dilution other than UNDILUTED or STANDARD is 
 Status R was sent before. M records name calibrator and reagent lots; one of type CO behind the order names the control material (action Q).
 The header's time carries its zone, the results' times do not. Assay numbers and names are those of published messages, no others.
 
+Orders are not declared: no document or message that we read shows a host's order to this family in ASTM.
+
 Source: Abbott, Alinity ci-series LIS Interface Manual (ASTM), 80000456 revision 102, pp. 15 to 18 (ASTM and HL7 compared), 19 to 20 (low-level):
 contents pages; messages of software 2.5, 2.6 and 3.6 found in public code, read field by field. Not read in the original.
 Evidence: manual.

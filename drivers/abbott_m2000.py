@@ -5,6 +5,8 @@ number of copies, `< 40`, or the words Not detected. An order that ended in an e
 specimens named after the run; they are controls where the laboratory has registered them as materials. Empty sessions are this family's way
 of asking whether somebody is there.
 
+Orders are not declared: nothing that we read shows a host's order to this family.
+
 Source: the captures below (software 8.1), read field by field; LOINC 20447-9 is the quantity of HIV-1 RNA in copies per millilitre.
 Evidence: capture (corpus:astm/m2000/run-8-samples.astm, corpus:astm/m2000/run-8-samples-with-empty-sessions.astm).
 """

@@ -5,6 +5,8 @@ Result, whose R.4 holds ABO, RhD and further findings in components. What stands
 mapped, and every Result goes to quarantine until the laboratory's own driver file says what its profiles mean. C in R.5 is no unit. Comments
 name diluent and card with their lots. Status R is met on wells, S on the whole.
 
+Orders are not declared: IH-Com gets them in a form that we have seen the analyzer send back (profile in O.5.4), not a host write.
+
 Source: the capture below (published by blutspende/go-parser as of IH-Com 5.2), read field by field.
 Evidence: capture (corpus:astm/ih-1000/bloodtype_por.astm).
 """

@@ -6,12 +6,19 @@ number format follows the language of the software: a decimal point in English, 
 character set follows it too (UTF-8 or Latin-1 in the captures). The logarithm carries the linear unit in R.5, and is not in it.
 Tests are found by the assay's name (R.3.5) and target (R.3.7): the code in R.3.4 is each laboratory's own.
 
+An order is answered to a query only: one that nobody asked for is rejected. One O record per test, A in O.12 for new, ORH in O.16, the host test code in
+O.5.4. That code is each laboratory's own ("Define Test Code"): what to order is said in the laboratory's own driver file (`codes`). No work is
+L|1|I; after 60 s the analyzer takes silence for that.
+
 Source: the captures below; Cepheid 302-7279 (6.1.1 to 6.3.1) and 303-0251, whose example messages are in the corpus.
 Evidence: capture (corpus:astm/genexpert/fr-vl-60-96-latin1.astm, corpus:astm/genexpert/fr-vl-erreur-utf8.astm, corpus:astm/genexpert/qual-detected.astm, corpus:astm/genexpert-docs/hivvl-quantified.astm, corpus:astm/genexpert-docs/302-7279-6.1.1.1.astm).
 """
 
 from labmw.driver.declaration import STANDARD_FLAGS, Driver, Evidence, Field, Test, TestId
+from labmw.driver.ordering import OrderDialect
 from labmw.quantity import NumberFormat
+
+_ORDERS = "Cepheid 301-2002 revision E (December 2014), order download, as restated field by field in public"
 
 
 def split(components: tuple[str, ...]) -> TestId:
@@ -56,6 +63,33 @@ DRIVER = Driver(
     software=Field("H", 5, 3),
     split=split,
     main=is_main,
+    orders=OrderDialect(
+        header={3: "{message}", 5: "{host}", 10: "{analyzer}", 12: "P", 13: "{version}", 14: "{now}"},
+        patient={5: "{patient}", 6: "{family}^{given}", 8: "{birth}", 9: "{sex}"},
+        order={
+            3: "{specimen}",
+            5: "^^^{code}",
+            6: "{priority}",
+            7: "{ordered}",
+            12: "{action}",
+            16: "ORH",
+            26: "{report}",
+        },
+        tests="records",
+        codes={},
+        new="A",
+        cancel="",
+        unable="",
+        unasked="",
+        priorities={"S": "S", "R": "R"},
+        patience=60.0,
+        keeps_worklist=False,
+        sources={
+            "H.3 P.5 O.3 O.5 O.6 O.7 O.16": _ORDERS,
+            "O.12 O.26 L.3": _ORDERS,
+            "tests": f"{_ORDERS}: two tests of a specimen are O|1 and O|2; other host programs agree",
+        },
+    ),
     numbers=NumberFormat(decimal=".,", decimals=2),
     encodings=("utf-8",),
     flags={**STANDARD_FLAGS},

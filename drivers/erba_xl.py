@@ -33,6 +33,7 @@ DRIVER = Driver(
         new="A",
         end_of_answer="N",
         materials={"": "Serum", "SER": "Serum"},
+        sources={"H P O L.3": "the vendor's example message: corpus:astm/host-download/one_sample.astm"},
         frame=1000,  # the whole message in one frame of at most 1024
     ),
     tests={

@@ -5,6 +5,8 @@ and at most two digits behind it; `>8` is above what the assay measures. A ratio
 holds for it depends on the kit, so no code is mapped here, and every result goes to quarantine until a laboratory's own file says so.
 There is no completion time; two runs of one test cannot be told apart, and a repeat is a person's business.
 
+Orders are not declared: nothing that we read shows a host's order to this family.
+
 Source: the capture below (published by blutspende/go-parser as of an Analyzer 1, version 10), read field by field.
 Evidence: capture (corpus:astm/euroimmun/sampleigg.astm).
 """

@@ -6,6 +6,8 @@ not believed: published messages carry codes whose check digit is wrong (789-9, 
 cycle. O.3 is specimen^rack^place. Status W is a suspicion, D a value by dilution, M one that a person typed in: all held; N was rejected and
 X is beyond the range. Alarms come as comments after the result.
 
+Orders are not declared: the one public host program for this family that we read names itself as the analyzer does, and shows no answer to a query.
+
 Source: Horiba, ABX Pentra 80, XL 80 and Pentra XLR, Output Formats, RAA040GEN (revision of February 2016), p. 10 (O), p. 16 (R.3), p. 18 (alarms),
 as restated by senaite.astm (instruments/horiba_pentra_xlr.py) with the message it publishes (tests/data/pentra_xlr.txt). Not read in the
 original.

@@ -22,7 +22,9 @@ def split(components: tuple[str, ...]) -> TestId:
     """The whole of R.3.4 is the code as sent; the part between the plus signs is the test."""
     code = components[3] if len(components) > 3 else components[0]
     parts = code.split("+")
-    return TestId(code=code, key=parts[1] if len(parts) == 3 else code)
+    if len(parts) != 3:
+        return TestId(code=code)
+    return TestId(code=code, key=parts[1], dilution=parts[0])
 
 
 DRIVER = Driver(
@@ -34,6 +36,7 @@ DRIVER = Driver(
     serial=Field("H", 5),
     split=split,
     flags={},
+    undiluted=frozenset({"", "1.0000", "1.000"}),
     silent=frozenset({"0"}),
     mean_flag="FRMN",
     no_value=frozenset({"No Result"}),
@@ -56,6 +59,9 @@ DRIVER = Driver(
         answer="O",
         end_of_answer="N",
         materials={"": "5", "SER": "5"},  # serum, also where an order leaves it to its LOINC code
+        sources={
+            "H P O L.3 tests": "a host's own answers, captured: corpus:astm/vitros-3600/2020-11-21-13-10-56-028439-host-reply.outbox.astm",
+        },
     ),
     tests={
         "950": Test("", name="Indice d'hémolyse", index="H"),

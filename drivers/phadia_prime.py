@@ -4,6 +4,8 @@ kUA/l are units of one allergen's own antibody, kU/l of all immunoglobulin E. `E
 18991230 is the zero of the sending system, not a date. The response of the fluorometer comes as a comment. Of the codes only total IgE is
 mapped: allergen codes (t2, f13 ...) are the maker's, and each has a LOINC code of its own, to be added in the laboratory's file.
 
+Orders are not declared: nothing that we read shows a host's order to Phadia Prime.
+
 Source: the capture below (Phadia Prime 1.2.0; published by twgenaux/tgenaux-ASTM-LIS), read field by field; LOINC 19113-0 is total IgE
 in units per volume.
 Evidence: capture (corpus:astm/phadia/phadia-prime.astm).

@@ -6,6 +6,8 @@ sent before, I is a control that is not counted. Detailed flags come as comments
 1000 plus their code, with action Q. The codes are Roche's application codes unless a laboratory has changed the analyzer's table of host
 codes; those of the manual's and a published message are here.
 
+Orders are not declared: two public host programs for this analyzer differ (H.11 and O.26), and no document that we read shows the query (TSREQ^REAL).
+
 Source: Roche, cobas c 111 Host Interface Manual, version 2.1 (October 2012): p. 23 (application and host codes), p. 44 (specimen, controls),
 p. 49 (value, unit, flags), p. 50 (status, time, examples with 687); a message that senaite.astm publishes (tests/data/cobas_c111.txt: 413 in
 g/L). Application codes of 413, 685 and 687: see the sources of roche-cobas-c311.

@@ -27,8 +27,8 @@ from protocols.astm.tolerance import Tolerances
 
 def split(components: tuple[str, ...]) -> TestId:
     """R.3: ^^^code/dilution^; the dilution is not part of the code."""
-    code, _, _dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
-    return TestId(code=code)
+    code, _, dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
+    return TestId(code=code, dilution=dilution)
 
 
 DRIVER = Driver(
@@ -63,8 +63,14 @@ DRIVER = Driver(
         unable="",
         priorities={"S": "S", "R": "R"},
         materials={"": "1", "SER": "1", "PLAS": "1"},
+        sources={
+            "H": "cobas e 411 Host Interface Manual 2.3 (the same cobas type), p. 32 (header), pp. 51 to 52 (TSDWN^REPLY)",
+            "O.4 O.5 O.12 O.16 O.26": "cobas e 411 Host Interface Manual 2.3 (the same cobas type), pp. 39 to 41; four public host programs agree",
+            "P L.3 tests no-work": "four public host programs for c 311 and e 411, which agree field by field",
+        },
     ),
     completed_or=Field("O", 23),
+    undiluted=frozenset({"", "1", "/"}),  # no factor; 1 is no dilution
     alarm=Field("C", 4),
     silent=frozenset({"0"}),
     split=split,

@@ -22,8 +22,8 @@ from protocols.astm.tolerance import Tolerances
 
 def split(components: tuple[str, ...]) -> TestId:
     """R.3: ^^^code/dilution/pre-dilution; the code ends at the first stroke."""
-    code, _, _dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
-    return TestId(code=code)
+    code, _, dilution = (components[3] if len(components) > 3 else components[0]).partition("/")
+    return TestId(code=code, dilution=dilution)
 
 
 DRIVER = Driver(
@@ -57,7 +57,13 @@ DRIVER = Driver(
         unable="",
         priorities={"S": "S", "R": "R"},
         materials={"": "1", "SER": "1", "PLAS": "1"},
+        sources={
+            "H": "Host Interface Manual 2.3, p. 32 (header), pp. 51 to 52 (TSDWN^REPLY)",
+            "O.4 O.5 O.12 O.16 O.26": "Host Interface Manual 2.3, pp. 39 to 41; four public host programs agree",
+            "P L.3 tests no-work": "four public host programs for c 311 and e 411, which agree field by field",
+        },
     ),
+    undiluted=frozenset({"", "/", "1", "/not", "1/not"}),  # no factor, or 1; "not" pre-diluted
     value=Field("R", 4, 1),
     completed_or=Field("O", 23),
     alarm=Field("C", 4, 1),

@@ -5,6 +5,8 @@ must not connect this analyzer. R.12 is the time. Corrections by slope and offse
 haemoglobin A1c in percent (NGSP or JDS) is said in that comment alone: it is not mapped, and goes to quarantine until a laboratory's own
 file says which scale it has set. H.12 = D is service mode; controls have action Q.
 
+Orders are not declared: no document that we read says that it takes any.
+
 Source: Siemens, DCA Vantage Analyzer Host Computer Communications Link, 17306 revision E (June 2012), as restated by senaite.astm
 (instruments/dca_vantage.py); Siemens, DCA Vantage Operator's Guide, appendix G, p. 199; the message that senaite.astm publishes
 (tests/data/dca_vantage.txt). Not read in the original.

@@ -5,6 +5,8 @@ time), the kind says in what the number is (sec, %, INR, g_L). The last digit of
 known here by assay and kind, never by the digit. A dilution other than 100.00, or an analysis other than A, is another key and goes to
 quarantine. INR has no unit. Calibration and lot numbers come as comments. Fibrinogen derived from the prothrombin time is not mapped.
 
+Orders are not declared: the public host programs that we read show CA and the older cobas form, not the query of CS.
+
 Source: Sysmex, CS-2000i/CS-2100i ASTM Host Interface Specifications, revision 2.24, § 5.3.3 p. 20 (details of record), and CS-1600 ASTM Host
 Interface Specifications, version 1.20 (October 2015), same chapter: contents pages only; messages of a CS-2500 found in public code, read
 field by field. Not read in the original.

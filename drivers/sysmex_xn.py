@@ -48,6 +48,10 @@ DRIVER = Driver(
         position=2,
         end_of_answer="N",
         cancel="",
+        sources={
+            "O.3 O.5 O.12 O.26 P.6 L.3 tests": "the order record of a reply as a public host program quotes it from the manual",
+            "H": "the same; H.5 and H.13 alone",
+        },
     ),
     serial=Field("H", 5, 3),
     software=Field("H", 5, 2),

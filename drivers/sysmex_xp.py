@@ -5,6 +5,8 @@ which is another key and goes to quarantine, as no source here says whether the 
 Flags: W low reliability, A masked data, > outside linearity. R.9 stays empty. The mixed cells (MXD) have no LOINC code here: which one a
 laboratory uses for them is its choice, and they go to quarantine.
 
+Orders are not declared: nothing that we read shows a host's order to this family.
+
 Source: Sysmex, XP Series ASTM Communication Specifications, revision 1.0 (2012), as restated by senaite.astm (instruments/sysmex_xp.py);
 Sysmex, XS Series ASTM Communication Specifications, revision 2.5 (December 2012), pp. 2 to 4, for the same record layout; messages of an
 XP-100 that senaite.astm publishes (tests/data/sysmex_xp100.txt) and of an XP-300 found in public code. Not read in the original.

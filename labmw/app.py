@@ -513,7 +513,7 @@ class Laboratory:
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
         if link.work:
-            dialect_of(driver)  # raises where the driver does not say how orders are written
+            dialect_of(driver, push=link.work == "push")  # raises where the driver does not say how it is told
         return self.mappings.driver(driver, link.name, self.clock.now())
 
     def _gathering(self, name: str) -> Gathering:

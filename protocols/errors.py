@@ -40,5 +40,13 @@ class CaptureError(ProtocolError):
     """A line of a capture file is not what the .wire format says."""
 
 
+class NetworkCaptureError(CaptureError):
+    """A recording of the network cannot be read. `code` says in one word why, for whoever tells it in another language."""
+
+    def __init__(self, code: str, text: str, **facts: str) -> None:
+        super().__init__(text)
+        self.code, self.facts = code, facts
+
+
 class HprimError(ProtocolError):
     """An HPRIM file cannot be read or written safely."""

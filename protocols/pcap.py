@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from protocols.errors import CaptureError
+from protocols.errors import NetworkCaptureError
 
 _MAGIC: Final = {
     b"\xd4\xc3\xb2\xa1": "<",
@@ -71,16 +71,20 @@ def is_pcap(data: bytes) -> bool:
 def streams(data: bytes) -> list[Stream]:
     """Every direction of every TCP connection that carried something, in the order of their first packets.
 
-    Raises: CaptureError for pcapng, an unknown kind of network, or a file that is no recording.
+    Raises: NetworkCaptureError for pcapng, an unknown kind of network, or a file that is no recording.
     """
     if data[:4] == PCAPNG:
-        raise CaptureError("this is pcapng: write the classic format, with `editcap -F pcap IN OUT`")
+        raise NetworkCaptureError("pcapng", "this is pcapng: write the classic format, with `editcap -F pcap IN OUT`")
     order = _MAGIC.get(data[:4])
     if order is None or len(data) < 24:
-        raise CaptureError("this is no pcap file: it must begin with its magic number and header")
+        raise NetworkCaptureError("no-pcap", "this is no pcap file: it must begin with its magic number and header")
     link = struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF
     if link not in _LINKS:
-        raise CaptureError(f"packets of link type {link} are not read: record on an Ethernet or loopback interface")
+        raise NetworkCaptureError(
+            "link-type",
+            f"packets of link type {link} are not read: record on an Ethernet or loopback interface",
+            link=str(link),
+        )
     found: dict[tuple[str, str], Stream] = {}
     for packet in _packets(data, order):
         segment = _segment(packet, _LINKS[link])
@@ -89,8 +93,10 @@ def streams(data: bytes) -> list[Stream]:
         source, target, sequence, flags, payload = segment
         if (source, target) not in found:
             if len(found) >= 2 * MOST:
-                raise CaptureError(
-                    f"more than {MOST} connections: filter the recording, with `tcpdump -r IN -w OUT port N`"
+                raise NetworkCaptureError(
+                    "connections",
+                    f"more than {MOST} connections: filter the recording, with `tcpdump -r IN -w OUT port N`",
+                    most=str(MOST),
                 )
             found[source, target] = Stream(source, target)
         found[source, target].take(sequence, payload, opening=bool(flags & _SYN))
@@ -102,7 +108,7 @@ def _packets(data: bytes, order: str) -> Iterator[bytes]:
     while at + 16 <= len(data):
         (size,) = struct.unpack_from(order + "I", data, at + 8)
         if size > LONGEST:
-            raise CaptureError(f"a packet of {size} bytes at {at}: the file is damaged")
+            raise NetworkCaptureError("damaged", f"a packet of {size} bytes at {at}: the file is damaged", at=str(at))
         packet = data[at + 16 : at + 16 + size]
         if len(packet) < size:
             return  # the recording was cut off in mid-packet

@@ -16,6 +16,7 @@ from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.driver.declaration import Driver
+    from labmw.driver.ordering import OrderDialect
     from labmw.line.registry import Registry
 
 UNKNOWN = 2
@@ -116,6 +117,7 @@ def whole(driver: Driver, language: Language) -> dict[str, Any]:
         **row(driver),
         "recognises": driver.recognises,
         "orders": driver.orders is not None or (isinstance(driver, Hl7Driver) and driver.awos is not None),
+        "dialect": dialect_told(driver.orders) if driver.orders is not None else None,
         "tests": tests,
         "traps": [{"code": code, "text": say(code, language, **dict(facts))} for code, facts in traps(driver)],
         "source": " ".join(source[1].split()) if source else "",
@@ -124,6 +126,20 @@ def whole(driver: Driver, language: Language) -> dict[str, Any]:
             " ".join(one.split()) for one in (said[: source.start()] if source else said).split("\n\n") if one.strip()
         ],
         "file": driver.file,
+    }
+
+
+def dialect_told(dialect: OrderDialect) -> dict[str, Any]:
+    """How a family is told what to do, place by place, each with what says so; "" for the standard's own form."""
+    from labmw.driver.ordering import chosen
+
+    return {
+        "places": [{"place": one.place, "text": one.text, "source": one.source} for one in chosen(dialect)],
+        "codes": dict(dialect.codes) if dialect.codes is not None else None,
+        "patience": dialect.patience,
+        "frame": dialect.frame,
+        "unasked": dialect.keeps_worklist,
+        "cancels": bool(dialect.cancel),
     }
 
 

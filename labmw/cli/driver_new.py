@@ -78,7 +78,8 @@ def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
     from labmw.cli.unframe import LARGEST, peek
     from labmw.driver import survey
     from protocols.capture import loads, pieces_to_bytes, sniff
-    from protocols.errors import ProtocolError
+    from protocols.errors import NetworkCaptureError, ProtocolError
+    from protocols.pcap import is_pcap, streams
 
     try:
         with capture.open("rb") as file:
@@ -87,6 +88,12 @@ def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
         fail(say("draft-unreadable", tongue, file=capture, problem=problem.strerror or problem), UNUSABLE)
     body, kind = data, sniff(data)
     try:
+        if is_pcap(data):  # a recording of the network: the direction in which most was said
+            body, kind = max(
+                ((one.data, sniff(one.data)) for one in streams(data)),
+                key=lambda one: (one[1] != "unknown", len(one[0])),
+                default=(b"", "unknown"),
+            )
         if kind == "wire":
             body = pieces_to_bytes(loads(data.decode("latin-1")))
             kind = sniff(body)
@@ -95,6 +102,8 @@ def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
         if kind in ("mllp", "segments"):
             return data, survey.of_hl7(_segments(body, kind))
         fail(say("draft-no-capture", tongue, file=capture, kind=kind), NO_MESSAGE)
+    except NetworkCaptureError as problem:
+        fail(say(f"network-{problem.code}", tongue, file=capture, **problem.facts), UNUSABLE)
     except ProtocolError as problem:
         fail(say("draft-unreadable", tongue, file=capture, problem=problem), UNUSABLE)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from labmw.driver.declaration import Driver, Evidence
-from labmw.phrases import Language, say
+from labmw.phrases import Language, codes, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,9 +79,42 @@ def draw(console: Console, driver: Driver, shown: dict[str, Any], language: Lang
             cells = (test["code"], test["name"], loinc, units or "-", ", ".join(test["words"]) or "-")
             table.add_row(*(Text(cell) for cell in cells))
         console.print(table)
+    if shown["dialect"]:
+        _dialect(console, shown["dialect"], language)
     _paragraphs(console, say("driver-traps", language), [f"- {trap['text']}" for trap in shown["traps"]])
     _paragraphs(console, say("driver-source", language), [shown["source"] or "-", *shown["captures"]])
     _paragraphs(console, say("driver-says", language), shown["says"])
+
+
+def _dialect(console: Console, told: dict[str, Any], language: Language) -> None:
+    """How it is told what to do: each field with its source, then what else decides at night."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(say("driver-dialect", language), "bold"))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("driver-place", "driver-written", "driver-from"):
+        table.add_column(say(heading, language), overflow="fold")
+    sources = list(dict.fromkeys(one["source"] for one in told["places"] if one["source"]))
+    for one in told["places"]:
+        code, meant = f"driver-place-{one['place']}", f"driver-{one['place']}-{one['text']}"
+        place = say(code, language) if code in codes() else one["place"]
+        text = say(meant, language) if meant in codes() else one["text"]
+        source = f"({sources.index(one['source']) + 1})" if one["source"] else say("driver-standard", language)
+        table.add_row(Text(place), Text(text), Text(source))
+    console.print(table)
+    for number, source in enumerate(sources, 1):
+        console.print(Text(f"({number}) {source}"))
+    for code in (
+        "driver-codes-own" if told["codes"] == {} else "",
+        "" if told["unasked"] else "driver-asks-only",
+        "" if told["cancels"] else "driver-no-cancel",
+    ):
+        if code:
+            console.print(Text(f"- {say(code, language)}"))
+    waits = say("driver-patience", language, seconds=f"{told['patience']:g}")
+    console.print(Text(f"- {waits}"))
 
 
 def _paragraphs(console: Console, heading: str, lines: Sequence[str]) -> None:

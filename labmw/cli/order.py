@@ -51,11 +51,12 @@ def show(
     from zoneinfo import ZoneInfo
 
     from labmw.cli.order_view import draw
+    from labmw.clock import SYSTEM
     from labmw.watch.orders import of_specimen
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    found = look(settings, lambda: of_specimen(settings.site.id, what.strip()), tongue)
+    found = look(settings, lambda: of_specimen(settings.site.id, what.strip(), SYSTEM.now()), tongue)
     if found is None:
         fail(say("order-unknown", tongue, what=what.strip()), UNKNOWN)
     if as_json:
@@ -100,7 +101,7 @@ def list_(
     if pending:
         found = look(settings, lambda: stages.pending(site, most, moment, before), tongue)
     else:
-        found = look(settings, lambda: stages.listed(site, states, most, before), tongue)
+        found = look(settings, lambda: stages.listed(site, states, most, moment, before), tongue)
     if as_json:
         orders = [one.as_json() for one in found]
         typer.echo(json.dumps({"schema": "labmw-order-list/2", "orders": orders}, ensure_ascii=False, indent=2))

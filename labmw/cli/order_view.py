@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from labmw.lab.fitness import Failed
 from labmw.phrases import Language, codes, say
 from labmw.store import Row
 from labmw.watch.orders import TIMES, Given, Ordered, SpecimenOrders
@@ -53,6 +54,8 @@ def _lines(one: Ordered, language: Language, zone: ZoneInfo) -> list[list[Text]]
     if order is not None and order.test_name:
         name.append(f"\n{_printable(order.loinc)}", "dim")
     state = _state("order-state", order.state, language) if order is not None else Text("–", "dim")
+    for failed in one.failed:
+        state.append(f"\n{_failed(failed, language, zone)}", "bold yellow")
     if not one.given:
         return [[name, state, Text("–"), Text(say("order-nobody", language), "dim"), Text(""), Text(""), Text("")]]
     return [
@@ -116,7 +119,7 @@ def draw_list(console: Console, rows: Sequence[Staged], language: Language, zone
             Text(_printable(order.test_name or order.loinc)),
             Text(_printable(order.priority), "bold red" if order.priority == "S" else ""),
             Text(duration(since(order.ordered_at, now), language) if order.ordered_at else "–"),
-            _stage(one, language),
+            _stage(one, language, zone),
             Text(moment(one.since, zone)[5:16] if one.since else "–"),
             Text(_printable(one.analyzer) or "–"),
             Text(_printable("/".join(filter(None, (one.carrier, one.position)))) or "–"),
@@ -124,8 +127,8 @@ def draw_list(console: Console, rows: Sequence[Staged], language: Language, zone
     console.print(table)
 
 
-def _stage(one: Staged, language: Language) -> Text:
-    """The stage, and under it what is wrong: cancelled, refused, not performed, not acknowledged."""
+def _stage(one: Staged, language: Language, zone: ZoneInfo) -> Text:
+    """The stage, and under it what is wrong: cancelled, refused, not performed, not acknowledged, quality control."""
     name = one.stage.name.lower()
     text = Text(say(f"order-stage-{name}", language), STAGES[name])
     if one.order.state == "cancelled":
@@ -136,7 +139,17 @@ def _stage(one: Staged, language: Language) -> Text:
     if given is not None and given.reason and given.state != "resulted":
         code = f"awos-reason-{given.reason}"
         text.append(f"\n{_printable(say(code, language) if code in codes() else given.reason)}", "dim")
+    if (code := f"order-result-{one.result}") in codes():
+        text.append(f"\n{say(code, language)}", "bold red" if one.result == "quarantined" else "yellow")
+    for failed in one.failed:
+        text.append(f"\n{_failed(failed, language, zone)}", "bold yellow")
     return text
+
+
+def _failed(one: Failed, language: Language, zone: ZoneInfo) -> str:
+    """Which control keeps a test from an analyzer."""
+    facts = {"link": one.link, "level": one.level or "–", "rule": one.rule or "–", "at": moment(one.at, zone)[5:16]}
+    return _printable(say("order-qc-out", language, **facts))
 
 
 def _table(title: str) -> Table:

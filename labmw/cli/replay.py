@@ -36,6 +36,7 @@ def replay(
     drivers: Annotated[
         Path | None, typer.Option(help="A folder of the laboratory's own driver files.", show_default=False)
     ] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="Records shown at most; --json has them all.")] = 5000,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
@@ -83,14 +84,14 @@ def replay(
             sys.stdout.reconfigure(errors="replace")
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
         for decoded, replayed in found:
-            draw(console, decoded, replayed, tongue, answers=work is not None)
+            draw(console, decoded, replayed, tongue, answers=work is not None, most=most)
     raise typer.Exit(0 if all(decoded.sound for decoded, _ in found) else REFUSED)
 
 
 def _captures(decoder: Decoder, file: Path, language: Language) -> list[Decoded]:
     """The file, or each direction of each connection of a recording of the network in which a message was found."""
     from labmw.cli.unframe import LARGEST
-    from protocols.errors import CaptureError
+    from protocols.errors import NetworkCaptureError
     from protocols.pcap import is_pcap, streams
 
     with file.open("rb") as opened:
@@ -100,8 +101,8 @@ def _captures(decoder: Decoder, file: Path, language: Language) -> list[Decoded]
         data = head + opened.read(LARGEST)
     try:
         found = streams(data)
-    except CaptureError as error:
-        fail(f"{file}: {error}", USAGE)
+    except NetworkCaptureError as error:
+        fail(say(f"network-{error.code}", language, file=str(file), **error.facts), USAGE)
     decoded = [(one, decoder.read(f"{file} {one.source} → {one.target}", one.data)) for one in found]
     for one, _ in decoded:
         if one.gap:

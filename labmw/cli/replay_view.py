@@ -16,9 +16,15 @@ LONGEST = 400  # characters of one record on a screen; JSON has them all
 
 
 def draw(
-    console: Console, decoded: Decoded, replayed: Sequence[Replayed], language: Language, *, answers: bool
+    console: Console,
+    decoded: Decoded,
+    replayed: Sequence[Replayed],
+    language: Language,
+    *,
+    answers: bool,
+    most: int = 5000,
 ) -> None:
-    """Print one capture. `answers`: a worklist was given, so that every query is answered or says why not."""
+    """Print one capture, so many of its records. `answers`: a worklist was given, so that every query is answered or says why not."""
     head = Text(clean(decoded.file), "bold")
     head.append(f"  {decoded.size} B  {decoded.framing}", "dim")
     if decoded.used:
@@ -26,16 +32,23 @@ def draw(
     console.print(head)
     if decoded.refused:
         console.print(Text("  " + clean(say(decoded.refused, language, **dict(decoded.refused_facts))), RED))
-    unplaced = 0
+    unplaced = seen = 0
     for one in replayed:
-        _title(console, one, language)
+        if seen < most:
+            _title(console, one, language)
         for record in one.records:
             unplaced += len(record.unplaced)
-            _record(console, record, language)
+            if seen < most:
+                _record(console, record, language)
+            seen += 1
+        if seen > most:
+            continue
         if one.answer is not None:
             _answer(console, one.answer, language)
         elif one.shown.reading.queries and not answers:
             console.print(Text("  " + say("replay-no-worklist", language), "yellow"))
+    if seen > most:
+        console.print(Text("\n" + say("replay-more", language, count=seen - most), "bold yellow"))
     if replayed:
         console.print()
         told = say("replay-unplaced" if unplaced else "replay-all-placed", language, count=unplaced)

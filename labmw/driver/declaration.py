@@ -44,7 +44,8 @@ class TestId:
     """What a universal test identifier (R.3) names, taken apart by the family's rule.
 
     `key` is looked up in the driver's tests; `analyte` and `detail` tell several values under one code apart (a target, its Ct, its
-    logarithm); `assay` is the assay's own name. `main` False: this can never be the reportable result.
+    logarithm); `assay` is the assay's own name. `main` False: this can never be the reportable result. `dilution` is what stands there of a
+    dilution, as sent; "" where nothing does.
     """
 
     __test__ = False  # not a pytest class
@@ -55,6 +56,7 @@ class TestId:
     analyte: str = ""
     assay: str = ""
     main: bool = True
+    dilution: str = ""
 
 
 SplitRule = Callable[[tuple[str, ...]], TestId]
@@ -127,6 +129,8 @@ class Driver:
     code with the result. `units` are unit strings of this family beyond the common aliases, each with its UCUM code. `details` says, for a
     detail and the UCUM unit beside it, which unit the number is really in: a logarithm never carries the linear unit. `material` are the
     places that tell what was measured, `materials` what the LOINC codes of the tests hold for: a urine value never goes out as serum.
+    `undiluted` are the words for a specimen that was not diluted. `diluted` says what stands in R.4 of one that was: "applied", the value of the
+    specimen itself, or "raw", that of the dilution; "" where nothing that we read says so, and such a value is for a person.
     """
 
     name: str
@@ -174,6 +178,8 @@ class Driver:
     flag_separator: str = ""  # several letters in one flag field, beside repeats
     mean_flag: str = ""  # marks the mean of replicates under one code; the others are then details
     no_value: frozenset[str] = frozenset()  # texts that say there is no value: kept, and quarantined as not measured
+    undiluted: frozenset[str] = frozenset({""})
+    diluted: Literal["", "applied", "raw"] = ""
     numbers: NumberFormat = PLAIN
     encoding: str = "latin-1"
     encodings: tuple[str, ...] = ()  # tried first, in this order, for text beyond ASCII; `encoding` when none fits

@@ -8,6 +8,7 @@ goes to quarantine. What comes from the wire is quoted: no code, name or value c
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from labmw.driver.check import loinc_check_digit
@@ -21,7 +22,12 @@ _INDENT = "    "
 def slug(sender: str) -> str:
     """A name for the family from what it calls itself; "new-analyzer" when it does not."""
     first = next((part for part in re.split(r"[\^|]", sender) if part.strip()), "")
-    return "-".join(re.findall(r"[a-z0-9]+", first.lower()))[:40] or "new-analyzer"
+    return "-".join(re.findall(r"[a-z0-9]+", _unaccented(first)))[:40] or "new-analyzer"
+
+
+def _unaccented(text: str) -> str:
+    """In small letters, without accents."""
+    return unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
 
 
 def pattern(sender: str, protocol: str) -> str:

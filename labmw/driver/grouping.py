@@ -43,6 +43,7 @@ class OrderGroup:
     timing: Segment | None = None
     behind: list[SpecimenGroup] = field(default_factory=list)
     observed: bool = False
+    treatment: Segment | None = None
 
     def open(self, name: str) -> Segment | None:
         """The segment of this name that an observation of this order stands under."""
@@ -59,6 +60,7 @@ class Observation:
     specimen: SpecimenGroup | None  # the one above it
     notes: list[Segment] = field(default_factory=list)
     inventory: list[Segment] = field(default_factory=list)
+    treatment: Segment | None = None  # its TCD, or that of its order: how the specimen was treated
 
 
 @dataclass(slots=True)
@@ -111,6 +113,11 @@ class Groups:
                     self._order.timing = self._order.timing or segment
             case "SPM" | "SAC":
                 self._take_specimen(segment)
+            case "TCD":
+                if self._observation is not None:
+                    self._observation.treatment = segment
+                elif self._order is not None:
+                    self._order.treatment = segment
             case "PID":
                 self.patients.append(segment)
                 self._specimen = self._order = self._observation = self._orc = None
@@ -180,6 +187,7 @@ class Groups:
             else:
                 above = None
         self._observation = Observation(segment, place, order, above)
+        self._observation.treatment = order.treatment if order is not None else None
         if order is not None:
             order.observed = True
         self.observations.append(self._observation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from labmw.driver.declaration import Evidence, Field, Hl7Driver, Measure, Test, TestId
+from labmw.driver.diluted import dilution_of, dilution_problem, mark
 from labmw.driver.grouping import Observation, SpecimenGroup
 from labmw.driver.menu import Menu, Named, Pick
 from labmw.driver.observed import CODED, measured, pick, repeated, stray, value_text
@@ -95,7 +96,7 @@ class ObservationReader:
             index=test.index if test else "",
             range_raw=cells[7],
             flags_raw=cells[8],
-            flags=self.menu.flags(obx),
+            flags=self.menu.flags(obx) | mark(driver, dilution_of(observation.treatment)),
             status=status,
             operator=cells[16],
             time=time,
@@ -211,6 +212,8 @@ class ObservationReader:
         material = self._other_material(observation, tube)
         if material:
             return "other-material", (("material", material), ("test", test_id.code))
+        if diluted := dilution_problem(driver, dilution_of(observation.treatment), test_id.code):
+            return diluted
         sent = self._place(driver.loinc_sent, observation)
         if sent and sent != test.loinc:
             return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("test", test_id.code))

@@ -61,10 +61,12 @@ class Work:
     more: bool = False
 
 
-def dialect_of(driver: Driver) -> OrderDialect:
-    """The dialect of a driver; raises DriverError where it declares none."""
+def dialect_of(driver: Driver, *, push: bool = False) -> OrderDialect:
+    """The dialect of a driver; raises DriverError where it declares none, or, with `push`, where the family takes orders only when it asks."""
     if driver.orders is None:
         raise DriverError(f"driver {driver.name!r} does not say how orders are written; add `orders` to its file")
+    if push and not driver.orders.keeps_worklist:
+        raise DriverError(f'{driver.name} refuses orders that it has not asked for; set link.work to "asked"')
     return driver.orders
 
 
@@ -110,6 +112,8 @@ def write_no_work(driver: Driver, occasion: Occasion, tubes: Sequence[Work]) -> 
     header = _header(dialect, occasion)
     if dialect.nothing is NoWork.TERMINATOR or not tubes:
         return _message([header, _terminator("I", occasion)], occasion)
+    if dialect.nothing is NoWork.QUERY:
+        return _message([header, *_returned(tubes, occasion), _terminator(dialect.end_of_answer, occasion)], occasion)
     report = {NoWork.NO_ORDER: "Y", NoWork.NO_PATIENT: "Z"}.get(dialect.nothing, dialect.answer)
     records = [header]
     for number, tube in enumerate(tubes, 1):
@@ -118,6 +122,16 @@ def write_no_work(driver: Driver, occasion: Occasion, tubes: Sequence[Work]) -> 
         records.append(_record("P", number, dialect.patient, words, occasion))
         records.append(_order(dialect, 1, (), words, occasion))
     return _message([*records, _terminator(dialect.end_of_answer, occasion)], occasion)
+
+
+def _returned(tubes: Sequence[Work], occasion: Occasion) -> list[str]:
+    """The queries for these tubes, taken back: Q.3 as the analyzer wrote it, Q.13 = X."""
+    found = []
+    for number, tube in enumerate(tubes, 1):
+        named = tube.parts or ("", tube.written or tube.specimen)
+        values = {2: str(number), 3: named, 5: ("", "", "", "ALL"), 13: "X"}
+        found.append(build("Q", values, occasion.delimiters))
+    return found
 
 
 def write_unable(driver: Driver, occasion: Occasion) -> Message | None:
@@ -130,6 +144,7 @@ def write_unable(driver: Driver, occasion: Occasion) -> Message | None:
 
 def _grouped(dialect: OrderDialect, tests: Sequence[TestToDo]) -> list[tuple[TestToDo, ...]]:
     """The tests of each O record: one, or all of one priority (the attributes of one record hold for all its tests, LIS02-A2 8.4.5)."""
+    tests = _once(tests)
     if dialect.tests == "records":
         return [(test,) for test in tests]
     if dialect.tests == "tube" and tests:
@@ -139,6 +154,16 @@ def _grouped(dialect: OrderDialect, tests: Sequence[TestToDo]) -> list[tuple[Tes
     for test in tests:
         groups.setdefault(test.priority, []).append(test)
     return [tuple(group) for group in groups.values()]
+
+
+def _once(tests: Sequence[TestToDo]) -> list[TestToDo]:
+    """Each code once, as urgent as the most urgent test that it stands for: several tests may be ordered as one panel."""
+    found: dict[str, TestToDo] = {}
+    for test in tests:
+        known = found.get(test.code)
+        if known is None or URGENCY.find(test.priority) % len(URGENCY) < URGENCY.find(known.priority) % len(URGENCY):
+            found[test.code] = test
+    return list(found.values())
 
 
 def _words(dialect: OrderDialect, occasion: Occasion, work: Work) -> dict[str, str | tuple[str, ...]]:

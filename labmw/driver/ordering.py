@@ -33,6 +33,7 @@ class NoWork(enum.Enum):
     NO_ORDER = "no-order"  # O.26 = Y (§8.4.26)
     NO_PATIENT = "no-patient"  # O.26 = Z
     EMPTY = "empty"  # an O record that orders no test
+    QUERY = "query"  # the query comes back, Q.13 = X
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,11 @@ class OrderDialect:
     are O.16 by the specimen type of the order (HL7 table 0487; "" for an order that names none): where there are any, a type that is not among
     them is not sent. `cancel` "" says that the family cannot be told to forget an order. `unable` is L.3 of the answer to a query that cannot
     be served now ("" for silence, which the analyzer ends by itself). `patience`: seconds for which the analyzer waits for an answer; the least
-    that is documented for anybody is the default (cobas e 411, protocol notes B.16).
+    that is documented for anybody is the default (cobas e 411, protocol notes B.16). `codes` {} says that what is ordered is called otherwise than
+    what is reported, by names that are each laboratory's own.
+
+    `sources` says where each choice comes from: by place ("O.5", several with blanks between them, "P" for all of P), or by the name of a
+    choice ("no-work", "terminator", "tests"); what is not named keeps the standard's form.
     """
 
     delimiters: Delimiters | None = None  # None: those of the analyzer's own query, else the standard's
@@ -84,12 +89,56 @@ class OrderDialect:
     most: int = 0  # tubes in one message at most; 0 = as many as there are
     frame: int = 240  # characters of text in one frame of ours (E1381-95 6.3.1)
     patience: float = 15.0
+    keeps_worklist: bool = True  # False: it takes orders only when it has asked
     rack: int = 0  # the component of Q.3 that says on which rack or carrier the tube stands; 0 = none does
     position: int = 0
     # --- the query ---
     everything: str = "ALL"  # the whole of Q.3, or of Q.3's specimen
     wanted: frozenset[str] = frozenset({"O", "N", ""})  # Q.13 that asks for orders
     aborted: frozenset[str] = frozenset({"A", "X"})  # Q.13 that takes a query back
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source_of(self, place: str) -> str:
+        """Where a choice comes from; "" for the standard's own form."""
+        told = {name: source for names, source in self.sources.items() for name in names.split()}
+        return told.get(place) or told.get(place.partition(".")[0], "")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One thing that a dialect writes: where, what, and what says so ("": the standard)."""
+
+    place: str
+    text: str
+    source: str = ""
+
+
+def chosen(dialect: OrderDialect) -> list[Chosen]:
+    """What a dialect writes, place by place, each with its source; behind a word what it stands for."""
+    asks_only = not dialect.keeps_worklist
+    words = {
+        "{action}": (dialect.new,) if asks_only else (dialect.new, dialect.add, dialect.cancel),
+        "{report}": (dialect.answer,) if asks_only else (dialect.answer, dialect.unasked),
+        "{material}": tuple(dialect.materials.values()),
+    }
+    found: list[Chosen] = []
+    for letter, templates in (("H", dialect.header), ("P", dialect.patient), ("O", dialect.order)):
+        for number, template in sorted(templates.items()):
+            place = f"{letter}.{number}"
+            meant = dict.fromkeys(one for word, values in words.items() if word in template for one in values if one)
+            text = f"{template} = {', '.join(meant)}" if meant else template
+            found.append(Chosen(place, text, dialect.source_of(place)))
+    ends = (dialect.end_of_answer,) if asks_only else (dialect.end_of_answer, dialect.end_unasked)
+    found.append(Chosen("L.3", ", ".join(dict.fromkeys(one for one in ends if one)) or "–", dialect.source_of("L.3")))
+    found.append(Chosen("tests", dialect.tests, dialect.source_of("tests")))
+    found.append(Chosen("no-work", dialect.nothing.value, dialect.source_of("no-work")))
+    return found
+
+
+def unsourced(dialect: OrderDialect) -> list[str]:
+    """Where a dialect differs from the standard without saying what shows it."""
+    plain = {(one.place, one.text) for one in chosen(OrderDialect())}
+    return [one.place for one in chosen(dialect) if not one.source and (one.place, one.text) not in plain]
 
 
 def faults(dialect: OrderDialect) -> list[str]:

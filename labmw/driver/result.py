@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver import places
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
+from labmw.driver.diluted import dilution_problem, mark
 from labmw.driver.plan import Plan
 from labmw.driver.reading import Facts, OrderRead, ResultRead, listed
 from labmw.driver.timestamp import read_time
@@ -72,6 +73,8 @@ class RecordReader:
         if not problem and main and moment.doubt == "unreadable":
             problem, facts = "bad-time", (("time", time),)
         flags = plan.flags(cells[plan.at_flag], record)
+        if test_id.dilution:
+            flags |= mark(driver, test_id.dilution)
         return ResultRead(
             seq=cells[1],
             record=place,
@@ -155,6 +158,8 @@ class RecordReader:
             return "other-material", (("material", material), ("test", test_id.code))
         if stray := places.stray(record, driver):
             return "unexpected-component", (("value", stray),)
+        if diluted := dilution_problem(driver, test_id.dilution, test_id.code):
+            return diluted
         sent = places.text(record, driver.loinc_sent) if driver.loinc_sent else ""
         if sent and sent != test.loinc:
             return "loinc-mismatch", (("sent", sent), ("expected", test.loinc), ("test", test_id.code))

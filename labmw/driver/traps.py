@@ -89,6 +89,7 @@ def _values(driver: Driver) -> list[Trap]:
         found.append(("trap-loinc-sent", (("place", shown(driver.loinc_sent)),)))
     if driver.alarm is not None:
         found.append(("trap-alarm", (("place", shown(driver.alarm)),)))
+    found.append((f"trap-diluted-{driver.diluted or 'unknown'}", ()))
     if driver.unreported:
         found.append(("trap-unreported", (("codes", ", ".join(sorted(driver.unreported))),)))
     return found

@@ -107,7 +107,7 @@ def keep_work_done(
     for tube in sorted(
         {read.specimen for read, one in zip(reading.results, placements, strict=True) if one.state == VERIFY}
     ):
-        yield worklist.presented(site, tube, at)
+        yield worklist.presented(site, "", tube, at)  # a result says nothing of a test that was kept back here
     return tuple(moved)
 
 

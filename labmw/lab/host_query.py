@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,9 +24,10 @@ from labmw.driver.order_writing import Occasion, TestToDo, Work, write_orders
 from labmw.errors import DriverError
 from labmw.lab.astm_steps import few
 from labmw.lab.awos import State
+from labmw.lab.fitness import QC_OUT
 from labmw.lab.law_orders import Tube
 from labmw.lab.law_query import ALL_WITHIN, MOST_ORDERS, MOST_TUBES, is_fresh
-from labmw.lab.planning import offered, open_orders
+from labmw.lab.planning import offered, open_orders, presented
 from labmw.lab.steps import see_tube
 from labmw.lab.work_link import AstmLink
 from labmw.line.host_query import Dispatch
@@ -106,6 +107,9 @@ class Answering:
     tally: Counter[str]
     _rows: dict[str, list[Row]] = field(default_factory=dict)  # the AWOS to be said, by tube
     _doubts: dict[str, str] = field(default_factory=dict)
+    _kept_back: dict[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # by tube: lines, and why it is to be presented there
 
     @property
     def at(self) -> str:
@@ -136,6 +140,9 @@ class Answering:
         yield from self._again([tube for tube in given.again if tube not in self._doubts], given.why)
         for tube, why in self._doubts.items():
             yield from self._again([tube], why)
+        for tube, lines in self._kept_back.items():
+            for line, why in lines.items():
+                yield worklist.present_again(self.site, line, tube, why, self.at)
         if not given.messages:
             state = "unserved" if given.said is Said.UNABLE else "taken-back"
             return (yield from self._close(state, given.said, given.why))
@@ -154,7 +161,7 @@ class Answering:
         given = answer(self.link.driver, occasion, question, works, fresh=fresh)
         said = {work.specimen for group in given.works for work in group}
         for tube in said:
-            yield worklist.presented(self.site, tube, self.at)
+            yield from presented(self.site, self.link.name, tube, self.at)
         return given
 
     def _tubes(self, question: Asked) -> Transaction[Sequence[str]]:
@@ -187,7 +194,10 @@ class Answering:
             log.error("orders cannot be written for this analyzer", link=self.link.name, why=why)
             self._doubts[label] = UNWRITABLE
             return None
-        rows = yield from offered(self.site, self.link, tube, orders, self.at, queried=True)
+        offer = yield from offered(self.site, self.link, tube, orders, self.at, queried=True)
+        if offer.kept_back:
+            self._kept_back[label] = offer.kept_back
+        rows = offer.rows
         if not rows:
             return None
         self._rows[label] = rows
@@ -385,5 +395,5 @@ def unwritable(link: AstmLink, occasion: Occasion, work: Work, *, cancel: bool =
     return ""
 
 
-_TAKEN_BACK = frozenset({"order-cancelled", "asked", "done-elsewhere"})
+_TAKEN_BACK = frozenset({"order-cancelled", "asked", "done-elsewhere", QC_OUT})
 _NOT_TAKEN = frozenset({UNTAKEN})

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from labmw.clock import read_stamp, stamp
 from labmw.lab.law_messages import keep_received, keep_sent, waiting
 from labmw.lab.law_orders import LawLink, Tube, hl7_time, new_control_id, write_nothing, write_steps
-from labmw.lab.planning import offered, open_orders, said
+from labmw.lab.planning import offered, open_orders, presented, said
 from labmw.lab.steps import see_tube
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
@@ -146,10 +146,14 @@ class QueryAnswering:
         tube, orders, doubt = yield from open_orders(self.site, self.link, tube, self.now)
         if doubt or not orders:
             return None, doubt
-        rows = yield from offered(self.site, self.link, tube, orders, self.at, queried=True)
+        offer = yield from offered(self.site, self.link, tube, orders, self.at, queried=True)
+        rows = offer.rows
+        if rows:
+            yield from presented(self.site, self.link.name, tube.identifier, self.at)
+        for line, why in offer.kept_back.items():
+            yield stored.present_again(self.site, line, tube.identifier, why, self.at)
         if not rows:
             return None, ""
-        yield stored.presented(self.site, tube.identifier, self.at)
         self.replaced += [row.control_id for row in rows if row.waits]
         broadcast = write_steps(self.link, tube, rows, control="NW", to=self.query.header, at=self.now)
         yield from said(rows, broadcast, self.at)

@@ -2,7 +2,8 @@
 
 A test without a route goes to every analyzer that knows it, as IHE LAW has it (the first result ends it for the others). A route names the
 analyzers that may do a test, the one that is preferred first. Another than the preferred one is given it only when a comparison is on record
-and has not run out; with one analyzer, or without a comparison, the test is pinned.
+and has not run out; with one analyzer, or without a comparison, the test is pinned. Quality control that failed takes an analyzer out for that
+test, whatever the route says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
+
+from labmw.lab.fitness import UNCONTROLLED, Fitness
 
 URGENT = frozenset({"S", "A"})
 _HOLDS = frozenset({"broadcast", "accepted", "in-process"})  # states of an AWOS that the analyzer has, or may have
@@ -54,12 +57,21 @@ class Routing:
     available: Callable[[str], bool] = lambda link: True
     today: Callable[[], date] = date.today
 
-    def asks(self, link: str, order: Any, made: Sequence[Any]) -> bool:
+    @property
+    def compared(self) -> frozenset[str]:
+        """The tests that another analyzer than the preferred one may do today."""
+        today = self.today()
+        return frozenset(test for test, route in self.routes.items() if route.interchangeable(today))
+
+    def asks(self, link: str, order: Any, made: Sequence[Any], fit: Fitness = UNCONTROLLED) -> bool:
         """Whether an analyzer that asks is given an order; `made` are the AWOS of the order on every analyzer.
 
-        What another analyzer has is not given twice, unless that one cannot be reached and a comparison holds. By load, the first that asks
-        gets it: where the tube is put is the laboratory's choice, or its track's.
+        None whose quality control of the test failed is. What another analyzer has is not given twice, unless that one cannot be reached, or is
+        out by its quality control, and a comparison holds. By load, the first that asks gets it: where the tube is put is the laboratory's
+        choice, or its track's.
         """
+        if fit.out(link, order.loinc):
+            return False
         route = self.routes.get(order.loinc)
         if route is None:
             return True
@@ -69,32 +81,58 @@ class Routing:
         if any(one.link == link and one.state in _HOLDS for one in made):
             return True  # it has it already
         elsewhere = [one.link for one in made if one.link != link and one.link in may and one.state in _HOLDS]
-        free = route.interchangeable(self.today())
+        stands_in = route.interchangeable(self.today()) and fit.stands_in(link, order.loinc)
         if elsewhere:
-            return free and not any(self.available(one) for one in elsewhere)
+            return stands_in and not any(self._able(one, order, fit) for one in elsewhere)
         if may[0] == link:
             return True
-        if not free:
+        if not stands_in:
             return False
         before = may[: may.index(link)]
-        return route.by == "load" or not any(self.available(one) for one in before)
+        return route.by == "load" or not any(self._able(one, order, fit) for one in before)
 
-    def pushed(self, order: Any, made: Sequence[Any], links: Sequence[str], load: Mapping[str, int]) -> frozenset[str]:
+    def pushed(
+        self,
+        order: Any,
+        made: Sequence[Any],
+        links: Sequence[str],
+        load: Mapping[str, int],
+        fit: Fitness = UNCONTROLLED,
+    ) -> frozenset[str]:
         """Which of these analyzers are told of an order unasked; `load`: how many tests each has to do."""
+        links = [one for one in links if not fit.out(one, order.loinc)]
         route = self.routes.get(order.loinc)
         if route is None:
             return frozenset(links)
         may = [one for one in route.preferred(order.priority) if one in links]
-        may = [one for one in may if self.asks(one, order, made) or route.by == "load"]
-        if not may:
+        if any(self._busy(one, order, fit, route) for one in made if one.link in route.links + route.urgent):
             return frozenset()
-        if any(one.state in _HOLDS and one.link in route.links + route.urgent for one in made):
-            return frozenset()
-        if route.by == "load" and route.interchangeable(self.today()):
-            up = [one for one in may if self.available(one)] or may
-            return frozenset({min(up, key=lambda one: (load.get(one, 0), up.index(one)))})
         first = route.preferred(order.priority)[0]
-        return frozenset({one for one in may[:1] if one == first or self.asks(one, order, made)})
+        if route.by == "load" and route.interchangeable(self.today()):
+            may = [one for one in may if one == first or fit.stands_in(one, order.loinc)]
+            up = [one for one in may if self.available(one)] or may
+            return frozenset({min(up, key=lambda one: (load.get(one, 0), up.index(one)))}) if up else frozenset()
+        may = [one for one in may if self.asks(one, order, made, fit)]
+        return frozenset(may[:1])
+
+    def instead(self, link: str, order: Any, made: Sequence[Any], fit: Fitness) -> str:
+        """Where a test is done whose quality control failed here: an analyzer that has it or would be given it; "" for nowhere."""
+        has = [
+            one.link for one in made if one.link != link and one.state in _HOLDS and not fit.out(one.link, order.loinc)
+        ]
+        route = self.routes.get(order.loinc)
+        able = [one for one in route.preferred(order.priority) if one != link] if route is not None else []
+        return next((one for one in (*has, *able) if one in has or self.asks(one, order, made, fit)), "")
+
+    def _able(self, link: str, order: Any, fit: Fitness) -> bool:
+        return self.available(link) and not fit.out(link, order.loinc)
+
+    def _busy(self, one: Any, order: Any, fit: Fitness, route: Route) -> bool:
+        """Whether an analyzer has the test, so that no other is told of it: what is not begun where quality control failed may move."""
+        if one.state not in _HOLDS:
+            return False
+        moves = fit.out(one.link, order.loinc) and one.state != "in-process" and route.interchangeable(self.today())
+        return not moves
 
 
 EVERYWHERE = Routing()

@@ -83,6 +83,14 @@ def _write(
         return []
     mine = {row.id for row in rows}
     there = yield queries.awos_of_tubes(site, link.name, [specimen])
+    if cancel:  # a panel goes on as long as one of its tests is wanted: it cannot be taken back for another
+        panels = {row.code for row in there if row.id not in mine and row.state in awos.LIVE and row.wanted != "CA"}
+        for row in rows:
+            if row.code in panels:
+                yield stored.change(schema.awos, row.id, state=State.UNABLE, wanted="", updated_at=at)
+        rows = [row for row in rows if row.code not in panels]
+        if not rows:
+            return []
     more = any(row.id not in mine and row.state in awos.LIVE - awos.UNSAID for row in there)
     number = new_number()
     work = work_of(link, tube, [(row.code, row.priority, row.created_at) for row in rows], more=more)

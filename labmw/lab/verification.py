@@ -97,7 +97,9 @@ class Verification:
     shadows: Callable[[], Sequence[Shadow]] = tuple
     practice: Practice = field(default_factory=Practice)
     again: Script | None = None  # what judges once more when a fact came late; labmw.lab.reconsidering has it
-    wake_orders: Callable[[], None] = lambda: None  # a LAW analyzer is owed something
+    wake_orders: Callable[[], None] = lambda: (
+        None
+    )  # an analyzer is owed something, or is out or back by its quality control
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     rest: float = 1.0  # seconds between looks when nobody wakes us
     lease: float = 60.0  # seconds; what a dead process had claimed comes back after it
@@ -197,6 +199,8 @@ class Verification:
             CONTROLS.labels(link, state).inc()
             if state == "out":
                 log.warning("quality control is out", link=link, test=test, level=level)
+        if controls.points:
+            self.wake_orders()  # an analyzer may be out for a test, or back
 
     async def _later(self, row: Row, now: datetime, error: Exception) -> None:
         log.error(

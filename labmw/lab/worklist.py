@@ -18,11 +18,12 @@ import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
+from labmw.lab.fitness import QC_OUT, Fitness, fitness_of_all
 from labmw.lab.law_messages import count_send, mark_unanswered, waiting, write_due
 from labmw.lab.law_orders import LawLink
 from labmw.lab.law_query import QueryAnswering
 from labmw.lab.law_reply import keep_reply
-from labmw.lab.planning import plan_changes
+from labmw.lab.planning import back_again, plan_changes
 from labmw.lab.work_link import WorkLink
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
@@ -37,6 +38,7 @@ log = structlog.get_logger("labmw.lab")
 MOST_ORDERS = 2000  # looked at in one step
 Place = tuple[str, int]  # in the order feed: a moment, and the row after which it goes on within it
 SETTLES = timedelta(minutes=1)  # after which nothing older comes to the disk
+OPEN_WITHIN = timedelta(days=30)  # an open order that is older is no longer waited for
 LOOK_BACK = timedelta(hours=24)  # orders changed before that were looked at by an earlier process
 
 
@@ -56,6 +58,7 @@ class LaboratoryWorklist:
     wake: Callable[[str], None] = lambda link: None  # the line of this name is owed something
     # Asks the LIS about a tube; answers whether it has said that there is nothing.
     inquire: Callable[[str], Awaitable[bool]] | None = None
+    _fit: Fitness | None = None  # how quality control stood when orders were last looked at for it
     _behind: bool = False  # more orders have changed than one step looks at
     _heard: dict[str, Header] = field(default_factory=dict)  # what each analyzer calls itself and us
 
@@ -152,10 +155,34 @@ class LaboratoryWorklist:
             links = (*self.links.values(), *self.others)
             await self.store.run(plan_changes(self.site, links, rows, stamp(self.clock.now())))
             since = (rows[-1].updated_at, rows[-1].id) if self._behind else (self._settled(rows[-1].updated_at), 0)
+        await self._by_quality()
         for name in (*self.links, *(one.name for one in self.others)):
             if await self.store.view(ask(stored.awos_wanted(self.site, name, most=1))):
                 self.wake(name)
         return since
+
+    async def _by_quality(self) -> None:
+        """A control has failed, or passes again: the open orders of its test are planned anew (also those that an earlier process left)."""
+        links = (*self.links.values(), *self.others)
+        if not links:
+            return
+        now = self.clock.now()
+        fit = await self.store.view(fitness_of_all(self.site, now, links[0].routing.compared))
+        before, tests = self._fit, fit.changed(self._fit or Fitness())
+        if before is None:
+            tests |= {row.loinc for row in await self.store.view(ask(stored.tests_taken_back(self.site, QC_OUT)))}
+        after = 0
+        while tests:
+            since = stamp(now - OPEN_WITHIN)
+            rows = await self.store.view(
+                ask(stored.open_of_tests(self.site, sorted(tests), since=since, after=after, most=MOST_ORDERS))
+            )
+            await self.store.run(plan_changes(self.site, links, rows, stamp(now)))
+            await self.store.run(back_again(self.site, links, rows, stamp(now)))
+            if len(rows) < MOST_ORDERS:
+                break
+            after = rows[-1].id
+        self._fit = fit
 
     def _settled(self, last: str) -> str:
         """From where the feed is looked at next: an order may come to the disk after one that was made later, as long as a commit may take."""

@@ -157,7 +157,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
                     f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
                 )
             if link.work:
-                dialect_of(driver)
+                dialect_of(driver, push=link.work == "push")
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     for place, name in link.senders.items():

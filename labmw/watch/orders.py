@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from labmw.lab.fitness import Failed, fitness
 from labmw.store import Row, Transaction
 from labmw.store.statements import worklist as stored
 
@@ -63,6 +65,7 @@ class Ordered:
 
     order: Row | None
     given: tuple[Given, ...]
+    failed: tuple[Failed, ...] = ()  # where quality control of the test failed, while it is open
 
     def as_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -71,6 +74,7 @@ class Ordered:
         return {
             "order": {name: order[name] for name in names} if order else None,
             "awos": [one.as_json() for one in self.given],
+            "quality": [one.as_json() for one in self.failed],
         }
 
 
@@ -94,7 +98,7 @@ class SpecimenOrders:
         }
 
 
-def of_specimen(site: str, what: str) -> Transaction[SpecimenOrders | None]:
+def of_specimen(site: str, what: str, now: datetime) -> Transaction[SpecimenOrders | None]:
     """The orders of a specimen, or of the one that an AWOS was given for; None when nothing is known."""
     specimen = what
     named = yield stored.awos_named(site, [what])
@@ -106,7 +110,11 @@ def of_specimen(site: str, what: str) -> Transaction[SpecimenOrders | None]:
     if not (orders or steps or waiting):
         return None
     brought = yield from _brought(site, steps)
-    tests = [Ordered(order, _given(steps, order.id, brought)) for order in orders]
+    fit = yield from fitness(site, {order.loinc for order in orders if order.state == "open"}, now)
+    tests = [
+        Ordered(order, _given(steps, order.id, brought), fit.of_test(order.loinc) if order.state == "open" else ())
+        for order in orders
+    ]
     own = _given(steps, None, brought)
     return SpecimenOrders(specimen, (*tests, *([Ordered(None, own)] if own else [])), waiting)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 from labmw.clock import read_stamp, stamp
 from labmw.config import Orders
+from labmw.lab.fitness import Failed, fitness
 from labmw.store import Row, Transaction
 from labmw.store.statements import stages as stored
 
@@ -56,6 +57,10 @@ class Staged:
     carrier: str = ""
     position: str = ""
     awos: Row | None = None
+    # Where quality control of the test failed: it is not ordered there until a control passes.
+    failed: tuple[Failed, ...] = ()
+    # The state of the newest result while none was released: verify, held, blocked, quarantined.
+    result: str = ""
 
     @property
     def since(self) -> str:
@@ -78,6 +83,8 @@ class Staged:
             "awos_state": given.state if given is not None else None,
             "reason": given.reason if given is not None else "",
             "wanted": given.wanted if given is not None else "",
+            "result_state": self.result,
+            "quality": [one.as_json() for one in self.failed],
         }
 
 
@@ -91,18 +98,18 @@ def pending(site: str, most: int, now: datetime, before: tuple[str, str] = ("", 
     """What nobody has a result of yet, the most urgent and oldest first; with `before` only what is late."""
     since = stamp(now - PENDING_WITHIN)
     orders = yield stored.orders_pending(site, since=since, before=before[0], before_urgent=before[1], most=most)
-    return (yield from staged(site, orders))
+    return (yield from staged(site, orders, now))
 
 
 def listed(
-    site: str, states: Sequence[str], most: int, before: tuple[str, str] = ("", "")
+    site: str, states: Sequence[str], most: int, now: datetime, before: tuple[str, str] = ("", "")
 ) -> Transaction[list[Staged]]:
     """Orders in these states, newest first; with `before` only those ordered by then."""
     orders = yield stored.orders_listed(site, states, before=before[0], before_urgent=before[1], most=most)
-    return (yield from staged(site, orders))
+    return (yield from staged(site, orders, now))
 
 
-def staged(site: str, orders: Sequence[Row]) -> Transaction[list[Staged]]:
+def staged(site: str, orders: Sequence[Row], now: datetime) -> Transaction[list[Staged]]:
     """How far each of these orders is."""
     tubes = list(dict.fromkeys(order.specimen for order in orders))
     steps: dict[int, list[Row]] = {}
@@ -120,13 +127,17 @@ def staged(site: str, orders: Sequence[Row]) -> Transaction[list[Staged]]:
             places[row.specimen] = row
         for row in (yield stored.queries_of(site, some)):
             asked[row.tubes] = row
+    fit = yield from fitness(site, {order.loinc for order in orders if order.state == "open"}, now)
     return [
-        stage_of(
-            order,
-            steps.get(order.id, ()),
-            results.get((order.specimen, order.loinc), ()),
-            places.get(order.specimen),
-            asked.get(order.specimen),
+        replace(
+            stage_of(
+                order,
+                steps.get(order.id, ()),
+                results.get((order.specimen, order.loinc), ()),
+                places.get(order.specimen),
+                asked.get(order.specimen),
+            ),
+            failed=fit.of_test(order.loinc) if order.state == "open" else (),
         )
         for order in orders
     ]
@@ -176,6 +187,7 @@ def stage_of(
         seen.carrier if seen else "",
         seen.position if seen else "",
         best,
+        result=results[-1].state if results and stage is Stage.RESULTED else "",
     )
 
 

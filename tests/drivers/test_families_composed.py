@@ -42,7 +42,7 @@ def test_e411_never_reads_a_qualitative_code_as_a_result() -> None:
         "unknown-code"
     }  # host codes are the laboratory's
     assert (quantitative.code, quantitative.number, quantitative.time) == ("10", "2.310", "20260310091501")
-    assert (beyond.comparator, beyond.flags) == (">", frozenset({Flag.ABOVE_RANGE, Flag.UNKNOWN}))
+    assert (beyond.comparator, beyond.flags) == (">", frozenset({Flag.ABOVE_RANGE, Flag.DILUTED, Flag.UNKNOWN}))
     assert composed("roche-cobas-e411", "composed-control.astm").kind == "qc-result"
     assert composed("roche-cobas-e411", "composed-query.astm").specimens == ("LAB0000102",)
     assert composed("roche-cobas-e411", "composed-query-cancel.astm").kind == "query-cancel"

@@ -54,9 +54,13 @@ def test_law_patient_results() -> None:
 def test_law_rerun_keeps_the_candidate_and_traces_the_other() -> None:
     first, second = example("lab29_02_oul_r22_rerun_same_awos").results
     assert (first.run, first.status, first.comparator, first.number, first.main) == ("1", "R", ">", "100", False)
-    assert (second.run, second.status, second.number, second.main, second.problem) == ("2", "F", "118.6", True, "")
+    assert (second.run, second.status, second.number, second.main) == ("2", "F", "118.6", True)
+    assert (second.problem, Flag.DILUTED in second.flags) == (
+        "diluted-unknown",
+        True,
+    )  # TCD-2 ^1^:^10, and nobody says more
     assert first.awos == second.awos
-    assert second.flags == {Flag.CRITICAL_HIGH, Flag.UNKNOWN}  # DIL of 99ACME is not in table 0078
+    assert second.flags == {Flag.CRITICAL_HIGH, Flag.DILUTED, Flag.UNKNOWN}  # DIL of 99ACME is not in table 0078
 
 
 def test_law_control_reflex_failure_status_and_correction() -> None:

@@ -322,6 +322,18 @@ async def test_a_number_used_twice_for_other_bytes_is_a_new_message_and_is_count
     )
 
 
+async def test_the_value_of_a_diluted_specimen_waits_for_a_person(stage: Stage) -> None:
+    """Nobody says whether the factor is in it; the variant beside it is the test below, with 1:1."""
+    order(stage, "S1")
+    result = replace(observed(), treatment=law.Treatment(law.Code(ALT, "ALT", "LN"), dilution="1:10"))
+    async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
+        awos = of((await sim.ask(named="S1")).work, ALT)
+        assert (await sim.report(seen("S1", awos, result))).code == "AA"
+        await eventually(lambda: stage.ask("SELECT reason FROM quarantine") == [("diluted-unknown",)])
+        assert stage.ask("SELECT state, number FROM result") == [("quarantined", "22")]
+        assert lis.values == []
+
+
 async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> None:
     """Supplemental observations (serum indices), operator, device, reagents and calibrators."""
     order(stage, "S1")
@@ -348,7 +360,7 @@ async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> Non
         operators=(law.Person("TECH01"),),
         devices=(law.EntityId("SIM-1", "ACME"), law.EntityId("SN-4471", "ACME")),
         materials=lots,
-        treatment=law.Treatment(law.Code(ALT, "ALT", "LN"), dilution="1:10"),
+        treatment=law.Treatment(law.Code(ALT, "ALT", "LN"), dilution="1:1"),
     )
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
         awos = of((await sim.ask(named="S1")).work, ALT)

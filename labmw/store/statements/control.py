@@ -126,6 +126,9 @@ _STATES: Final = (
     .where(qc_state.c.site == given("site"))
     .order_by(qc_state.c.link, qc_state.c.analyzer, qc_state.c.test, qc_state.c.module, qc_state.c.level)
 )
+_TESTS_OUT: Final = (
+    select(qc_state.c.test).where(qc_state.c.site == given("site"), is_one_of(qc_state.c.state, "out")).distinct()
+)
 _TARGETS_OF: Final = _TARGETS.where(qc_target.c.test.in_(_tests))
 _PLANS_OF: Final = _PLANS.where(qc_plan.c.test.in_(_tests))
 _DEROGATIONS_OF: Final = _DEROGATIONS.where(qc_derogation.c.test.in_(_tests), qc_derogation.c.approved_at.is_not(None))
@@ -227,6 +230,11 @@ def derogations_approved(site: str, tests: Sequence[str]) -> Step:
 def qc_states(site: str, tests: Sequence[str] | None = None) -> Step:
     """How quality control stands: one row per analyzer, module, test and level."""
     return Step(_STATES, {"site": site}) if tests is None else Step(_STATES_OF, {"site": site, "tests": list(tests)})
+
+
+def tests_out(site: str) -> Step:
+    """The tests of which a control is out on some analyzer."""
+    return Step(_TESTS_OUT, {"site": site})
 
 
 def end(table: Table, site: str, number: int, *, at: str) -> Step:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, BindParameter, Integer, Table, Update, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, BindParameter, Integer, Table, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as row_or_conflict
 
 from labmw.store.schema import awos, awos_result, message, order, re_present, result, tube_place
@@ -15,6 +15,10 @@ from labmw.store.transaction import Step
 
 LIVE: Final = ("planned", "broadcast", "accepted", "in-process")
 """States of an AWOS that the analyzer may still work on, or be given."""
+
+
+KEPT_BACK: Final = ("tube-qc-out", "tube-qc-elsewhere", "tube-qc-back")
+"""Why a tube is to be presented, for a test whose control failed: here, on the analyzer that was to do it, or here and it passes again."""
 
 
 def _given_numbers(name: str) -> BindParameter[Any]:
@@ -69,6 +73,24 @@ _OPEN: Final = (
     )
     .order_by(order.c.updated_at, order.c.id)
     .limit(given_number("most"))
+)
+_OPEN_OF_TESTS: Final = (
+    select(order)
+    .where(
+        order.c.site == given("site"),
+        order.c.updated_at >= given("since"),
+        is_one_of(order.c.state, "open"),
+        order.c.loinc.in_(given_texts("tests")),
+        order.c.id > given_number("after"),
+    )
+    .order_by(order.c.id)
+    .limit(given_number("most"))
+)
+_TAKEN_BACK: Final = (
+    select(awos.c.loinc)
+    .join(order, order.c.id == awos.c.order)
+    .where(order.c.site == given("site"), is_one_of(order.c.state, "open"), awos.c.reason == given("reason"))
+    .distinct()
 )
 _LAST_ORDER: Final = select(func.max(order.c.updated_at).label("at")).where(order.c.site == given("site"))
 _DONE: Final = (
@@ -125,6 +147,7 @@ _PRESENTED: Final = (
     .where(
         re_present.c.site == given("of_site"),
         re_present.c.specimen == given("tube"),
+        or_(re_present.c.link == given("of_link"), re_present.c.reason.not_in(KEPT_BACK)),
         re_present.c.closed_at.is_(None),
     )
     .values(closed_at=given("at"))
@@ -132,9 +155,21 @@ _PRESENTED: Final = (
 )
 _TO_PRESENT: Final = (
     select(re_present)
-    .where(re_present.c.site == given("site"), re_present.c.closed_at.is_(None))
+    .where(
+        re_present.c.site == given("site"),
+        re_present.c.closed_at.is_(None),
+        or_(
+            re_present.c.reason.not_in(KEPT_BACK),
+            exists().where(
+                order.c.site == re_present.c.site,
+                order.c.specimen == re_present.c.specimen,
+                is_one_of(order.c.state, "open"),
+            ),
+        ),
+    )
     .order_by(re_present.c.asked_at, re_present.c.id)
 )
+_TO_PRESENT_OF: Final = _TO_PRESENT.where(re_present.c.specimen == given("specimen"))
 _ORDERED_TESTS: Final = (
     select(order).where(order.c.site == given("site"), order.c.specimen == given("specimen")).order_by(order.c.id)
 )
@@ -194,6 +229,16 @@ def orders_not_given(site: str, link: str, *, since: str, most: int) -> Step:
     return Step(_OPEN, {"site": site, "link": link, "since": since, "most": most})
 
 
+def open_of_tests(site: str, tests: Sequence[str], *, since: str, after: int, most: int) -> Step:
+    """Open orders of these tests, changed since a moment: so many after a row."""
+    return Step(_OPEN_OF_TESTS, {"site": site, "tests": list(tests), "since": since, "after": after, "most": most})
+
+
+def tests_taken_back(site: str, reason: str) -> Step:
+    """The tests of open orders of which an AWOS was taken back for a reason: `loinc`."""
+    return Step(_TAKEN_BACK, {"site": site, "reason": reason})
+
+
 def last_order(site: str) -> Step:
     """One row: when the order feed last said something (`at`), NULL when never."""
     return Step(_LAST_ORDER, {"site": site})
@@ -226,14 +271,19 @@ def present_again(site: str, link: str, specimen: str, reason: str, at: str) -> 
     return Step(_ASKED_AGAIN, row)
 
 
-def presented(site: str, specimen: str, at: str) -> Step:
-    """Take a tube off that list."""
-    return Step(_PRESENTED, {"of_site": site, "tube": specimen, "at": at})
+def presented(site: str, link: str, specimen: str, at: str) -> Step:
+    """Take a tube off that list: on the line where it is, and wherever nobody could say what was to be done."""
+    return Step(_PRESENTED, {"of_site": site, "of_link": link, "tube": specimen, "at": at})
 
 
 def to_present(site: str) -> Step:
-    """The tubes to be presented again, longest waiting first."""
+    """The tubes to be presented again, longest waiting first; for a test whose control failed only as long as something of them is open."""
     return Step(_TO_PRESENT, {"site": site})
+
+
+def to_present_of(site: str, specimen: str) -> Step:
+    """The lines on which one tube is to be presented again."""
+    return Step(_TO_PRESENT_OF, {"site": site, "specimen": specimen})
 
 
 def ordered_tests(site: str, specimen: str) -> Step:

@@ -32,6 +32,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
             await eventually(
                 lambda: f"{ALT}@analyzer" in states(stage) and states(stage)[f"{ALT}@analyzer"] == "resulted"
             )
+            await eventually(lambda: stage.ask("SELECT DISTINCT state FROM result") == [("released",)])  # and judged
 
     asyncio.run(morning())
     return stage

@@ -67,6 +67,20 @@ def test_the_stage_and_since_when(steps: Any, results: Any, place: Any, asked: A
     assert found.as_json()["stage"] == stage.name.lower()
 
 
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ((result("held"),), "held"),
+        ((result("held"), result("quarantined", id=2)), "quarantined"),  # the newest
+        ((result("quarantined"), result("released", id=2)), ""),  # it was released: nothing waits
+        ((), ""),
+    ],
+)
+def test_what_keeps_a_result_is_told_beside_its_stage(results: Any, told: str) -> None:
+    found = stage_of(order(), (), results)
+    assert (found.result, found.as_json()["result_state"]) == (told, told)
+
+
 def test_of_several_analyzers_the_one_that_is_furthest_is_shown() -> None:
     steps = (awos("accepted", id=1, answered_at=at(6)), awos("planned", id=2, link="c702", queried_at=None))
     found = stage_of(order(), steps, ())
