@@ -14,9 +14,12 @@ from types import ModuleType
 import drivers
 from labmw.driver.check import faults
 from labmw.driver.declaration import Driver
+from labmw.driver.plain import sender_of
 from labmw.errors import DriverError
 from protocols.astm.message import Message as AstmMessage
 from protocols.hl7.er7 import Message as Hl7Message
+from protocols.plain.message import NAMES as PLAIN
+from protocols.plain.message import PlainMessage
 
 SHIPPED = Path(drivers.__file__).parent
 
@@ -91,6 +94,10 @@ class Registry:
         """The driver that MSH-3 and MSH-4 name."""
         return self.recognise(f"{message.header.field(3)}|{message.header.field(4)}", "hl7")
 
+    def recognise_plain(self, message: PlainMessage) -> Driver | Ambiguous | None:
+        """The driver that the tags of a message name; no other plain link says who sends."""
+        return self.recognise(sender_of(message), message.protocol)
+
     def reader(self, found: Driver | Ambiguous | None, protocol: str = "astm") -> Driver:
         """The driver to read with: the one found, or the one that reads as sent and quarantines everything.
 
@@ -98,7 +105,7 @@ class Registry:
         """
         if isinstance(found, Driver) and found.protocol == protocol:
             return found
-        driver = self.named(f"any-{protocol}")
+        driver = self.named("any-plain" if protocol in PLAIN else f"any-{protocol}")
         return replace(driver, rivals=found.names) if isinstance(found, Ambiguous) else driver
 
 
