@@ -1,6 +1,7 @@
 """bioMérieux VIDAS and mini VIDAS immunoassay analyzers, tagged fields over their own link (protocol = "tags").
 
-A result is a number, a word or both, under one test code (rt): the word (ql) and the number (qn) are told apart as details. A mini VIDAS names nobody,
+A result is a number (qn), a word (ql) or both, under one test code (rt). Of both, a number that has a unit is the result and the word its detail; a number
+without one is the index behind the word, and a detail. A mini VIDAS names nobody,
 so the link's configuration must; a VIDAS PC or VIDAS 3 names its computer. Test codes are those of the kits that a laboratory uses: none is
 mapped. `qn` may hold its unit, with a decimal comma or a point as the software's language has it. A dilution other than 1 and every state of
 calibration and controls other than "valid" (nc) holds the result. The order of day and month is a menu on a VIDAS PC: where a date does not tell it, the
@@ -20,8 +21,8 @@ from labmw.quantity import NumberFormat
 
 
 def _split(parts: tuple[str, ...]) -> TestId:
-    code, which = [*parts, "", "", "", "", ""][3:5]
-    return TestId(code, detail=which)
+    code, detail = [*parts, "", "", "", "", ""][3:5]
+    return TestId(code, detail=detail, main=not detail)
 
 
 DRIVER = PlainDriver(

@@ -123,11 +123,14 @@ def _result(sheet: Sheet, seq: int, test: dict[str, str], code: str, about: dict
         "f13": time,
     }
     word, number = test.get("ql", "").strip(), test.get("qn", "").strip()
-    if word or not number:
-        sheet.record("R", f2=str(seq), f3=("", "", "", code, "word"), f4=word, **common)
-    if number:
-        value, unit = _measured(number, test.get("y3", "").strip())
-        sheet.record("R", f2=str(seq + bool(word)), f3=("", "", "", code, "number"), f4=value, f5=unit, **common)
+    value, unit = _measured(number, test.get("y3", "").strip())
+    told: list[tuple[str, str, str]] = [(value, unit, "")] if number else [(word, "", "")]
+    if word and number:
+        # A number in a unit is the result and the word says what it means; one without is the index behind the word.
+        told = [(value, unit, ""), (word, "", "word")] if unit else [(word, "", ""), (value, "", "index")]
+    for text, in_unit, detail in told:
+        sheet.record("R", f2=str(seq), f3=("", "", "", code, detail), f4=text, f5=in_unit, **common)
+        seq += 1
 
 
 def _measured(text: str, stated: str) -> tuple[str, str]:
