@@ -73,7 +73,7 @@ from labmw.line.plain import PlainConversation, gathering_of
 from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
-from labmw.line.registry import Ambiguous, Registry
+from labmw.line.registry import Ambiguous, Registry, reads
 from labmw.line.transport import Wire
 from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
@@ -517,7 +517,7 @@ class Laboratory:
         if link.driver == "auto":
             return None
         driver = self.registry.named(link.driver)
-        if driver.protocol != content_of(link):
+        if not reads(driver, content_of(link)):
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )

@@ -104,7 +104,7 @@ class Decoder:
 
     def _plain_link(self, body: bytes, kind: str) -> Name | None:
         """The plain link that a file was recorded on: as the driver that was named, or as it looks where that is no other protocol."""
-        if self._driver is not None and self._driver.protocol in NAMES:
+        if self._driver is not None and self._driver.protocol in NAMES and self._driver.name != "any-plain":
             return link_of(body, self._driver.protocol)
         return link_of(body, "") if kind in ("lis01", "stx-etx", "unknown") else None
 

@@ -24,6 +24,11 @@ from protocols.plain.message import PlainMessage
 SHIPPED = Path(drivers.__file__).parent
 
 
+def reads(driver: Driver, content: str) -> bool:
+    """Whether a driver reads what a link carries; any-plain keeps the texts of every plain link."""
+    return driver.protocol == content or (driver.name == "any-plain" and content in PLAIN)
+
+
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
     """Several drivers claim one sender: nobody chooses for the laboratory."""

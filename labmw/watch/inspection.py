@@ -12,7 +12,7 @@ from labmw.config import Config, Link, address, content_of, load
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.lab.shadowing import Shadow
-from labmw.line.registry import Registry
+from labmw.line.registry import Registry, reads
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
@@ -154,7 +154,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
     if link.driver != "auto":
         try:
             driver = registry.named(link.driver)
-            if driver.protocol != content_of(link):
+            if not reads(driver, content_of(link)):
                 raise DriverError(
                     f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
                 )
@@ -164,7 +164,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     for place, name in link.senders.items():
         try:
-            if registry.named(name).protocol != content_of(link):
+            if not reads(registry.named(name), content_of(link)):
                 raise DriverError(f"driver {name!r} does not read {link.protocol}; correct link.senders")
         except DriverError as problem:
             yield error(f"{key}.senders.{place}", "check-key", file=file, key=f"{key}.senders", problem=problem)
