@@ -8,8 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.testing import CliRunner
 
 from labmw.cli.decoder import Decoder
+from labmw.cli.driver import app
 from labmw.cli.render import to_json
 from labmw.cli.replaying import Replay
 from labmw.cli.unplain import link_of
@@ -97,3 +99,12 @@ def test_a_question_is_shown_and_is_not_answered() -> None:
         Decoder(REGISTRY, REGISTRY.named("beckman-au"), PARIS).read("x", data)
     )
     assert "replay-plain-question" in str(found)
+
+
+@pytest.mark.parametrize("family", ["vidas", "spotchem-el", "beckman-pk"])
+def test_a_first_driver_cannot_be_made_of_it_and_that_is_said(family: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(written(family)[0])
+    done = CliRunner().invoke(app, ["new", str(tmp_path / "x"), "--out", str(tmp_path / "x.py"), "-l", "en"])
+    assert done.exit_code == 1
+    assert "neither ASTM nor HL7" in done.output
+    assert not (tmp_path / "x.py").exists()
