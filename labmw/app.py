@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from labmw.clock import SYSTEM, Clock, stamp
-from labmw.config import Config, Destination, Link, Lis, address, load
+from labmw.config import Config, Destination, Link, Lis, address, content_of, load
 from labmw.config import FileDrop as DropSettings
 from labmw.delivery.astm import AstmAsking, AstmSender
 from labmw.delivery.files import FileDrop
@@ -37,7 +37,9 @@ from labmw.driver import Driver, Reading
 from labmw.driver import astm as astm_reading
 from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
+from labmw.driver import plain as plain_reading
 from labmw.driver.declaration import Hl7Driver
+from labmw.driver.laying import PlainDriver
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.exchange import Exchanges
@@ -60,17 +62,18 @@ from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import AstmConversation, Terms
-from labmw.line.gathering import Gathering
+from labmw.line.gathering import Gatherer, Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.host_query import AskingConversation, Dispatcher
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner, named_at
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
+from labmw.line.plain import PlainConversation, gathering_of
 from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
-from labmw.line.registry import Ambiguous, Registry
+from labmw.line.registry import Ambiguous, Registry, reads
 from labmw.line.transport import Wire
 from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
@@ -91,6 +94,9 @@ from protocols.errors import SettingError
 from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.profile import PERSONALITIES
+from protocols.plain.links import LINKS
+from protocols.plain.message import PlainMessage
+from protocols.plain.tolerance import PLAIN
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.app")
@@ -394,7 +400,7 @@ class Laboratory:
             return self._converse_law(link, terms, intake, health)
         if link.work:
             return self._converse_asking(link, terms, intake, health)
-        kind = Hl7Conversation if link.protocol == "hl7" else self.astm
+        kind = Hl7Conversation if link.protocol == "hl7" else PlainConversation if terms.plain else self.astm
 
         async def converse(wire: Wire) -> str:
             return await kind(wire, terms, self.store, intake, health, self.clock).run()
@@ -485,9 +491,11 @@ class Laboratory:
         base = driver.tolerances if driver else STRICT
         # On a tap the incumbent may be busy when we would not be: its analyzer then calls again.
         own: dict[str, str | int | float | bool] = {"enq_in_transfer": "restart"} if link.tap else {}
-        tolerances = base.changed(own | link.tolerances)
+        plain = LINKS.get(link.protocol)
+        tolerances = base if plain else base.changed(own | link.tolerances)
+        wire = driver.wire if isinstance(driver, PlainDriver) else PLAIN
         encoding = link.encoding  # HL7: MSH-18 says it, unless the link overrules
-        if link.protocol == "astm" and not encoding:
+        if link.protocol not in ("hl7", "law") and not encoding:
             encoding = driver.encoding if driver else "latin-1"
         return Terms(
             site=self.config.site.id,
@@ -501,6 +509,7 @@ class Laboratory:
             idle_timeout=link.idle_timeout,
             frame_text=driver.orders.frame if link.work and driver and driver.orders else MAX_TEXT_SERIAL,
             tap=link.tap,
+            plain=(plain, wire.changed(link.tolerances, plain.uses, plain.name)) if plain else None,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:
@@ -508,7 +517,7 @@ class Laboratory:
         if link.driver == "auto":
             return None
         driver = self.registry.named(link.driver)
-        if driver.protocol != ("hl7" if link.protocol == "law" else link.protocol):
+        if not reads(driver, content_of(link)):
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
@@ -516,14 +525,13 @@ class Laboratory:
             dialect_of(driver, push=link.work == "push")  # raises where the driver does not say how it is told
         return self.mappings.driver(driver, link.name, self.clock.now())
 
-    def _gathering(self, name: str) -> Gathering:
+    def _gathering(self, name: str) -> Gatherer:
         """What puts the messages of a link together, as its line does; a link that is gone or broken is read to the standard."""
         most = self.config.limits.message_bytes
         link = next((one for one in self.config.link if one.name == name), None)
         if link is not None:
             with contextlib.suppress(DriverError, SettingError):
-                terms = self._terms(link)
-                return Gathering(terms.encoding, terms.tolerances, most)
+                return gathering_of(self._terms(link))
         return Gathering(most=most)
 
     def _encoding(self, name: str) -> str:
@@ -567,6 +575,10 @@ class Laboratory:
                 reader = self.registry.reader(found, "hl7")
                 return law_reading.read(message, received.change, reader, PERSONALITIES[link.profile], zone)
             return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
+        if isinstance(message, PlainMessage):
+            found = driver or self._mapped(self.registry.recognise_plain(message), received.link)
+            reader = self.registry.reader(found, message.protocol)
+            return plain_reading.read(message, reader, zone=zone, tolerances_used=received.tolerances)
         assert isinstance(message, AstmMessage)
         found = driver or self._mapped(self.registry.recognise_message(message), received.link)
         return astm_reading.read(message, self.registry.reader(found), zone=zone, tolerances_used=received.tolerances)

@@ -20,6 +20,7 @@ from labmw.partner import check as check_partners
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
 from protocols.hl7.profile import PERSONALITIES
+from protocols.plain.links import LINKS
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,7 +75,9 @@ class Link(_Strict, frozen=True):
     listen: str = ""  # "host:port": the analyzer connects to labmw
     connect: str = ""  # "host:port": labmw connects to the analyzer
     serial: Serial | None = None
-    protocol: Literal["astm", "hl7", "law"] = "astm"  # law: IHE LAW, with orders and queries
+    protocol: Literal["astm", "hl7", "law", "tags", "maglumi", "stx", "au", "pk"] = (
+        "astm"  # law: IHE LAW, with orders and queries; the last five: links of their own (docs/plain-links.md)
+    )
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
@@ -421,13 +424,15 @@ def _check(file: str, config: Config) -> None:
             tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
             if link.orders:  # the second connection is dialled
                 tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
-        if link.protocol != "astm" and link.tolerances:
+        if link.protocol in ("hl7", "law") and link.tolerances:
             raise ConfigError(
                 file,
                 f"{key}.tolerances",
                 f"are of no use with protocol {link.protocol}",
                 "leave them out: they are ASTM's",
             )
+        if link.protocol in LINKS:
+            _check_plain(file, key, link)
         if link.protocol == "law":
             _check_law(file, key, link)
         if link.work:
@@ -624,6 +629,23 @@ def _check_routes(file: str, config: Config) -> None:
             raise ConfigError(
                 file, f"{key}.by", "by load needs analyzers that may stand in for each other", "record the comparison"
             )
+
+
+def content_of(link: Link) -> str:
+    """What the messages of a link are, and hence what its driver must read: IHE LAW is HL7, and a MAGLUMI sends ASTM records."""
+    return {"law": "hl7", "maglumi": "astm"}.get(link.protocol, link.protocol)
+
+
+def _check_plain(file: str, key: str, link: Link) -> None:
+    if link.protocol in ("stx", "au", "pk") and link.driver == "auto" and not link.senders:
+        raise ConfigError(
+            file,
+            f"{key}.driver",
+            "is not set",
+            f"name it: nothing in the texts of protocol {link.protocol} says who sends",
+        )
+    if link.role != "computer":
+        raise ConfigError(file, f"{key}.role", f"is of no use with protocol {link.protocol}", "leave it out")
 
 
 def _check_work(file: str, key: str, link: Link) -> None:

@@ -12,13 +12,15 @@ from typing import Final, Literal
 
 from protocols.astm.control import ACK, CR, ENQ, EOT, ETB, ETX, LF, NAK, STX
 from protocols.astm.frame import checksum
+from protocols.plain.check import SUM, XOR, Check
 
 Protocol = Literal[
-    "nothing", "astm", "astm-call", "astm-unnumbered", "astm-bare", "hl7", "hl7-bare", "tags", "beckman-au", "poct1-a",
+    "nothing", "astm", "astm-call", "astm-unnumbered", "astm-bare", "hl7", "hl7-bare", "tags", "beckman-au", "beckman-pk", "poct1-a",
     "stx-text", "tls", "http", "telnet", "proxy", "text", "unknown",
 ]  # fmt: skip
 """astm: numbered frames. astm-call: ENQ and no more. astm-unnumbered: records between STX and ETX. astm-bare: records without frames.
-hl7: MLLP. hl7-bare: segments without MLLP. tags: bioMérieux `<RS>` fields. stx-text: other text between STX and ETX."""
+hl7: MLLP. hl7-bare: segments without MLLP. tags: bioMérieux `<RS>` fields. beckman-au, beckman-pk: texts of fixed columns. stx-text: other text
+between STX and ETX."""
 
 MOST: Final = 256 * 1024
 """Bytes that are looked at; a line that was not recognised in so many is not recognised by more."""
@@ -36,14 +38,19 @@ class Recognised:
     @property
     def certain(self) -> bool:
         """True when an envelope proves it: a checksum that is right, or a whole block that begins with a header."""
-        return self.protocol in ("astm", "hl7") and self.good > 0
+        return self.protocol in ("astm", "hl7", "tags", "beckman-au", "beckman-pk") and self.good > 0
 
 
 _FRAME: Final = re.compile(rb"\x02([0-7][^\x02]*?[\x17\x03])", re.DOTALL)  # two hex digits ought to follow
 _UNNUMBERED: Final = re.compile(rb"\x02(H[^\w\s][^\x02\x03]*|[PORCQMSL]\|[^\x02\x03]*)\x03", re.DOTALL)
 _BLOCK: Final = re.compile(rb"\x0b((?:MSH|BHS|FHS)[^\x0b\x1c]*)\x1c", re.DOTALL)
 _STX_TEXT: Final = re.compile(rb"\x02[^\x02\x03]{1,8192}\x03", re.DOTALL)
-_AU: Final = re.compile(rb"\x02(?:RB|RE|R |RH|Rh|DB|DE|D |DH|DQ|DA|SB|SE|S |SH)[^\x02\x03]{0,2048}\x03", re.DOTALL)
+_AU: Final = re.compile(
+    rb"\x02((?:RB|RE|R |RH|Rh|DB|DE|D |DH|d |dH|DQ|DR|DA|SB|SE|S |SH|M |QR|QD)[^\x02\x03\x17]{0,4096}[\x03\x17])",
+    re.DOTALL,
+)
+_PK: Final = re.compile(rb"\x02(?:SB|QR|QD|M )")
+_SUMMED: Final = re.compile(rb"\x02([\r\n]*\x1e[^\x02\x03\x1d]{0,65536}\x1d)", re.DOTALL)
 _TAGS: Final = re.compile(rb"\x1e[a-z][a-z0-9]{1,3}[^\x1e\x1d]*(?=[\x1e\x1d])")
 _ASTM_HEADER: Final = re.compile(
     rb"(?:\x02[0-7]?|^|[\r\n])(H([^\w\s])[^\w\s]{3}\2[^\r\x02\x03\x17]*)[\r\x03]", re.DOTALL
@@ -74,6 +81,11 @@ def recognise(data: bytes) -> Recognised:
     for name, pattern in _STRANGERS:
         if pattern.match(data):
             return Recognised(name)
+    plain: tuple[tuple[Protocol, re.Pattern[bytes], Check], ...] = (("tags", _SUMMED, SUM), (_beckman(data), _AU, XOR))
+    for protocol, pattern, check in plain:
+        good, wrong = _checked(data, pattern, check)
+        if good:
+            return Recognised(protocol, good, wrong)
     return Recognised(_guess(data, bad), 0, bad, header_of(data))
 
 
@@ -101,8 +113,22 @@ def _frames(data: bytes) -> tuple[int, int]:
         digits = data[frame.end() : frame.end() + 2]
         if digits.upper() == checksum(frame[1]):
             good += 1
-        elif len(digits) == 2:  # else it has not come yet
+        elif len(digits) == 2 and digits[0] != STX:  # else it has not come yet, or a link without sums goes on
             bad += 1
+    return good, bad
+
+
+def _beckman(data: bytes) -> Protocol:
+    return "beckman-pk" if _PK.search(data) else "beckman-au"
+
+
+def _checked(data: bytes, pattern: re.Pattern[bytes], check: Check) -> tuple[int, int]:
+    """How many blocks of a plain link have the right check, and how many have not."""
+    good = bad = 0
+    for block in pattern.finditer(data):
+        sent = data[block.end() : block.end() + check.size]
+        if len(sent) == check.size:  # else it has not come yet
+            good, bad = (good + 1, bad) if check.holds(block[1], sent) else (good, bad + 1)
     return good, bad
 
 
@@ -116,7 +142,7 @@ def _guess(data: bytes, bad: int) -> Protocol:
     if _TAGS.search(data):
         return "tags"
     if _AU.search(data):
-        return "beckman-au"
+        return _beckman(data)
     if _STX_TEXT.search(data):
         return "stx-text"
     if _BARE_SEGMENTS.search(data):

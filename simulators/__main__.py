@@ -9,6 +9,7 @@ from simulators import alone, command
 from simulators.errors import SimulatorError
 from simulators.interlab import interlab
 from simulators.partner_lab import partner
+from simulators.plain import plain
 
 ALONE = {
     "analyzer": alone.analyzer,
@@ -18,6 +19,7 @@ ALONE = {
     "record": alone.record,
     "interlab": interlab,
     "partner": partner,
+    "plain": plain,
 }
 
 

@@ -36,7 +36,7 @@ def scenario(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simulators",
         description="Play a scenario: simulated analyzers that send, and a simulated LIS that receives.",
-        epilog="Parts alone: python -m simulators analyzer|host|lis|nullmodem|record --help. "
+        epilog="Parts alone: python -m simulators analyzer|host|lis|nullmodem|plain|record --help. "
         "Exit code 0: everything was sent and acknowledged; 1: not everything; 2: the question was wrong.",
     )
     parser.add_argument("scenario", type=Path, help="TOML file, such as simulators/scenarios/demo.toml")

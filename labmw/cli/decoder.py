@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 from labmw.cli.render import Decoded, Shown
 from labmw.cli.render_hl7 import hl7_only
 from labmw.cli.unframe import LARGEST, Unframed, frames, peek, records
-from labmw.driver import astm, hl7
+from labmw.cli.unplain import link_of, texts
+from labmw.driver import astm, hl7, plain
 from labmw.driver.declaration import Driver
+from labmw.driver.laying import PlainDriver
 from labmw.driver.reading import Facts
 from labmw.line.registry import Registry
 from protocols.astm.message import Message
@@ -20,6 +22,8 @@ from protocols.errors import ProtocolError
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.er7 import split_batch
 from protocols.hl7.mllp import Block, MllpReader, Truncated
+from protocols.plain.message import NAMES, Name, PlainMessage
+from protocols.plain.tolerance import PLAIN
 
 
 class Decoder:
@@ -51,6 +55,8 @@ class Decoder:
             except ProtocolError as error:
                 return _refused(name, data, kind, "malformed", (("fault", str(error)),))
             kind = sniff(body)
+        if (link := self._plain_link(body, kind)) is not None:
+            return self._plain(name, data, body, link)
         try:
             if kind in ("lis01", "stx-etx", "records"):
                 decoded = self._astm(name, data, body, kind)
@@ -95,6 +101,37 @@ class Decoder:
             used=unframed.used,
             sent_again=unframed.sent_again,
         )
+
+    def _plain_link(self, body: bytes, kind: str) -> Name | None:
+        """The plain link that a file was recorded on: as the driver that was named, or as it looks where that is no other protocol."""
+        if self._driver is not None and self._driver.protocol in NAMES and self._driver.name != "any-plain":
+            return link_of(body, self._driver.protocol)
+        return link_of(body, "") if kind in ("lis01", "stx-etx", "unknown") else None
+
+    def _plain(self, name: str, data: bytes, body: bytes, link: Name) -> Decoded:
+        wire = self._driver.wire if isinstance(self._driver, PlainDriver) else PLAIN
+        unplained = texts(body, link, wire, self._encoding or (self._driver.encoding if self._driver else "latin-1"))
+        shown = []
+        for found in unplained.messages:
+            driver = self._plain_reader(found.message)
+            reading = plain.read(found.message, driver, zone=self._zone, tolerances_used=unplained.used)
+            shown.append(Shown(reading, found.fault, message=found.message, driver=driver))
+        decoded = Decoded(
+            file=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            protocol=link,
+            framing=link,
+            messages=tuple(shown),
+            frames=unplained.blocks,
+            used=unplained.used,
+        )
+        return decoded if shown else _refused(name, data, link, "not-a-message", (("kind", link),))
+
+    def _plain_reader(self, message: PlainMessage) -> Driver:
+        if self._driver is not None and self._driver.protocol == message.protocol:
+            return self._driver
+        return self._registry.reader(self._registry.recognise_plain(message), message.protocol)
 
     def _reader(self, message: Message) -> Driver:
         if self._driver is not None and self._driver.protocol == "astm":

@@ -76,6 +76,7 @@ def new(
 def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
     """Read a capture and survey its messages; ends the command for what is none."""
     from labmw.cli.unframe import LARGEST, peek
+    from labmw.cli.unplain import link_of
     from labmw.driver import survey
     from protocols.capture import loads, pieces_to_bytes, sniff
     from protocols.errors import NetworkCaptureError, ProtocolError
@@ -98,7 +99,10 @@ def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
             body = pieces_to_bytes(loads(data.decode("latin-1")))
             kind = sniff(body)
         if kind in ("lis01", "stx-etx", "records"):
-            return data, survey.of_astm(peek(body, kind))
+            found = survey.of_astm(peek(body, kind))
+            if not found.messages and (link := link_of(body, "")):
+                fail(say("draft-plain", tongue, file=capture, link=link), NO_MESSAGE)
+            return data, found
         if kind in ("mllp", "segments"):
             return data, survey.of_hl7(_segments(body, kind))
         fail(say("draft-no-capture", tongue, file=capture, kind=kind), NO_MESSAGE)

@@ -253,6 +253,7 @@ def _say(findings: list[Finding], tongue: Language) -> None:
 def _tables(settings: Config, found: Mappings, tongue: Language) -> Iterator[dict[str, Any]]:
     """What each link means by each code, as it is read now."""
     from labmw.clock import SYSTEM
+    from labmw.config import content_of
     from labmw.line.registry import Registry
 
     registry = Registry.find([settings.drivers.folder] if settings.drivers.folder else [])
@@ -264,7 +265,7 @@ def _tables(settings: Config, found: Mappings, tongue: Language) -> Iterator[dic
         )
         for name in sorted(named) if link.driver == "auto" else [link.driver]:
             driver = registry.drivers.get(name)
-            if driver is None or (link.driver == "auto" and driver.protocol != link.protocol):
+            if driver is None or (link.driver == "auto" and driver.protocol != content_of(link)):
                 continue
             used = found.driver(driver, link.name, now)
             yield {

@@ -20,6 +20,7 @@ from labmw.driver.asking import Asked, What, asked
 from labmw.driver.declaration import Hl7Driver
 from labmw.driver.order_writing import Occasion
 from labmw.driver.placed import fields_read, kept_whole
+from labmw.driver.plain import lay_out, records_of
 from labmw.driver.reading import Facts, ResultRead
 from labmw.errors import DriverError
 from labmw.model import Disposition
@@ -27,6 +28,7 @@ from protocols.astm.message import Message
 from protocols.astm.record import STANDARD, Record
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.profile import GENERIC, LawProfile
+from protocols.plain.message import PlainMessage
 
 HOST = "LABMW"
 
@@ -111,6 +113,8 @@ class Replay:
             if self.worklist is not None:
                 said = answer_law(self.worklist, message, driver, self.profile, self.now, self.zone)
             return Replayed(shown, driver.name, tuple(_segments(message, shown, driver)), said)
+        if isinstance(message, PlainMessage):
+            return Replayed(shown, driver.name, tuple(_lines(message, shown, driver)), self._unanswered(shown))
         assert isinstance(message, Message)
         if message.fault is not None:
             lines = tuple(line.decode("latin-1") for line in message.lines)
@@ -120,6 +124,12 @@ class Replay:
         return Replayed(
             shown, driver.name, tuple(_records(message, shown, driver)), self._answer(message, shown, driver)
         )
+
+    def _unanswered(self, shown: Shown) -> AnswerShown | None:
+        """A question on a plain link gets no work yet, and the reader is told so."""
+        if self.worklist is None or not shown.reading.queries:
+            return None
+        return AnswerShown(Said.UNABLE, why="replay-plain-question")
 
     def _answer(self, message: Message, shown: Shown, driver: Driver) -> AnswerShown | None:
         question = asked(message, driver)
@@ -179,6 +189,20 @@ def _records(message: Message, shown: Shown, driver: Driver) -> Iterator[RecordS
         elif not kept_whole(kind):
             became = Became("replay-nowhere", well=False)
         yield RecordShown(kind, tuple(_pieces(record, driver)), (became,))
+
+
+def _lines(message: PlainMessage, shown: Shown, driver: Driver) -> Iterator[RecordShown]:
+    """The lines of a plain text, each with what its records became."""
+    laid, _ = lay_out(message, driver)
+    became = [one.became for one in _records(records_of(message, laid), shown, driver)]
+    for place, line in enumerate(laid.lines):
+        of_line = [
+            one
+            for record, number, told in zip(laid.records, laid.line_of, became, strict=True)
+            if number == place and record[:1] not in ("H", "L")
+            for one in told
+        ]
+        yield RecordShown(message.protocol, tuple(Piece(one.text, one.placed) for one in line), tuple(of_line))
 
 
 def _of_query(question: Asked) -> Became:

@@ -21,6 +21,7 @@ from labmw.watch.evidence import (
 )
 from labmw.watch.veil import hide
 from protocols.astm.control import show
+from protocols.plain.message import NAMES
 
 Value = dict[str, Any]
 LEVELS = ("release", "comment", "review", "hold", "block")
@@ -120,8 +121,9 @@ def _frame(row: Row, answered: Answered | None, manner: Manner) -> Value:
 
 def _result(row: Row, message: Row, frames: Sequence[Row], evidence: Evidence, manner: Manner) -> Value:
     story = evidence.story
-    found = records(bytes(message.raw))
-    record = found[row.record] if 0 <= row.record < len(found) else b""
+    # A plain text is laid out as records whenever it is read: what came is the whole text.
+    found = [] if message.protocol in NAMES else records(bytes(message.raw))
+    record = found[row.record] if 0 <= row.record < len(found) else bytes(message.raw) if not found else b""
     verdict = next((one for one in reversed(story.verdicts) if one.result == row.id), None)
     return {
         "result": row.id,

@@ -17,7 +17,9 @@ from labmw.model import Disposition
 from protocols.astm.message import Message
 from protocols.astm.record import Record
 
-ANY = "any-astm"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
+ANY = frozenset(
+    {"any-astm", "any-plain"}
+)  # the drivers of senders that nobody knows: everything as sent, all of it quarantined
 _REPORTS = frozenset("FCPXRI")  # O.26: the analyzer reports on an order, also where no result came of it
 _NO_ORDER = frozenset("YZ")  # O.26: the host has no order for what was asked
 
@@ -35,7 +37,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
     reason, facts = _doubt(driver, sender, header.field(12) if header else "")
     control = places.is_control_header(header, driver)
     reader = RecordReader(
-        driver, plan_of(driver, message.delimiters), zone, (reason, facts), control, driver.name != ANY
+        driver, plan_of(driver, message.delimiters), zone, (reason, facts), control, driver.name not in ANY
     )
     walk = _Walk(driver, reader, control)
     walk.take_all(message.records)
@@ -79,7 +81,7 @@ def _doubt(driver: Driver, sender: str, processing: str) -> tuple[str, Facts]:
     """Why a message cannot be trusted whole although it can be read."""
     if driver.rivals:
         return "ambiguous-sender", (("sender", sender), ("drivers", ", ".join(driver.rivals)))
-    if driver.name == ANY:
+    if driver.name in ANY:
         return "unknown-sender", (("sender", sender or "-"),)
     if driver.practice and processing.strip() in PRACTICE:
         return "not-production", (("processing", processing.strip()),)

@@ -6,8 +6,10 @@ import re
 
 from labmw.driver import ordering
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
+from labmw.driver.laying import PlainDriver
 from labmw.model import Flag
 from labmw.quantity import is_ucum
+from protocols.plain.message import NAMES as PLAIN
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LETTERS = frozenset("HPORCQMS")
@@ -58,6 +60,8 @@ def faults(driver: Driver, docstring: str) -> list[str]:
             found.append(f"pattern {pattern!r} is not a regular expression ({error}): mend it")
     if (driver.protocol == "hl7") != isinstance(driver, Hl7Driver):
         found.append(f"speaks {driver.protocol} as a {type(driver).__name__}: use Hl7Driver for HL7, Driver for ASTM")
+    if (driver.protocol in PLAIN) != isinstance(driver, PlainDriver):
+        found.append(f"speaks {driver.protocol} as a {type(driver).__name__}: use PlainDriver for a plain link alone")
     if driver.orders is not None:
         found += ordering.faults(driver.orders)
     found += _test_faults(driver)
@@ -106,7 +110,7 @@ def _table_faults(driver: Driver) -> list[str]:
 
 
 def _place_fault(place: Field, protocol: str) -> str:
-    if protocol == "astm" and place.record not in _LETTERS:
+    if protocol != "hl7" and place.record not in _LETTERS:
         return f"{place.record!r} is no record of LIS02-A2"
     if protocol == "hl7" and place.record not in _SEGMENTS:
         return f"{place.record!r} is no segment that stands above a result; use one of {', '.join(sorted(_SEGMENTS))}"
@@ -114,6 +118,6 @@ def _place_fault(place: Field, protocol: str) -> str:
         return f"OBX has {_LAST_OF_OBX} fields"
     if place.field < 1 or place.component < 0 or place.repeat < 1 or place.sub < 1:
         return "fields, components, subcomponents and repeats are counted from 1"
-    if protocol == "astm" and place.sub > 1:
+    if protocol != "hl7" and place.sub > 1:
         return "LIS02-A2 has no subcomponents"
     return ""

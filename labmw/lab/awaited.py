@@ -20,7 +20,7 @@ from labmw.driver.reading import Reading
 from labmw.errors import StoreError
 from labmw.lab.intake import Specimens
 from labmw.lab.replay import Replayed, received_again, replay
-from labmw.line.gathering import Gathering
+from labmw.line.gathering import Gatherer
 from labmw.line.received import Received
 from labmw.store import schema, statements
 from labmw.store.statements import quarantine as stored
@@ -55,7 +55,7 @@ class Awaited:
     store: Store
     clock: Clock
     read: Callable[[Received], Reading]
-    gathering: Callable[[str], Gathering]
+    gathering: Callable[[str], Gatherer]
     encoding: Callable[[str], str]
     packs: Callable[[], Packs]
     wake: Callable[[], None]  # verification has something to do

@@ -16,7 +16,7 @@ from labmw.driver.reading import Reading
 from labmw.lab.intake import STRIDE, Specimens, alert_row, doubt_rows, known_about, placements_of, result_key
 from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement, identity
 from labmw.lab.rows import quarantine_row, result_row, shared_columns
-from labmw.line.gathering import Gathering
+from labmw.line.gathering import Gatherer
 from labmw.line.received import Received
 from labmw.model import Disposition
 from labmw.store import schema, statements
@@ -40,11 +40,11 @@ class Replayed:
 
 
 def received_again(
-    site: str, message: Row, gathering: Callable[[str], Gathering], encoding: Callable[[str], str]
+    site: str, message: Row, gathering: Callable[[str], Gatherer], encoding: Callable[[str], str]
 ) -> Transaction[Received | None]:
     """Make of a stored message what its line handed over when it came; None where its bytes are no message any more."""
     kept: object | None = None
-    if message.protocol == "astm":
+    if message.protocol != "hl7":  # kept frame by frame
         gather = gathering(message.link)
         rows = yield frames_between(site, message.session, message.first_frame or 0, message.last_frame or 0)
         for row in rows:

@@ -11,13 +11,14 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from labmw.clock import Clock
 from labmw.driver import Driver
 from labmw.errors import StoreError
-from labmw.line.gathering import Gathered, Gathering
+from labmw.line.gathering import Gathered, Gatherer, Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.hearing import Hearing
 from labmw.line.journal import BEHIND, SessionJournal, keep_frame
@@ -44,6 +45,8 @@ from protocols.astm.events import (
 )
 from protocols.astm.frame import MAX_TEXT_SERIAL, Frame
 from protocols.astm.tolerance import Tolerances
+from protocols.plain.receiver import PlainLink
+from protocols.plain.tolerance import PlainTolerances
 
 log = structlog.get_logger("labmw.line")
 
@@ -66,7 +69,43 @@ class Terms:
     message_bytes: int = 64 * 2**20
     idle_timeout: float = 0.0
     frame_text: int = MAX_TEXT_SERIAL  # characters in one frame of ours
+    plain: tuple[PlainLink, PlainTolerances] | None = None  # a link that does not speak ASTM frames
     tap: bool = False  # another middleware answers: what we would say is not said, and not in the journal either
+
+
+class Machine(Protocol):
+    """The receiving end of a line, pure: bytes and expired deadlines in, events and bytes to send out."""
+
+    used: Counter[str]
+
+    @property
+    def timer(self) -> Timer | None:
+        """The deadline now running."""
+        ...
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Bytes have arrived, cut in any way."""
+        ...
+
+    def accept(self) -> list[Event]:
+        """The frame handed over last is safe with its owner: acknowledge it."""
+        ...
+
+    def refuse(self) -> list[Event]:
+        """The frame handed over last could not be stored."""
+        ...
+
+    def expire(self, timer: Timer) -> list[Event]:
+        """A deadline has passed."""
+        ...
+
+    def hang_up(self) -> list[Event]:
+        """The wire is gone."""
+        ...
+
+    def data_to_send(self) -> bytes:
+        """The bytes to write now; each is given once."""
+        ...
 
 
 class AstmConversation:
@@ -84,7 +123,7 @@ class AstmConversation:
             clock,
         )
         self._hearing = Hearing(wire)
-        self._machine = DataLink(terms.role, terms.tolerances, frame_text=terms.frame_text)
+        self._machine: Machine = self._receiver()
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._gathering()
         self._owed = False  # something of this session could not be handed over: recovery must
@@ -95,7 +134,10 @@ class AstmConversation:
         self._metrics = of_link(terms.link)
         self._log = log.bind(link=terms.link, peer=wire.peer)
 
-    def _gathering(self) -> Gathering:
+    def _receiver(self) -> Machine:
+        return DataLink(self._terms.role, self._terms.tolerances, frame_text=self._terms.frame_text)
+
+    def _gathering(self) -> Gatherer:
         return Gathering(self._terms.encoding, self._terms.tolerances, self._terms.message_bytes)
 
     async def run(self) -> str:
@@ -262,7 +304,7 @@ class AstmConversation:
             link=self._terms.link,
             session=self._journal.session,
             peer=self._wire.peer,
-            protocol="astm",
+            protocol=self._assembly.protocol,
             first=one.first,
             last=one.last,
             place=one.place,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 from labmw.line.received import UNTERMINATED
 from protocols.astm.frame import Frame
 from protocols.astm.message import Assembly, Message
 from protocols.astm.tolerance import STRICT, Tolerances
+from protocols.plain.message import PlainMessage
 
 RECORD = 16  # bytes that even an empty record is counted for: a million of them take the memory of far more than a million bytes
 
@@ -21,14 +23,46 @@ RECORD = 16  # bytes that even an empty record is counted for: a million of them
 class Gathered:
     """One message and where it stands in its session: its first and last frame, and which of those that end there it is."""
 
-    message: Message
+    message: Message | PlainMessage
     first: int
     last: int
     place: int
 
 
+class Gatherer(Protocol):
+    """What puts the frames (or blocks) of one session together; `protocol` is what its messages are stored as."""
+
+    @property
+    def protocol(self) -> str:
+        """What its messages are stored as."""
+        ...
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Tolerances that were used, by name."""
+        ...
+
+    def copy(self) -> Self:
+        """An independent one in the same state, to try what a frame would bring."""
+        ...
+
+    def completes(self, frame: Frame) -> bool:
+        """Whether this frame would bring the end of a message; nothing changes."""
+        ...
+
+    def feed(self, frame: Frame, seq: int) -> list[Gathered]:
+        """Take the frame of this number; returns the messages that end here."""
+        ...
+
+    def rest(self, seq: int) -> Gathered | None:
+        """What has come of a message that its end did not reach."""
+        ...
+
+
 class Gathering:
     """The messages of one session, frame by frame."""
+
+    protocol = "astm"
 
     def __init__(self, encoding: str = "latin-1", tolerances: Tolerances = STRICT, most: int = 64 * 2**20) -> None:
         # Wider than our own bound by what a frame can add, so that we hand over what has come before the assembly would drop it.

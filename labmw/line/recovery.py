@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import structlog
 
 from labmw.clock import Clock, read_stamp, stamp
-from labmw.line.gathering import Gathered, Gathering
+from labmw.line.gathering import Gathered, Gatherer
 from labmw.line.received import Intake, Received
 from labmw.store import statements
 from labmw.store.transaction import Row, Store, Transaction, ask
@@ -21,7 +21,7 @@ async def recover(
     store: Store,
     intake: Intake,
     clock: Clock,
-    gathering: Callable[[str], Gathering],
+    gathering: Callable[[str], Gatherer],
     only: Collection[str] | None = None,
 ) -> int:
     """Close every session that was left open, or `only` these; return how many messages came to light.
@@ -40,24 +40,24 @@ def _close(site: str, session: str, now: str, why: str) -> Transaction[None]:
     yield statements.close_session(site, session, at=now, why=why)
 
 
-async def _session(site: str, session: Row, store: Store, intake: Intake, gathering: Gathering) -> int:
+async def _session(site: str, session: Row, store: Store, intake: Intake, gathering: Gatherer) -> int:
     """Put a session's frames together again, from its first: what intake already has, it recognises."""
     rows = await store.view(ask(statements.frames_after(site, session.id, -1)))
     found = 0
     for row in rows:
         for one in gathering.feed(Frame(row.number, row.text, bool(row.last), b""), row.seq):
-            found += await _take(session, one, row, intake)
+            found += await _take(session, one, row, intake, gathering.protocol)
     if rows and (rest := gathering.rest(rows[-1].seq)) is not None:
-        found += await _take(session, rest, rows[-1], intake)
+        found += await _take(session, rest, rows[-1], intake, gathering.protocol)
     return found
 
 
-async def _take(session: Row, one: Gathered, row: Row, intake: Intake) -> int:
+async def _take(session: Row, one: Gathered, row: Row, intake: Intake, protocol: str) -> int:
     received = Received(
         link=session.link,
         session=session.id,
         peer=session.peer,
-        protocol="astm",
+        protocol=protocol,
         first=one.first,
         last=one.last,
         place=one.place,

@@ -14,11 +14,19 @@ from types import ModuleType
 import drivers
 from labmw.driver.check import faults
 from labmw.driver.declaration import Driver
+from labmw.driver.plain import sender_of
 from labmw.errors import DriverError
 from protocols.astm.message import Message as AstmMessage
 from protocols.hl7.er7 import Message as Hl7Message
+from protocols.plain.message import NAMES as PLAIN
+from protocols.plain.message import PlainMessage
 
 SHIPPED = Path(drivers.__file__).parent
+
+
+def reads(driver: Driver, content: str) -> bool:
+    """Whether a driver reads what a link carries; any-plain keeps the texts of every plain link."""
+    return driver.protocol == content or (driver.name == "any-plain" and content in PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,10 @@ class Registry:
         """The driver that MSH-3 and MSH-4 name."""
         return self.recognise(f"{message.header.field(3)}|{message.header.field(4)}", "hl7")
 
+    def recognise_plain(self, message: PlainMessage) -> Driver | Ambiguous | None:
+        """The driver that the tags of a message name; no other plain link says who sends."""
+        return self.recognise(sender_of(message), message.protocol)
+
     def reader(self, found: Driver | Ambiguous | None, protocol: str = "astm") -> Driver:
         """The driver to read with: the one found, or the one that reads as sent and quarantines everything.
 
@@ -98,7 +110,7 @@ class Registry:
         """
         if isinstance(found, Driver) and found.protocol == protocol:
             return found
-        driver = self.named(f"any-{protocol}")
+        driver = self.named("any-plain" if protocol in PLAIN else f"any-{protocol}")
         return replace(driver, rivals=found.names) if isinstance(found, Ambiguous) else driver
 
 

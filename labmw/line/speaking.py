@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labmw.line.conversation import AstmConversation
+from protocols.astm.datalink import DataLink
 from protocols.astm.events import Event, MessageSent, SendFailed, SendingStarted
 
 TAKEN = ""
@@ -43,6 +44,7 @@ class SpeakingConversation(AstmConversation):
     """Runs one connection until it ends, and sends what it is given meanwhile."""
 
     _errands: dict[str, _Errand]
+    _machine: DataLink
 
     def _prepare(self) -> None:
         """Be ready to be given messages; called once, by who makes the conversation."""

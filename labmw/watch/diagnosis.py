@@ -54,7 +54,8 @@ def protocol(name: str, said: Recognised) -> Finding:
     if said.certain:
         return good(name, f"wire-{said.protocol}", good=said.good, bad=said.bad)
     weigh = warning if said.protocol in ("unknown", "text", "tls", "http", "telnet", "proxy") or said.bad else good
-    return weigh(name, "wire-astm-damaged" if said.bad else f"wire-{said.protocol}", bad=said.bad)
+    damaged = said.bad and said.protocol == "astm"
+    return weigh(name, "wire-astm-damaged" if damaged else f"wire-{said.protocol}", good=said.good, bad=said.bad)
 
 
 def _unreadable(line: Line, came: bytes, said: Recognised) -> Iterator[Finding]:
@@ -101,7 +102,7 @@ def _talk(line: Line, pieces: Sequence[Piece], came: bytes, said: Recognised) ->
         yield error(line.name, "wire-contention", count=clashes)
     if calls and waiting and not answered and not strangers:
         yield warning(line.name, "wire-call-unanswered", count=calls)
-    if said.bad:
+    if said.bad and said.protocol == "astm":
         yield warning(line.name, "wire-astm-damaged", bad=said.bad, good=said.good)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labmw.clock import SYSTEM
-from labmw.config import Config, Link, address, load
+from labmw.config import Config, Link, address, content_of, load
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.lab.shadowing import Shadow
-from labmw.line.registry import Registry
+from labmw.line.registry import Registry, reads
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
@@ -20,6 +20,8 @@ from labmw.watch.mapping import of_config
 from labmw.watch.packages import installed
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
+from protocols.plain.links import LINKS
+from protocols.plain.tolerance import PLAIN
 from rules.archive import kept
 from rules.pack import SHIPPED, Packs, load_all, signed
 from rules.signature import Signature, read_signatures
@@ -152,7 +154,7 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
     if link.driver != "auto":
         try:
             driver = registry.named(link.driver)
-            if driver.protocol != ("hl7" if link.protocol == "law" else link.protocol):
+            if not reads(driver, content_of(link)):
                 raise DriverError(
                     f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
                 )
@@ -162,12 +164,15 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
     for place, name in link.senders.items():
         try:
-            if registry.named(name).protocol != link.protocol:
+            if not reads(registry.named(name), content_of(link)):
                 raise DriverError(f"driver {name!r} does not read {link.protocol}; correct link.senders")
         except DriverError as problem:
             yield error(f"{key}.senders.{place}", "check-key", file=file, key=f"{key}.senders", problem=problem)
     try:
-        Tolerances.from_mapping(link.tolerances)
+        if (plain := LINKS.get(link.protocol)) is not None:
+            PLAIN.changed(link.tolerances, plain.uses, plain.name)
+        else:
+            Tolerances.from_mapping(link.tolerances)
     except SettingError as problem:
         yield error(f"{key}.tolerances", "check-key", file=file, key=f"{key}.tolerances", problem=problem)
     if link.serial and "://" not in link.serial.device and not Path(link.serial.device).exists():

@@ -104,9 +104,9 @@ class Troubled:
 
 @dataclass(frozen=True, slots=True)
 class SessionClosed:
-    """The peer's session is over; frames counts those accepted in it."""
+    """The peer's session is over; frames counts those accepted in it. "text": on a plain link without sessions, its text is."""
 
-    reason: Literal["eot", "timeout", "hang-up", "restart", "eot-in-frame"]
+    reason: Literal["eot", "timeout", "hang-up", "restart", "eot-in-frame", "text"]
     frames: int
 
 

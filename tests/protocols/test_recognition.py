@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from labmw.phrases import codes
 from protocols.astm.frame import encode
 from protocols.capture import sniff
+from protocols.plain import beckman, tags
 from protocols.recognition import MOST, Protocol, Recognised, header_of, recognise, sender_of
 
 HEADER = rb"H|\^&|||ACME X100^2.1^SN0042|||||||P|LIS2-A2|20260310081500"
 SESSION = b"\x05" + encode(1, HEADER + b"\r", True) + encode(2, b"L|1|N\r", True) + b"\x04"
+TAGS = b"\x05" + tags.write(b"\x1emtrsl|\x1eci123|\x1eqn9 IU/ml|") + b"\x04"
+AU = beckman.write(b"DB01") + beckman.write(b"D 010001011     0001") + beckman.write(b"DE01")
+PK = beckman.write(b"SB15") + beckman.write(b"M 15aaaaaa0000001")
 BLOCK = b"\x0bMSH|^~\\&|X|LAB|||20260310||ORU^R01|1|P|2.5.1\rPID|1\r\x1c\r"
 
 
@@ -48,6 +52,19 @@ def test_each_kind_has_its_name(data: bytes, protocol: str) -> None:
     assert recognise(data).protocol == protocol
     if protocol in ("astm-call", "astm-unnumbered", "tags", "beckman-au", "stx-text", "tls", "http", "telnet", "text"):
         assert not recognise(data).certain
+
+
+@pytest.mark.parametrize(
+    ("data", "protocol", "good"), [(TAGS, "tags", 1), (AU, "beckman-au", 3), (PK, "beckman-pk", 2)]
+)
+def test_a_right_check_of_a_plain_link_is_proof_and_a_wrong_one_is_none(data: bytes, protocol: str, good: int) -> None:
+    assert recognise(data) == Recognised(protocol, good)  # type: ignore[arg-type]
+    assert recognise(data).certain
+    assert recognise(data[:-2]).bad == 0  # what has not come yet is not wrong
+    at = data.index(b"\x02") + 2
+    damaged = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+    assert recognise(damaged).good == good - 1
+    assert recognise(data + damaged) in (Recognised(protocol, 2 * good - 1, 1), Recognised(protocol, 2 * good - 1))  # type: ignore[arg-type]
 
 
 def test_every_kind_has_its_sentence() -> None:

@@ -22,7 +22,7 @@ from labmw.errors import StoreError
 from labmw.lab.intake import LaboratoryIntake
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.conversation import AstmConversation, Terms
-from labmw.line.gathering import Gathering
+from labmw.line.gathering import Gatherer, Gathering
 from labmw.line.health import LinkHealth
 from labmw.line.received import Received
 from labmw.line.recovery import recover
@@ -163,7 +163,7 @@ class Lineside:
         async with asyncio.timeout(20):
             return await asyncio.gather(*self.tasks)
 
-    async def recover(self, gathering: Callable[[str], Gathering] = lambda link: Gathering()) -> int:
+    async def recover(self, gathering: Callable[[str], Gatherer] = lambda link: Gathering()) -> int:
         return await recover(SITE, self.store, self.intake, self.clock, gathering)
 
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:

@@ -207,3 +207,26 @@ def test_the_table_is_in_the_language_asked_for_and_without_colours(house: House
     french = house.labmw("check", str(house.config), "--language", "fr").stdout
     assert "est utilisable" in french and "attention" in french
     assert "\x1b" not in french and max(map(len, french.splitlines()[:-1])) <= 100
+
+
+@pytest.mark.parametrize(
+    ("tolerances", "wrong"), [("{ pause = 0.3 }", 0), ('{ acknowledge = "records" }', 1), ('{ check = "crc" }', 1)]
+)
+def test_a_setting_that_a_plain_link_does_not_know_is_an_error(tolerances: str, wrong: int, house: House) -> None:
+    link = f'\n[[link]]\nname = "au"\nlisten = "127.0.0.1:0"\nprotocol = "au"\ndriver = "beckman-au"\ntolerances = {tolerances}\n'
+    house.config.write_text(house.config.read_text(encoding="utf-8") + link, encoding="utf-8")
+    _, found = findings(house)
+    named = [one for one in found["findings"] if one["code"] == "check-key" and "tolerances" in json.dumps(one)]
+    assert len(named) == wrong, found
+
+
+@pytest.mark.parametrize(
+    ("protocol", "driver", "wrong"),
+    [("pk", "any-plain", 0), ("tags", "any-plain", 0), ("astm", "any-plain", 1), ("pk", "beckman-au", 1)],
+)
+def test_any_plain_keeps_the_texts_of_every_plain_link(protocol: str, driver: str, wrong: int, house: House) -> None:
+    link = f'\n[[link]]\nname = "pk"\nlisten = "127.0.0.1:0"\nprotocol = "{protocol}"\ndriver = "{driver}"\n'
+    house.config.write_text(house.config.read_text(encoding="utf-8") + link, encoding="utf-8")
+    _, found = findings(house)
+    named = [one for one in found["findings"] if one["code"] == "check-key" and "reads " in json.dumps(one)]
+    assert len(named) == wrong, found
