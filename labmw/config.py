@@ -480,6 +480,8 @@ def _check_partners(file: str, config: Config) -> None:
         for key, text in (("connect", one.connect), ("listen", one.listen)):
             if text:
                 address(file, f"partners ({one.name}).{key}", text)
+        if one.files and one.files.sftp:
+            address(file, f"partners ({one.name}).files.sftp.connect", one.files.sftp.connect)
         if one.encoding:
             _encoding(file, f"partners ({one.name}).encoding", one.encoding)
         _check_allowed(file, f"partners ({one.name})", one.allow)

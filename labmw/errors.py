@@ -47,6 +47,14 @@ class HandshakeError(LinkError):
         super().__init__(message)
 
 
+class PlaceError(LinkError):
+    """Files cannot be exchanged at a place: `code` is a phrase that says why and what to do, `facts` fill it in."""
+
+    def __init__(self, message: str, code: str, facts: dict[str, str]) -> None:
+        self.code, self.facts = code, facts
+        super().__init__(message)
+
+
 class StoreError(LabmwError):
     """The store refused or failed: nothing is acknowledged until it is back."""
 

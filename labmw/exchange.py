@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from labmw.clock import Clock
@@ -20,12 +21,16 @@ from labmw.delivery.patience import Patience
 from labmw.lab.partner_agreed import partner_terms
 from labmw.lab.partner_feed import PartnerFeed
 from labmw.line.conversation import Terms
+from labmw.line.file_place import FilePlace
 from labmw.line.health import LinkHealth
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
+from labmw.line.local_folder import LocalFolder
+from labmw.line.sftp_folder import SftpFolder
 from labmw.line.transport import Wire
-from labmw.partner import Partner, PartnerTerms
+from labmw.partner import Exchange, Partner, PartnerTerms
 from labmw.partner_folder import PartnerFolder
+from labmw.sftp.session import SftpSession
 from labmw.store.transaction import Store
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
@@ -47,9 +52,12 @@ class Exchanges:
     credentials_of: Callable[[str, Tls | None, bool], Credentials | None]
     outboxes: list[Outbox] = field(default_factory=list)
     feeds: dict[str, PartnerFeed] = field(default_factory=dict)
+    places: dict[str, tuple[FilePlace, FilePlace]] = field(default_factory=dict)  # of a partner: its files, and ours
 
     def __post_init__(self) -> None:
         for partner in self.config.partners:
+            if partner.files is not None:
+                self.places[partner.name] = places_of(partner.files)
             terms = partner_terms(self.config, partner)
             self.feeds[partner.feed] = PartnerFeed(
                 terms, self.store, self.clock, commit_timeout=self.config.store.commit_timeout
@@ -59,7 +67,7 @@ class Exchanges:
 
     def _sender(self, partner: Partner) -> Sender | None:
         if partner.files is not None:
-            return PartnerDrop(partner.files)
+            return PartnerDrop(partner.files, self.places[partner.name][1])
         if not partner.connect:
             return None
         host, port = address("the configuration", f"partners ({partner.name}).connect", partner.connect)
@@ -110,7 +118,8 @@ class Exchanges:
         feed, limit = self.feeds[partner.feed], self.config.limits.message_bytes
         health = self.health_of(partner.feed)
         answers = PartnerAnswers(feed.terms)
-        return PartnerFolder(feed, answers, self.store, self.clock, health, limit, feed.wake_delivery)
+        into, out = self.places[partner.name]
+        return PartnerFolder(feed, answers, self.store, self.clock, health, limit, into, out, feed.wake_delivery)
 
     def lines(self, doorkeeper: Doorkeeper, links: dict[str, LinkRunner]) -> Iterator[Work]:
         """The lines on which partners are heard."""
@@ -146,6 +155,14 @@ class Exchanges:
 
         tls = self.credentials_of(partner.feed, partner.tls, True)
         return LinkRunner(link, converse, health, doorkeeper, tls)
+
+
+def places_of(files: Exchange) -> tuple[FilePlace, FilePlace]:
+    """Where a partner's files come from and ours go: two folders here, or two of its server over one connection."""
+    if files.sftp is None:
+        return LocalFolder(Path(files.into)), LocalFolder(Path(files.out))
+    session = SftpSession(files.sftp)
+    return SftpFolder(session, files.into), SftpFolder(session, files.out)
 
 
 AUTO_RELEASE = {

@@ -13,6 +13,8 @@ import msgspec
 
 from labmw.dialect import LisTerms
 from labmw.errors import ConfigError
+from labmw.sftp import settings as sftp_settings
+from labmw.sftp.settings import Sftp
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
 from protocols.hl7.datatypes import Organisation
@@ -51,7 +53,7 @@ class Choices(_Strict, frozen=True):
 
 
 class Exchange(_Strict, frozen=True):
-    """Folders through which files are exchanged, where there is no line."""
+    """Folders through which files are exchanged, where there is no line: of this machine, or of a partner's SFTP server."""
 
     out: str  # our files for the partner
     into: str  # the partner's files for us
@@ -60,6 +62,18 @@ class Exchange(_Strict, frozen=True):
     prefix: str = "LABMW"  # of our files' names, before their number
     every: float = 2.0  # seconds between looks into the folder
     settle: float = 1.0  # seconds for which a file must not have changed: it may still be written
+    sftp: Sftp | None = None  # the server that the folders are on; left out: they are on this machine
+
+    def resolved(self, found: Callable[[str], str]) -> Exchange:
+        """The same with the paths as `found` makes them; those on a server stay as they are."""
+        if self.sftp is not None:
+            return msgspec.structs.replace(self, sftp=self.sftp.resolved(found))
+        return msgspec.structs.replace(self, out=found(self.out), into=found(self.into))
+
+    @property
+    def way(self) -> str:
+        """How it is called in a list."""
+        return f"{self.format}: {self.sftp.title(self.out) if self.sftp else self.out}"
 
 
 class Partner(_Strict, frozen=True):
@@ -108,10 +122,11 @@ class Partner(_Strict, frozen=True):
 
     def resolved(self, found: Callable[[str], str]) -> Partner:
         """The same with the paths as `found` makes them."""
-        files = self.files
-        if files is not None:
-            files = msgspec.structs.replace(files, out=found(files.out), into=found(files.into))
-        return msgspec.structs.replace(self, tls=self.tls.resolved(found) if self.tls else None, files=files)
+        return msgspec.structs.replace(
+            self,
+            tls=self.tls.resolved(found) if self.tls else None,
+            files=self.files.resolved(found) if self.files else None,
+        )
 
     def profile(self) -> IlwProfile:
         """What was chosen where ILW leaves something open."""
@@ -208,10 +223,8 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
             raise ConfigError(
                 file, f"{key}.performs", "is set for a subcontractor", 'set role = "requester", or leave it out'
             )
-        if one.files and not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", one.files.prefix):
-            raise ConfigError(
-                file, f"{key}.files.prefix", "cannot begin a file's name", "use 1 to 32 letters, digits, '_' or '-'"
-            )
+        if one.files:
+            _check_files(file, f"{key}.files", one.files)
         _check_codes(file, key, one)
         _check_routes(file, key, one, links)
         for name, value, least, most in (
@@ -229,6 +242,19 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
                 raise ConfigError(
                     file, f"{key}.{name}", f"{value:g} is out of bounds", f"give a number from {least:g} to {most:g}"
                 )
+
+
+def _check_files(file: str, key: str, files: Exchange) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", files.prefix):
+        raise ConfigError(
+            file, f"{key}.prefix", "cannot begin a file's name", "use 1 to 32 letters, digits, '_' or '-'"
+        )
+    if files.out.rstrip("/") == files.into.rstrip("/"):
+        raise ConfigError(
+            file, f"{key}.into", "is the folder of what leaves too", "give each direction a folder of its own"
+        )
+    if files.sftp is not None:
+        sftp_settings.check(file, f"{key}.sftp", files.sftp)
 
 
 def _check_codes(file: str, key: str, one: Partner) -> None:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
 from labmw.clock import Clock, stamp
 from labmw.delivery.partner import PartnerAnswers
-from labmw.delivery.partner_files import lay, message_of
-from labmw.errors import DeliveryError, StoreError
+from labmw.delivery.partner_files import message_of
+from labmw.delivery.patience import Patience
+from labmw.errors import PlaceError, StoreError
 from labmw.lab.partner_feed import PartnerFeed
+from labmw.line.file_place import ASIDE, FileGone, FilePlace, State, shown
 from labmw.line.health import LinkHealth
 from labmw.line.received import Received
 from labmw.partner import Exchange
@@ -32,16 +33,15 @@ from labmw.store.transaction import Row, Store, Transaction
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import ErrorDetail, ack, read_ack
 from protocols.hl7.er7 import Message
+from protocols.hl7.escapes import escape
+from protocols.hl7.separators import STANDARD
 from protocols.hprim_hl7 import to_hprim
 
 log = structlog.get_logger("labmw.line")
 
-PUT_AWAY = "taken"
-ASIDE = ".labmw-"  # before the name of a file that is being taken; one that lies there at a start was cut short, and is taken first
 KEPT = 65536  # bytes of a file that is too large; the rest lies where it was put away
 _SUFFIXES = frozenset({".hpr", ".hl7", ".ack", ".txt"})
 _NUMBER = re.compile(r"(\d{1,9})\.[A-Za-z0-9]+$")
-_SEEN = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -54,8 +54,12 @@ class PartnerFolder:
     clock: Clock
     health: LinkHealth
     limit: int  # bytes of one file at most
+    into: FilePlace
+    out: FilePlace
     wake: Callable[[], None] = lambda: None
-    _seen: dict[str, tuple[_SEEN, float]] = field(default_factory=dict)
+    failures: int = 0  # looks in a row that the place did not bear
+    _seen: dict[str, tuple[State, float]] = field(default_factory=dict)
+    _unread: list[PlaceError] = field(default_factory=list)  # of this look: files that may not be read
 
     @property
     def exchange(self) -> Exchange:
@@ -65,72 +69,104 @@ class PartnerFolder:
         return files
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Look again and again; a place that cannot be used less and less often."""
+        terms = self.feed.terms.partner
+        patience = Patience(max(terms.retry_base, self.exchange.every), cap=max(terms.retry_cap, self.exchange.every))
         while True:
+            wait = self.exchange.every
             try:
                 await self.step()
-                self.health.well("partner-folder")
-            except (OSError, DeliveryError) as error:
-                self.health.trouble("partner-folder", why=str(error))
-                log.error("a partner's folder cannot be used", link=self.health.link, why=str(error))
+                self._well()
+            except PlaceError as error:
+                self.failures += 1
+                wait = patience.delay(self.failures)
+                facts = {**error.facts, "reason": error.code, "why": str(error)}
+                self.health.trouble("partner-folder", **facts)
+                if self.failures == 1:
+                    log.error("a partner's folder cannot be used", link=self.health.link, why=str(error))
             except StoreError as error:
                 log.error("files of a partner wait for the store", link=self.health.link, why=str(error))
             except Exception as error:  # whatever it is, the lines and the next look go on
                 log.exception("a partner's folder could not be looked through", link=self.health.link, why=str(error))
-            await asyncio.sleep(self.exchange.every)
+            await asyncio.sleep(wait)
+
+    def _well(self) -> None:
+        if self.failures:
+            log.info("a partner's folder can be used again", link=self.health.link, after=self.failures)
+        self.failures = 0
+        self.health.well("partner-folder")
+        if self._unread:
+            first = self._unread[0]
+            self.health.trouble("partner-file", **first.facts, reason=first.code, why=str(first))
+        else:
+            self.health.well("partner-file")
 
     async def step(self) -> int:
         """Take what is whole, in the order of the names; return how many files."""
-        folder = Path(self.exchange.into)
         taken = 0
-        names = await asyncio.to_thread(lambda: sorted(path.name for path in folder.iterdir() if path.is_file()))
-        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
-        stuck = {name.removeprefix(ASIDE) for name in names if name.startswith(ASIDE)}
+        lying = {one.name: one.state for one in await self.into.look()}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in lying}
+        self._unread.clear()
+        stuck = {name.removeprefix(ASIDE) for name in lying if name.startswith(ASIDE)}
         for name in sorted(stuck):
-            if await self._one(folder / f"{ASIDE}{name}", name):
+            if await self._one(name):
                 stuck.discard(name)
                 taken += 1
-        for name in names:
+        for name, state in lying.items():
             if name.startswith(".") or name in stuck or Path(name).suffix.lower() not in _SUFFIXES:
                 continue
-            settled = self._settled(folder / name)
-            if settled and await self._whole(folder / name, patient=settled < 2):
-                aside = folder / f"{ASIDE}{name}"
-                if await asyncio.to_thread(_set_aside, folder / name, aside, self._seen[name][0]):
-                    taken += await self._one(aside, name)
+            settled = self._settled(name, state)
+            if not settled or not await self._whole(name, patient=settled < 2):
+                continue
+            try:
+                mine = await self.into.set_aside(name, state)
+            except FileGone:
+                continue
+            if mine:
+                taken += await self._one(name)
         return taken
 
-    async def _one(self, path: Path, name: str) -> bool:
+    async def _one(self, name: str) -> bool:
         """Take one file; one that cannot be taken is told, tried again, and does not stop the others."""
         try:
-            await self._take(path, name)
-        except (OSError, DeliveryError, StoreError):
+            await self._take(name)
+        except FileGone:
+            return False
+        except PlaceError as error:
+            if error.code != "place-file-denied":
+                raise
+            self._unread.append(error)
+            return False
+        except StoreError:
             raise
         except Exception as error:
             log.exception("a file of a partner could not be taken; it is tried again", file=name, why=str(error))
             return False
         return True
 
-    def _settled(self, path: Path) -> int:
+    def _settled(self, name: str, state: State) -> int:
         """0 while a file still changes, 1 when it has not for a while, 2 when it has not for ten times as long."""
-        try:
-            found = path.stat()
-        except FileNotFoundError:  # its sender took it back
-            return 0
-        state = _state(found)
         now = self.clock.monotonic()
-        before, since = self._seen.get(path.name, (None, now))
+        before, since = self._seen.get(name, (None, now))
         if before != state:
-            self._seen[path.name] = (state, now)
+            self._seen[name] = (state, now)
             return 0 if self.exchange.settle else 1
         quiet = now - since
         return 0 if quiet < self.exchange.settle else 2 if quiet >= 10 * self.exchange.settle else 1
 
-    async def _whole(self, path: Path, *, patient: bool) -> bool:
+    async def _whole(self, name: str, *, patient: bool) -> bool:
         """Whether a file can be taken now: it is whole, or it has rested so long that its end will not come."""
         if not patient:
             return True
-        data = await asyncio.to_thread(_read, path, self.limit)
+        try:
+            data = await self.into.read(name, self.limit)
+        except FileGone:  # its sender took it back
+            return False
+        except PlaceError as error:
+            if error.code != "place-file-denied":
+                raise
+            self._unread.append(error)
+            return False
         if len(data) > self.limit:
             return True
         try:
@@ -139,51 +175,52 @@ class PartnerFolder:
             return False
         return True
 
-    async def _take(self, path: Path, name: str) -> None:
-        data = await asyncio.to_thread(_read, path, self.limit)
+    async def _take(self, name: str) -> None:
+        data = await self.into.read(f"{ASIDE}{name}", self.limit)
         if len(data) > self.limit:
-            await self._refuse(path, name, data[:KEPT], f"it is larger than {self.limit} bytes")
-            return
-        try:
-            message = message_of(data, self.exchange)
-        except (Hl7Error, HprimError) as error:
-            await self._refuse(path, name, data, str(error))
-            return
-        self.health.heard()
-        if Path(name).suffix.lower() == ".ack":
-            await self.store.run(self._answered(name, data, message))
-            self.wake()
+            await self._refuse(name, data[:KEPT], f"it is larger than {self.limit} bytes")
         else:
-            await self._message(name, data, message)
-        await asyncio.to_thread(_put_away, path, name, data)
+            try:
+                message = message_of(data, self.exchange)
+            except (Hl7Error, HprimError) as error:
+                await self._refuse(name, data, str(error))
+            else:
+                self.health.heard()
+                if Path(name).suffix.lower() == ".ack":
+                    await self.store.run(self._answered(name, data, message))
+                    self.wake()
+                else:
+                    await self._message(name, data, message)
+        await self.into.put_away(name, hashlib.sha256(data).hexdigest())
 
     async def _message(self, name: str, data: bytes, message: Message) -> None:
         digest = hashlib.sha256(data).hexdigest()
         known = await self.store.view(_same(self.feed.terms.lis.site, self.feed.terms.partner.name, digest))
         row = self._row(name, digest, "duplicate" if known else "taken")
-        stored_ = await self.feed.take(self._received(name, data, message, digest, row))
-        if stored_.repeat:
+        received = self._received(name, data, message, digest, row)
+        stored_ = await self.feed.take(replace(received, before=()) if known else received)
+        if known or stored_.repeat:
             await self.store.run(_keep(row | {"state": "duplicate", "message": stored_.message}))
         self.health.message()
         await self._reply(name, stored_.reply)
 
-    async def _refuse(self, path: Path, name: str, data: bytes, why: str) -> None:
-        """A file that cannot be read is kept, shown, answered, and put away."""
+    async def _refuse(self, name: str, data: bytes, why: str) -> None:
+        """A file that cannot be read is kept, shown and answered."""
         digest = hashlib.sha256(data).hexdigest()
         partner = self.feed.terms.partner
-        head = f"MSH|^~\\&|{partner.application or partner.name}|{partner.facility}|||||ORM|{name}|P|2.5.1\r"
+        sender = f"{escape(partner.application or partner.name, STANDARD)}|{escape(partner.facility, STANDARD)}"
+        head = f"MSH|^~\\&|{sender}|||||ORM|{escape(shown(name), STANDARD)}|P|2.5.1\r"
         message = Message.parse(head.encode())
         received = self._received(name, data, message, digest, self._row(name, digest, "rejected"))
         kept = await self.feed.refuse(received, why)
-        log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=name, why=why)
+        log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=shown(name), why=why)
         await self._reply(name, kept.reply)
-        await asyncio.to_thread(_put_away, path, name, data)
 
     def _received(self, name: str, data: bytes, message: Message, digest: str, row: dict[str, object]) -> Received:
         return Received(
             link=self.feed.terms.partner.feed,
-            session=f"file {name} {digest[:16]}",
-            peer=name,
+            session=f"file {shown(name)} {digest[:16]}",
+            peer=shown(name),
             protocol=self.exchange.format,
             first=1,
             last=1,
@@ -192,7 +229,7 @@ class PartnerFolder:
             raw=data,
             message=message,
             before=(statements.insert(schema.partner_file, **row),),
-            control_id=message.control_id or name,
+            control_id=message.control_id or shown(name),
             reply=lambda code, error: self._acknowledge(message, code, error),
         )
 
@@ -205,13 +242,13 @@ class PartnerFolder:
         if not reply:
             return
         answer = f"{Path(name).stem}.ACK"
-        data = to_hprim(reply, answer, self.exchange.encoding) if self.exchange.format == "hprim" else reply
-        await asyncio.to_thread(_lay_answer, Path(self.exchange.out), answer, data)
+        data = to_hprim(reply, shown(answer), self.exchange.encoding) if self.exchange.format == "hprim" else reply
+        await self.out.lay(answer, data, replace=True)  # what comes again is answered again; the newest counts
 
     def _row(self, name: str, digest: str, state: str) -> dict[str, object]:
         number = _NUMBER.search(name)
         return {
-            "site": self.feed.terms.lis.site, "partner": self.feed.terms.partner.name, "direction": "in", "name": name,
+            "site": self.feed.terms.lis.site, "partner": self.feed.terms.partner.name, "direction": "in", "name": shown(name),
             "number": int(number[1]) if number else None, "digest": digest, "state": state, "at": stamp(self.clock.now()),
         }  # fmt: skip
 
@@ -232,47 +269,6 @@ class PartnerFolder:
         yield statements.insert(schema.partner_file, **row)
         yield change(schema.outbox, mine[0].id, receipt=data)
         yield from self.answers.answered(mine[0], acknowledgment, message, now)
-
-
-def _state(found: os.stat_result) -> _SEEN:
-    return found.st_size, found.st_mtime_ns
-
-
-def _set_aside(path: Path, aside: Path, seen: _SEEN) -> bool:
-    """Take a file away from its sender; one that was changed since it was looked at goes back, unless the next one lies there already."""
-    path.rename(aside)
-    if _state(aside.stat()) == seen:
-        return True
-    try:
-        path.hardlink_to(aside)
-    except OSError:
-        return True
-    aside.unlink()
-    return False
-
-
-def _put_away(path: Path, name: str, data: bytes) -> None:
-    folder = path.parent / PUT_AWAY
-    folder.mkdir(exist_ok=True)
-    target = folder / name
-    if target.exists():
-        target = folder / f"{Path(name).stem}-{hashlib.sha256(data).hexdigest()[:8]}{Path(name).suffix}"
-    path.replace(target)
-
-
-def _lay_answer(folder: Path, name: str, data: bytes) -> None:
-    """An answer may be given again, when what it answers came again; the newest counts."""
-    try:
-        lay(folder, name, data)
-    except DeliveryError:
-        (folder / name).unlink(missing_ok=True)
-        lay(folder, name, data)
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """The bytes of a file, and one more than the limit where it is larger."""
-    with path.open("rb") as file:
-        return file.read(limit + 1)
 
 
 def _same(site: str, partner: str, digest: str) -> Transaction[list[Row]]:

@@ -5,15 +5,13 @@ HPRIM Santé H2.1 (protocols/hprim.py), or HL7 as it is. A file that is there al
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from labmw.delivery.mllp import Unreachable
-from labmw.errors import DeliveryError
+from labmw.errors import DeliveryError, PlaceError
+from labmw.line.file_place import FilePlace
 from labmw.partner import Exchange, PartnerTerms
 from labmw.store.statements import partners as stored
 from labmw.store.transaction import Row, Transaction
@@ -58,42 +56,25 @@ def name_of(control_id: str, message: bytes, exchange: Exchange) -> str:
 class PartnerDrop:
     """Lays messages into the folder that a partner reads."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, exchange: Exchange, out: FilePlace) -> None:
+        self._exchange, self._out = exchange, out
         self.stray: Callable[[Acknowledgment, bytes], None] = lambda acknowledgment, raw: None
 
     async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
-        """Lay one message down and return its receipt; raises Unreachable while the folder cannot be written."""
+        """Lay one message down and return its receipt; raises Unreachable while the place cannot be written, DeliveryError when the name is another's."""
         name = name_of(control_id, message, self._exchange)
-        await asyncio.to_thread(lay, Path(self._exchange.out), name, message)
+        try:
+            mine = await self._out.lay(name, message)
+        except PlaceError as error:
+            unreachable = Unreachable(str(error))
+            unreachable.reason = {"reason": error.code, **error.facts}
+            raise unreachable from error
+        if not mine:
+            raise DeliveryError(
+                f"{self._out.title}/{name} is there already with other bytes; look who writes into this folder"
+            )
         return Acknowledgment("AA", control_id), f"{name} sha256={hashlib.sha256(message).hexdigest()}".encode()
 
     async def close(self) -> None:
-        """Nothing stays open."""
-
-
-def lay(folder: Path, name: str, data: bytes) -> None:
-    """Write a file under a name that nobody reads, then give it its own; raises Unreachable, DeliveryError when another has that name."""
-    target, partial = folder / name, folder / f".{name}.partial"
-    try:
-        if target.exists():
-            if target.read_bytes() == data:
-                return
-            raise DeliveryError(f"{target} is there already with other bytes; look who writes into this folder")
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
-        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(target)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise Unreachable(
-            f"{folder} cannot be written ({error}); check that it exists, its permissions and its space"
-        ) from error
+        """Hang up."""
+        await self._out.close()

@@ -15,6 +15,7 @@ from labmw.store.lock import holder
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 from labmw.watch.finding import Finding, error, good, warning
+from labmw.watch.partner_check import tried
 
 PATIENCE = 5.0  # seconds for one host
 
@@ -45,6 +46,13 @@ def attempts(config: Config) -> Iterator[Attempt]:
         yield _dial(config.lis.name, config.lis.connect, config.lis.tls)
     for one in config.destination:
         yield _dial(one.name, one.connect, one.tls)
+    for partner in config.partners:
+        if partner.connect:
+            yield _dial(partner.name, partner.connect, partner.tls)
+        if partner.listen:
+            yield Attempt(partner.feed, partner.listen, lambda n=partner.feed, p=partner.listen: _listen(n, p))  # type: ignore[misc]
+        if partner.files is not None and partner.files.sftp is not None:
+            yield Attempt(partner.name, partner.files.way, lambda n=partner.name, f=partner.files: tried(n, f))  # type: ignore[misc]
 
 
 def in_use(config: Config) -> Finding | None:

@@ -18,6 +18,7 @@ from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.mapping import of_config
 from labmw.watch.packages import installed
+from labmw.watch.partner_check import partners_checked
 from protocols.astm.tolerance import Tolerances
 from protocols.errors import SettingError
 from protocols.plain.links import LINKS
@@ -67,6 +68,7 @@ def inspect(file: Path) -> Inspection:
     for index, link in enumerate(config.link):
         found += _link(str(file), f"link[{index}] ({link.name})", link, registry)
     found += certificates(config, SYSTEM.now())
+    found += partners_checked(config, SYSTEM.now())
     found += _places(str(file), config)
     return Inspection(config, tuple(found))
 
@@ -185,6 +187,7 @@ def _places(file: str, config: Config) -> Iterator[Finding]:
     ours = [
         (f"link[{index}] ({link.name}).listen", link.listen) for index, link in enumerate(config.link) if link.listen
     ]
+    ours += [(f"partners ({one.name}).listen", one.listen) for one in config.partners if one.listen]
     if config.web.enabled:
         ours.append(("web.port", f"{config.web.host}:{config.web.port}"))
     for key, place in ours:
@@ -199,6 +202,10 @@ def _places(file: str, config: Config) -> Iterator[Finding]:
     theirs = [
         (f"link[{index}] ({link.name}).connect", link.connect) for index, link in enumerate(config.link) if link.connect
     ]
+    for one in config.partners:
+        place = one.files.sftp.connect if one.files and one.files.sftp else one.connect
+        if place:
+            theirs.append((f"partners ({one.name}).connect", place))
     if config.lis:
         theirs.append(("lis.connect", config.lis.connect))
     else:

@@ -20,9 +20,10 @@ def test_the_drawing_of_the_states_is_the_table() -> None:
     assert f"```mermaid\n{mermaid(REQUESTER)}```\n" in PAGE, mermaid(REQUESTER)
 
 
-@pytest.mark.parametrize("table", ["Partner", "Route", "Choices", "Exchange"])
+@pytest.mark.parametrize("table", ["Partner", "Route", "Choices", "Exchange", "Sftp"])
 def test_every_key_is_explained(table: str) -> None:
-    tree = ast.parse((ROOT / "labmw" / "partner.py").read_text(encoding="utf-8"))
+    file = "sftp/settings.py" if table == "Sftp" else "partner.py"
+    tree = ast.parse((ROOT / "labmw" / file).read_text(encoding="utf-8"))
     [found] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == table]
     names = [
         line.target.id for line in found.body if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)

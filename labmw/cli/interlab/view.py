@@ -52,6 +52,12 @@ def draw_partners(console: Console, found: Sequence[PartnerNow], language: Langu
         waiting = Text(f"{one.waiting} + {one.dead}†" if one.dead else str(one.waiting), "bold red" if one.dead else "")
         table.add_row(one.name, say(f"interlab-role-{one.role}", language), one.way, states or "–", late, waiting)
     console.print(table)
+    for one in found:
+        for code, facts in one.troubles:
+            told = dict(facts)
+            if "reason" in told:  # why, in the language of whoever reads
+                told["why"] = say(told["reason"], language, **told)
+            console.print(Text(say(code, language, **told), "bold red"))
 
 
 def order_as_json(row: Row) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Files over SSH: the only place that knows asyncssh."""
