@@ -226,6 +226,7 @@ class Module:
     reagent_opened: datetime | None = None
     reagent_accepted: bool | None = None  # the comparison of a new lot with the one before is signed
     average: str = ""  # ok or alarm: the moving average of patients for this test
+    reagent_partly: bool = False  # several reagents measured, and what is said above is not known of each
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ def _plan(
     steps = [
         step for pack, analyte in judging for step in _steps(pack, analyte, loinc, agreed.get(pack.name, frozenset()))
     ]
-    said = next((analyte.kind for _, analyte in judging if analyte.kind), "")
+    said = [analyte.kind for _, analyte in judging]
     # A stopped pack releases nothing, but its critical limits still call somebody: an alert too many is the safe side.
     alarming = [
         step
@@ -235,7 +235,7 @@ def _plan(
         numbers=any(step.rule.check.name == "limit" for step in steps),
         reconciles=any(_reconciles(step.rule) for step in steps),
         stopped=tuple(one for one in inactive if loinc in one.holds),
-        reserved="" if loinc in excepted else class_of(loinc, said),
+        reserved="" if loinc in excepted else class_of(loinc, *said),
     )
 
 

@@ -48,9 +48,13 @@ _NEGATIVE: Final = frozenset(
 """What says that nothing was found, without accents and hyphens. Any other word may be a positive one."""
 
 
-def class_of(loinc: str, said: str = "") -> str:
-    """Return the class of a test: what its pack says, else the table; "" for any other."""
-    return said or RESERVED.get(loinc, "")
+def class_of(loinc: str, *said: str) -> str:
+    """Return the class of a test, of the table and of what its packs say the stricter one; "" for a test of none.
+
+    A pack may add to the table and never take from it: called an infection, a gene would leave whenever it is negative.
+    """
+    known = [one for one in (RESERVED.get(loinc, ""), *said) if one]
+    return next((one for one in known if one != "infection"), known[0] if known else "")
 
 
 def negative(text: str) -> bool:

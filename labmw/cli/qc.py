@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli import qc_average, qc_setting
+from labmw.cli import qc_average, qc_setting, qc_supply
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -44,6 +44,8 @@ app.add_typer(qc_setting.material, name="material")
 app.add_typer(qc_setting.lot, name="lot")
 app.add_typer(qc_setting.target, name="target")
 app.add_typer(qc_setting.derogation, name="derogation")
+app.add_typer(qc_supply.calibration, name="calibration")
+app.add_typer(qc_supply.reagent, name="reagent")
 app.add_typer(qc_average.app, name="average")
 app.command()(qc_average.tune)
 

@@ -107,6 +107,41 @@ def derogations(console: Console, language: Language, settings: Config, rows: Se
     console.print(made if rows else say("qc-no-derogations", language), markup=False)
 
 
+def calibrations(console: Console, language: Language, settings: Config, rows: Sequence[Row]) -> None:
+    """Show the calibrations that stand."""
+    zone = ZoneInfo(settings.site.timezone)
+    made = table(
+        language, say("qc-calibrations", language), "number", "test", "analyzer", "done", "outcome", "lot", "reagent", "by", "why"
+    )  # fmt: skip
+    for row in rows:
+        outcome = Text(say(f"qc-outcome-{row.outcome}", language), "" if row.outcome == "passed" else "bold red")
+        where = f"{row.analyzer or '*'} {row.module}".strip()
+        add(
+            made, row.id, row.test, where, moment(row.at, zone)[:16], outcome, row.lot or "–", row.reagent_lot or "–", row.by, row.why
+        )  # fmt: skip
+    console.print(made if rows else say("qc-no-calibrations", language), markup=False)
+
+
+def reagents(console: Console, language: Language, settings: Config, rows: Sequence[Row], lots: Sequence[Row]) -> None:
+    """Show reagents on board, and what was decided of lots."""
+    zone = ZoneInfo(settings.site.timezone)
+    made = table(
+        language, say("qc-reagents", language), "number", "test", "analyzer", "part", "lot", "opened", "expires", "by"
+    )
+    for row in rows:
+        where = f"{row.analyzer or '*'} {row.module}".strip()
+        opened, expires = (moment(one, zone)[:16] for one in (row.opened_at, row.expires_at))
+        add(made, row.id, row.test, where, row.part or "–", row.lot, opened, expires, row.set_by)
+    console.print(made if rows else say("qc-no-reagents", language), markup=False)
+    if lots:
+        decided = table(language, say("qc-lots", language), "test", "analyzer", "lot", "outcome", "done", "by", "why")
+        for row in lots:
+            word = Text(say(f"qc-lot-{'in' if row.accepted else 'out'}", language), "" if row.accepted else "bold red")
+            by = f"{row.by}, {row.second}" if row.second else row.by
+            add(decided, row.test, row.analyzer or "*", row.lot, word, moment(row.at, zone)[:16], by, row.why)
+        console.print(decided, markup=False)
+
+
 def status(
     console: Console, language: Language, settings: Config, states: Sequence[Row], plans: Sequence[Row], averages: Sequence[Row],
 ) -> None:  # fmt: skip

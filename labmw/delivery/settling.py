@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labmw.delivery.adding import added_answered
 from labmw.dialect import LisDialect
 from labmw.lab.lis_told import raise_task
 from labmw.store import schema, statements
@@ -55,6 +56,7 @@ class Settling:
 
     def after(self, row: Row, payload: bytes, why: str, at: str) -> Transaction[None]:
         """The LIS has taken (`why` "") or refused a message."""
+        yield from added_answered(self.site, row, why, at)
         if not why and self.dialect.corrections != "ignores":
             return
         found = corrections_in(payload)

@@ -278,4 +278,5 @@ def inventory_of(segment: Segment, after: str) -> Inventory:
         segment.component(12),
         segment.component(16),
         after,
+        segment.component(13),
     )

@@ -59,6 +59,7 @@ class Inventory:
     expiry: str  # INV-12 as sent
     lot: str  # INV-16
     after: str = ""
+    opened: str = ""  # INV-13 as sent: when the analyzer first used it
 
 
 @value

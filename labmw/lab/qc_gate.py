@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from labmw.clock import read_stamp, stamp
 from labmw.lab.quality import device_of, most_specific, test_of
+from labmw.lab.supplies import Recorded, Supply, supply_of
 from labmw.model import Module, Reason, Verdict, VerdictLevel
 from labmw.phrases import Language, say
 from labmw.store.statements import average as averages
 from labmw.store.statements import control as stored
+from labmw.store.statements import supplies as recorded
 from labmw.store.transaction import Row, Transaction
 from rules.qc.gate import Control, leaves
 
 RULE = "labmw/qc"  # as reasons and traces name it
+LOOKED_BACK = timedelta(days=31)  # for the control before a result that came after the next one
+MOST_CALIBRATIONS = 20  # of a test looked at behind a result that may have come late; what is older is not known
 BAD = ("out", "unjudged")
 
 
@@ -74,41 +78,75 @@ class Quality:
     """What quality control says of the results of one message, and what else must be asked when some of them leave."""
 
     standings: Mapping[int, Standing]  # by result; those of tests that nobody controls are left out
+    supplies: Mapping[int, Supply] = field(
+        default_factory=dict
+    )  # by result; of which nobody has said anything are left out
     averaged: bool = False  # an average of patients is followed for one of the tests
     rostered: bool = False  # the laboratory keeps a roster
 
     def over(self, result: int, verdict: Verdict, language: Language) -> Verdict:
         """A result's verdict with what quality control has to say of it."""
-        return self.standings[result].over(verdict, language) if result in self.standings else verdict
+        if result in self.standings:
+            verdict = self.standings[result].over(verdict, language)
+        return self.supplies[result].over(verdict) if result in self.supplies else verdict
+
+    def module(self, row: Row) -> Module | None:
+        """What rules may ask of the module that measured a result."""
+        standing, supply = self.standings.get(row.id), self.supplies.get(row.id)
+        known = standing.module if standing is not None else None
+        return known if supply is None else supply.within(known, row.analyzer)
 
 
-def standings(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[Quality]:
-    """Ask once whether quality control has anything to say of these tests, and only then what."""
-    told: dict[str, set[str]] = {"control": set(), "average": set(), "waits": set(), "roster": set()}
+def standings(site: str, rows: Sequence[Row], message: int, now: str, zone: tzinfo = UTC) -> Transaction[Quality]:
+    """Ask once whether quality control has anything to say of these tests, and only then what; `zone` is the laboratory's."""
+    told: dict[str, set[str]] = {
+        what: set() for what in ("control", "average", "waits", "roster", "supply", "material")
+    }
     for row in (yield stored.quality_among(site, sorted({test_of(row) for row in rows}), message)):
         told[row.what].add(row.name)
     controlled = told["control"] | told["average"] | {test_of(row) for row in rows if row.link in told["waits"]}
     averaged, rostered = bool(told["average"]), bool(told["roster"])
+    behind: Sequence[Row] = []
+    if controlled or told["supply"] or told["material"]:
+        behind = yield stored.contributions_behind(message)
+    supplies: Mapping[int, Supply] = {}
+    if told["supply"] or told["material"]:
+        supplies = yield from _supplies(site, rows, behind, zone)
     if not controlled:
-        return Quality({}, averaged, rostered)
+        return Quality({}, supplies, averaged, rostered)
     tests = sorted(controlled)
     measured = min(row.completed_at or row.received_at for row in rows)
     plans = yield stored.plans_open(site, tests)
     gated = [row.max_age for row in plans if row.gate != "none"]
-    oldest = stamp(read_stamp(measured) - timedelta(minutes=max(gated, default=0)))
+    states = yield stored.qc_states(site, tests)
+    came_late = any(one.at > measured for one in states)
+    back = max([timedelta(minutes=one) for one in gated] + [LOOKED_BACK] * came_late, default=timedelta(0))
+    oldest = stamp(read_stamp(measured) - back)
     known = _Known(
-        states=(yield stored.qc_states(site, tests)),
+        states=states,
         plans=plans,
         targets=(yield stored.targets_open(site, tests)) if gated else [],
-        points=(yield stored.points_since(site, tests, oldest)) if gated else [],
+        points=(yield stored.points_since(site, tests, oldest)) if gated or came_late else [],
         derogations=(yield stored.derogations_approved(site, tests)),
         averages=(yield averages.averages_of(site, tests)) if told["average"] else [],
-        behind=(yield stored.contributions_behind(message)),
+        behind=behind,
         waiting=frozenset(told["waits"]),
         now=read_stamp(now),
     )
     found = {row.id: _standing(row, known) for row in rows if test_of(row) in controlled}
-    return Quality(found, averaged, rostered)
+    return Quality(found, supplies, averaged, rostered)
+
+
+def _supplies(site: str, rows: Sequence[Row], behind: Sequence[Row], zone: tzinfo) -> Transaction[Mapping[int, Supply]]:
+    """With which calibration and reagents each result was measured."""
+    tests = sorted({test_of(row) for row in rows})
+    moments = sorted(row.completed_at or row.received_at for row in rows)
+    known = Recorded(
+        (yield recorded.calibrations_before(site, tests, moments[-1], most=MOST_CALIBRATIONS)),
+        (yield recorded.reagents(site, tests, moments[0])),
+        (yield recorded.lots(site, tests)),
+    )
+    return {row.id: supply_of(row, test_of(row), device_of(behind, row.id), behind, known, zone) for row in rows}
 
 
 def _standing(row: Row, known: _Known) -> Standing:
@@ -224,11 +262,22 @@ def _module(states: Sequence[Row], average: Row | None, module: str, known: _Kno
         if "warning" in words
         else "ok"
     )
-    lot = next((one.lot for one in known.behind if one.result == row.id and one.kind in ("SR", "MR")), "")
+    measured = read_stamp(row.completed_at or row.received_at)
+    moments = [_last_before(one, measured, known.points) for one in states]
+    controlled = [one for one in moments if one is not None]
     return Module(
-        module or row.analyzer, said, min((read_stamp(one.at) for one in states), default=None), reagent_lot=lot,
+        module or row.analyzer, said, min(controlled) if controlled and None not in moments else None,
         average=average.state if average is not None else "",
     )  # fmt: skip
+
+
+def _last_before(state: Row, measured: datetime, points: Sequence[Row]) -> datetime | None:
+    """When a level was controlled last before a measurement; a control after it says nothing of how old that one was."""
+    if read_stamp(state.at) <= measured:
+        return read_stamp(state.at)
+    of = (state.analyzer, state.module, state.test, state.level)
+    own = [one for one in points if (one.analyzer, one.module, one.test, one.level) == of and not one.excluded_at]
+    return max((at for one in own if (at := read_stamp(one.at)) <= measured), default=None)
 
 
 def _objection(code: str, **facts: str) -> Reason:

@@ -84,11 +84,11 @@ class Steps:
         }
         for tube, loincs in _measured(reading, placements).items():
             yield stored.orders_done(self.site, tube, sorted(loincs))
+        yield from self._keep_contributions(reading, numbers)
         change = self.received.change
         if change is None:
             return ()
         yield from self._see_tubes(change, at)
-        yield from self._keep_contributions(reading, numbers)
         for step in self.seen:
             row = self.known.get(step.awos)
             if step.at_analyzer and step.reflex:
@@ -119,9 +119,10 @@ class Steps:
                 "lot": lot,
                 "expiry": expiry,
                 "status": status,
+                "opened": opened,
             }
             for read, number in zip(reading.results, numbers, strict=True)
-            for kind, name, lot, expiry, status in _contributions(read)
+            for kind, name, lot, expiry, status, opened in contributions(read, device=self.received.change is not None)
         ]
         if rows:
             yield statements.insert_rows_once(schema.contribution, rows)
@@ -200,12 +201,12 @@ def see_tube(site: str, kind: str, carrier: str, position: str, specimen: str, l
     )
 
 
-def _contributions(read: ResultRead) -> Iterator[tuple[str, str, str, str, str]]:
-    """Kind, name, lot, expiry and status of the device and of every material behind a result."""
-    if read.instrument:
-        yield "device", read.instrument, "", "", ""
+def contributions(read: ResultRead, *, device: bool) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Kind, name, lot, expiry, status and first use of every material behind a result; of the device only where LAW says which it is."""
+    if device and read.instrument:
+        yield "device", read.instrument, "", "", "", ""
     for one in read.contributing:
-        yield one.kind or "OT", one.name, one.lot, one.expiry, " ".join(one.status)
+        yield one.kind or "OT", one.name, one.lot, one.expiry, " ".join(one.status), one.opened
 
 
 def _measured(reading: Reading, placements: Sequence[Placement]) -> dict[str, set[str]]:

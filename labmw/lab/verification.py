@@ -275,7 +275,7 @@ def conclude(
 
     Also told: what the verdicts of the others reach, and what has left and is reached.
     """
-    facts = yield from _facts(site, rows, message, now)
+    facts = yield from _facts(site, rows, message, now, practice)
     known = yield from around(site, message, rows, facts.specimens, packs, practice, now)
     terminated = bool(rows[0].terminated)
     cases = [(row, known.case(row, facts.case(row, terminated))) for row in rows]
@@ -343,11 +343,11 @@ class _Facts:
                 if id_ != row.id and other.key.specimen == row.specimen and self.owners[id_] == row.patient
             ),
             earlier_runs=self.runs.get((row.specimen, row.patient, row.loinc), 1) - 1,
-            module=standing.module if (standing := self.quality.standings.get(row.id)) is not None else None,
+            module=self.quality.module(row),
         )
 
 
-def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transaction[_Facts]:
+def _facts(site: str, rows: Sequence[Row], message: int, now: str, practice: Practice) -> Transaction[_Facts]:
     tubes = sorted({row.specimen for row in rows})
     owners = sorted({row.patient for row in rows if row.patient})
     specimens = {
@@ -367,6 +367,6 @@ def _facts(site: str, rows: Sequence[Row], message: int, now: str) -> Transactio
         {row.id: result_of_row(row) for row in rows},
         runs,
         {row.id: row.patient for row in rows},
-        (yield from standings(site, rows, message, now)),
+        (yield from standings(site, rows, message, now, practice.zone)),
         now,
     )

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0010"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0011"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -204,10 +204,10 @@ awos_result = Table(
 )  # fmt: skip
 
 # With what a result was measured, as the analyzer says: the `device` (OBX-18), and by table 0384 reagents (SR, MR), calibrators (RC), consumables, with lot
-# and expiry as sent (INV). By `lot` a recalled reagent leads to its results.
+# expiry and first use (`opened`) as sent (INV). By `lot` a recalled reagent leads to its results.
 contribution = Table(
     "contribution", metadata,
-    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_may("name", "lot", "expiry", "status"),
+    _id(), *_must("site"), _refers("result", "result.id"), *_must("kind"), *_may("name", "lot", "expiry", "status", "opened"),
     UniqueConstraint("site", "result", "kind", "name", "lot"),
     Index(None, "result"),
     Index("ix_contribution_site_lot", "site", "lot", **_where("lot <> ''")),
@@ -620,6 +620,30 @@ qc_derogation = Table(
     _id(), *_must("site"), *_may("analyzer", "module"), *_must("test", "why", "until", "asked_at", "asked_by"), *_later("approved_at"), *_may("approved_by"),
     *_later("ended_at"), *_may("ended_by"),
     Index(None, "site", "test"),
+)  # fmt: skip
+
+# A calibration that was done, as a person has recorded it: `outcome` passed or failed. `test` may be "*", a whole analyzer's. It holds for results
+# measured from `at` on, until the next; of `reagent_lot` alone, where it is given. `lot` is the calibrator's. One recorded in error ends.
+calibration = Table(
+    "calibration", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test", "at", "outcome"), *_may("lot", "reagent_lot"), *_must("recorded_at", "by", "why"),
+    *_later("ended_at"), *_may("ended_by"),
+    Index("ix_calibration_open", "site", "test", **_where("ended_at IS NULL")),
+)  # fmt: skip
+
+# A reagent on board, as a person has recorded it, from `opened_at` until `removed_at`; `part` tells those of one test apart (R1, R2).
+reagent = Table(
+    "reagent", metadata,
+    _id(), *_must("site"), *_may("analyzer", "module"), *_must("test"), *_may("part"), *_must("lot", "opened_at"), *_later("expires_at", "removed_at"),
+    *_must("set_at", "set_by", "why"),
+    Index(None, "site", "test"),
+)  # fmt: skip
+
+# Whether a lot of reagent was accepted for a test (its comparison with the lot before): `accepted` 1 or 0, the newest that has not ended counts.
+reagent_lot = Table(
+    "reagent_lot", metadata,
+    _id(), *_must("site"), *_may("analyzer"), *_must("test", "lot"), _number("accepted"), *_must("at", "by", "why"), *_may("second"), *_later("ended_at"),
+    Index("ix_reagent_lot_open", "site", "test", **_where("ended_at IS NULL")),
 )  # fmt: skip
 
 # How the average of patients is made for a test, and between which limits it is quiet. `size` results, or a `weight` for EWMA.

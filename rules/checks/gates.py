@@ -15,6 +15,7 @@ from rules.strict import Table
 from rules.subject import Facts, Subject
 
 NOTHING = Module()
+NO_TIME = timedelta(0)
 
 
 def _at(one: Subject) -> datetime | None:
@@ -26,8 +27,8 @@ def _known(one: Subject) -> tuple[Module, Facts]:
     return module, (("value", one.shown), ("module", module.name or "-"))
 
 
-def _unknown(facts: Facts, what: str) -> Finding:
-    return Finding(None, "gate-unknown", (*facts, ("what", what)), f"{what} not known")
+def _unknown(facts: Facts, what: str, why: str = "not known") -> Finding:
+    return Finding(None, "gate-unknown", (*facts, ("what", what)), f"{what} {why}")
 
 
 def _hours(span: timedelta) -> str:
@@ -53,6 +54,8 @@ class QcCheck:
         if module.qc not in ("ok", "warning") or module.qc_at is None or at is None:
             return _unknown(facts, "qc")
         age = at - module.qc_at
+        if age < NO_TIME:
+            return _unknown(facts, "qc", "is later than the measurement")
         detail = f"qc {module.qc}, age > limit [{_hours(age)} h vs {_hours(self.max_age)} h] -> "
         if age > self.max_age:
             told = (*facts, ("hours", _hours(age)), ("limit", _hours(self.max_age)))
@@ -77,6 +80,8 @@ class CalibrationCheck:
         if module.calibrated is None or at is None:
             return _unknown(facts, "calibration")
         age = at - module.calibrated
+        if age < NO_TIME:
+            return _unknown(facts, "calibration", "is later than the measurement")
         truth = age > self.max_age
         detail = f"calibration age > limit [{_hours(age)} h vs {_hours(self.max_age)} h] -> {str(truth).lower()}"
         told = (*facts, ("hours", _hours(age)), ("limit", _hours(self.max_age)))
@@ -106,7 +111,8 @@ class ReagentCheck:
             return Finding(True, "reagent", (*told, ("why", "expiry")), f"expired {module.reagent_expires}")
         if module.reagent_opened is not None and at - module.reagent_opened > self.on_board:
             return Finding(True, "reagent", (*told, ("why", "on-board")), f"opened {module.reagent_opened}")
-        if module.reagent_accepted is None or module.reagent_expires is None or module.reagent_opened is None:
+        unsaid = module.reagent_accepted is None or module.reagent_expires is None or module.reagent_opened is None
+        if unsaid or module.reagent_partly:
             return _unknown(facts, "reagent")
         return Finding(False, "reagent", (), f"lot {module.reagent_lot} in order")
 

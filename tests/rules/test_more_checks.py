@@ -104,6 +104,7 @@ CASES = [
     ("calibration", 'analytes = ["K"]\nmax_age = "7d"', V + 'module = { calibrated = "6d" }', "passed"),
     ("calibration", 'analytes = ["K"]\nmax_age = "7d"', V + 'module = { calibrated = "8d" }', "fired calibration-old"),
     ("calibration", 'analytes = ["K"]\nmax_age = "7d"', V, "unknown gate-unknown"),
+    ("calibration", 'analytes = ["K"]\nmax_age = "7d"', V + 'module = { calibrated = "7d" }', "passed"),
     ("reagent", REAGENT, V + 'module = { lot = "A", accepted = "yes", opened = "2d", expires_in = "9d" }', "passed"),
     ("reagent", REAGENT, V + 'module = { lot = "A", accepted = "no" }', "fired reagent"),
     ("reagent", REAGENT, V + 'module = { lot = "A", accepted = "yes", opened = "4d", expires_in = "9d" }', "fired reagent"),

@@ -93,3 +93,13 @@ def test_the_table_holds_codes_and_classes() -> None:
         and class_of("2823-3") == ""
         and class_of("2823-3", "genetics") == "genetics"
     )
+
+
+def test_a_pack_may_add_to_the_table_and_never_take_from_it(tmp_path: Path) -> None:
+    """Breaks: what a pack said went before the table, so that a gene called an infection left when it was negative."""
+    found = judge(word("NEGATIVE", "21668-9"), packs(tmp_path, loinc="21668-9", kind="infection"))
+    assert [one.code for one in found.reasons] == ["reserved-genetics"]
+    assert class_of("883-9", "infection") == "immunohaematology"
+    assert class_of("56888-1", "genetics") == "genetics"
+    assert class_of("2823-3", "infection", "prenatal") == "prenatal", "of two packs the stricter"
+    assert class_of("2823-3", "", "") == "" and class_of("2823-3", "infection") == "infection"

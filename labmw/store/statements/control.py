@@ -9,6 +9,7 @@ from sqlalchemy import Table, and_, exists, func, literal, or_, select, union, u
 
 from labmw.store.schema import (
     average_plan,
+    calibration,
     contribution,
     material,
     message,
@@ -18,6 +19,7 @@ from labmw.store.schema import (
     qc_restart,
     qc_state,
     qc_target,
+    reagent,
     result,
     roster,
     verdict,
@@ -78,6 +80,11 @@ _KNOWN: Final = union(
     select(literal("control"), qc_plan.c.test).where(qc_plan.c.site == given("site"), qc_plan.c.ended_at.is_(None), qc_plan.c.test.in_(_tests)),
     select(literal("average"), average_plan.c.test).where(average_plan.c.site == given("site"), average_plan.c.ended_at.is_(None), average_plan.c.test.in_(_tests)),
     select(literal("roster"), literal("")).where(exists().where(roster.c.site == given("site"), roster.c.ended_at.is_(None))),
+    select(literal("supply"), calibration.c.test).where(calibration.c.site == given("site"), calibration.c.ended_at.is_(None), calibration.c.test.in_(given_texts("tests_or_all"))),
+    select(literal("supply"), reagent.c.test).where(reagent.c.site == given("site"), reagent.c.removed_at.is_(None), reagent.c.test.in_(given_texts("tests_or_all"))),
+    select(literal("material"), literal("")).where(
+        exists().where(contribution.c.result == result.c.id, result.c.message == given_number("of_message"), is_one_of(contribution.c.kind, "SR", "MR", "RC"))
+    ),
     select(literal("waits"), message.c.link).join(message, message.c.id == work.c.message).where(
         work.c.site == given("site"), work.c.kind == "control", work.c.message < given_number("of_message")
     ),
@@ -184,9 +191,10 @@ def quality_among(site: str, tests: Sequence[str], before: int) -> Step:
     """What quality control has to say of these tests at all, as (what, name): the one question that every verification asks.
 
     `control` and `average` with a test; `waits` with a link whose controls came in an earlier message and are not judged yet; `roster` where the
-    laboratory keeps one.
+    laboratory keeps one; `supply` where people have recorded a calibration or a reagent; `material` where the analyzer names reagents.
     """
-    return Step(_KNOWN, {"site": site, "tests": list(tests), "of_message": before})
+    named = {"tests": list(tests), "tests_or_all": [*tests, "*"]}
+    return Step(_KNOWN, {"site": site, "of_message": before, **named})
 
 
 def rejudge_points(changes: Sequence[tuple[int, str, str]]) -> Step:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from controlled import START, Controlled, controlled
@@ -17,6 +19,8 @@ from labmw.lab import verification as judging
 from labmw.lab.controlling import Plan, Target
 from labmw.lab.rights import Undecidable
 from labmw.model import Flag
+from labmw.store import transaction
+from labmw.store.statements import surroundings as stored
 from rules.qc.westgard import Rule
 
 
@@ -385,3 +389,22 @@ async def test_points_keep_the_target_they_were_judged_with(lab: Controlled) -> 
     lab.later(hours=1)
     await lab.control("1", "104")
     assert lab.line.ask("SELECT mean, z FROM qc_point ORDER BY id") == [("100", "1.0000"), ("104", "0.0000")]
+
+
+async def test_a_result_that_comes_after_the_next_control_is_asked_for_the_one_before_it(lab: Controlled) -> None:
+    """Breaks: the control after the measurement said how old the one before it was, so that any age passed."""
+    await lab.prepare("1")
+    for hours in (0, 30):
+        await lab.control("1", "100", minutes=hours * 60)
+        lab.later(hours=30)
+
+    def module(message: int) -> Any:
+        rows = yield from transaction.ask(stored.results_on_tubes("TEST", ["S1"], limit=100))
+        row = next(one for one in rows if one.message == message)
+        quality = yield from qc_gate.standings("TEST", [row], row.message, stamp(lab.at[0]))
+        return quality.module(row)
+
+    for minutes, expected in ((29 * 60, START), (31 * 60, START + timedelta(hours=30)), (-60, None)):
+        await lab.patient(minutes=minutes)
+        [(message,)] = lab.line.ask("SELECT max(message) FROM result")
+        assert (await lab.do(module(int(str(message))))).qc_at == expected, minutes
