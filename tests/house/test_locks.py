@@ -19,7 +19,7 @@ ASKED = {
 }
 LOCKS = [ROOT / name for name in ASKED]
 ENTRY = re.compile(
-    r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+?))?(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)"
+    r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[a-z0-9,_-]+\])?==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+?))?(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)"
 )
 
 
@@ -51,6 +51,15 @@ def test_it_satisfies_what_the_project_asks_for(lock: Path) -> None:
         version = pinned.get(canonicalize_name(asked.name))
         assert version is not None, f"{asked.name} is not in {lock.name}"
         assert asked.specifier.contains(version, prereleases=True), f"{asked} is not satisfied by {version}"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_an_extra_that_is_asked_for_is_pinned_with_it(lock: Path) -> None:
+    """An older pip looks at `coverage[toml]` apart from a pin of `coverage`, takes the newest release, and finds no hash for it."""
+    text = lock.read_text(encoding="utf-8")
+    for asked in (Requirement(one) for one in ASKED[lock.name]):
+        for extra in asked.extras:
+            assert re.search(rf"(?m)^{asked.name}\[[^]]*\b{extra}\b[^]]*\]==", text), f"{asked.name}[{extra}]"
 
 
 def test_both_locks_agree() -> None:

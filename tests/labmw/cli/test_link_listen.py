@@ -51,6 +51,13 @@ def dial(port: int) -> socket.socket:
             time.sleep(0.02)
 
 
+def unread(port: int) -> bool:
+    """Whether bytes sent to a port still wait in the kernel for whoever listens there, or on their way to it."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = {row[4] for row in rows if f":{port:04X}" in (row[1][8:], row[2][8:])}
+    return any(end != "00000000:00000000" for end in ends)
+
+
 @pytest.mark.parametrize(
     ("language", "driver"), [("en", "the driver sysmex-xn reads it"), ("fr", "le pilote sysmex-xn le lit")]
 )
@@ -97,11 +104,14 @@ def test_a_line_that_only_calls_is_recorded_at_the_speed_that_fits(cable: Cable,
 
 def test_rubbish_is_told_with_what_to_do(cable: Cable) -> None:
     with running("listen", str(cable.name), "-l", "en") as process:
-        for _ in range(40):
+        assert process.stdout is not None
+        started = process.stdout.readline()
+        for _ in range(60):
             os.write(cable.end, bytes((0x9C, 0xE1, 0x83, 0xFE)) * 8)
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        shown, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
+        shown = started + rest
     assert process.returncode == 1
     assert "at none of the speeds that were tried" in shown or "speed is wrong" in shown, shown
     assert "listening at 19200 8N1" in shown
@@ -120,9 +130,13 @@ def test_a_flood_is_counted_and_not_shown() -> None:
         with dial(port) as analyzer:
             for _ in range(200):
                 analyzer.sendall(b"\xfe" * 5000)
+            end = time.monotonic() + 60
+            while unread(port):
+                assert time.monotonic() < end, "it does not read"
+                time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        shown, _ = process.communicate(timeout=30)
+        shown, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "1000000 bytes in" in shown
     assert len(shown) < 20_000
