@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,8 @@ def show(
     tongue = language_of(None, language)
     found = registry.drivers.get(name)
     if found is None:
-        fail(say("driver-unknown", tongue, name=name, names=", ".join(sorted(registry.drivers))), UNKNOWN)
+        nearest = sorted(sorted(registry.drivers), key=lambda one: -SequenceMatcher(None, name, one).ratio())
+        fail(say("driver-unknown", tongue, name=name, names=", ".join(nearest)), UNKNOWN)
     if as_json:
         typer.echo(json.dumps(whole(found, tongue), ensure_ascii=False, indent=2))
     else:

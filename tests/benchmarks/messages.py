@@ -55,7 +55,7 @@ def records() -> list[bytes]:
         ]
         for number, (code, value, unit, normal, _) in enumerate(tests, 1):
             lines += [
-                f"R|{number}|^^^{code}/1.000|{value}|{unit}|{normal}^normal|N||F||TECH01|20260315080000|20260315083015"
+                f"R|{number}|^^^{code}/1|{value}|{unit}|{normal}^normal|N||F||TECHNI0001|20260315080000|20260315083015"
                 f"|c311^ISE^module 1, cell {number:02d}",
                 f"C|1|I|0^no data alarm; reagent 6471350{number:02d}; calibrated 2026-03-14 07:12|I",
             ]

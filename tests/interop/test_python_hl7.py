@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sys
-import timeit
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -191,18 +190,8 @@ def read_theirs(text: str) -> list[Any]:
 
 
 @pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer (coverage, debugger) slows the short side more")
-def test_reading_a_result_message_is_much_faster() -> None:
-    """Patient, specimen and six columns of ten results out of forty segments: about 60 times faster, demanded is 40.
-
-    Both are timed in turn and the best of several rounds is compared, so that a busy machine disturbs neither more.
-    """
+def test_both_read_the_same_out_of_a_result_message() -> None:
+    """Patient, specimen and six columns of ten results out of forty segments; how much faster is for `make bench` to say."""
     raw = upload()
-    text = raw.decode()
     assert len(Message.parse(raw).segments) == 40
-    assert read_ours(raw) == read_theirs(text)
-    ours, theirs = [], []
-    for _ in range(8):
-        ours.append(timeit.timeit(lambda: read_ours(raw), number=150) / 150)
-        theirs.append(timeit.timeit(lambda: read_theirs(text), number=3) / 3)
-    print(f"python-hl7 {min(theirs) * 1e6:.0f} us, labmw {min(ours) * 1e6:.1f} us")
-    assert min(theirs) > 40 * min(ours), f"{min(ours) * 1e6:.0f} us against {min(theirs) * 1e6:.0f} us"
+    assert read_ours(raw) == read_theirs(raw.decode())

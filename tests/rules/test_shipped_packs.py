@@ -13,6 +13,7 @@ import pytest
 
 import drivers
 from labmw.driver import Driver
+from labmw.driver.declaration import Evidence
 from labmw.model import Flag
 from labmw.quantity import Quantity
 from rules.engine import critical, judge
@@ -48,6 +49,8 @@ def test_each_rule_has_examples_and_each_number_a_source(pack: Pack) -> None:
 def numbers() -> list[Any]:
     found = []
     for driver in DRIVERS:
+        if driver.evidence is Evidence.UNVERIFIED:
+            continue  # nothing that it reads leaves quarantine
         for test in driver.tests.values():
             if test.loinc and not test.text:
                 found += [

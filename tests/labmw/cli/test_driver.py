@@ -97,10 +97,10 @@ def test_json_of_one_driver() -> None:
     assert shown["traps"][0] == {"code": "trap-specimen", "text": "The specimen is looked for in O.4.3."}
 
 
-def test_an_unknown_name_ends_with_2_and_names_those_there_are() -> None:
-    done = labmw("show", "no-such", "-l", "en")
+def test_an_unknown_name_ends_with_2_and_names_the_nearest_first() -> None:
+    done = labmw("show", "sysmex-nx", "-l", "en")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "sysmex-xn" in done.stderr
+    assert "use one of sysmex-xn, " in done.stderr
 
 
 def test_a_broken_file_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
