@@ -2,6 +2,8 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests wait for daemons and kills as much as they compute: twice as many processes as cores.
+WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 PIP := .venv/bin/python -m pip install --quiet
 
 .PHONY: help demo demo-interlab history run test check lint types contracts bench torture clean
@@ -37,7 +39,7 @@ run: .venv/.runtime  ## the daemon with deploy/labmw.toml, or CONFIG=file
 	labmw serve --config $(or $(CONFIG),deploy/labmw.toml)
 
 test: .venv/.test  ## all tests
-	pytest -n auto --dist loadgroup $(ARGS)
+	pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: .venv/.test
 	ruff format --check .

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from judging import bench, timed
 from packs import CA, K, calcium, low, panel, potassium, two
@@ -37,9 +36,8 @@ def seen(folder: Path) -> list[list[tuple[object, ...]]]:
 
 
 async def decide(folder: Path, decision: str, statements: int) -> int:
-    command = [sys.executable, str(DECIDER), str(Stage(folder, 0, 0).database), decision, str(statements)]
-    process = await asyncio.create_subprocess_exec(*command)
-    return await process.wait()
+    process = forked.start(str(DECIDER), str(Stage(folder, 0, 0).database), decision, str(statements))
+    return await forked.Waiting(process).wait()
 
 
 async def set_up(folder: Path, decision: str) -> None:

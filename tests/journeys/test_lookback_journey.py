@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import forked
 import pytest
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
@@ -28,13 +28,9 @@ async def running(stage: Stage) -> AsyncIterator[Laboratory]:
 
 
 async def labmw(stage: Stage, *arguments: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from labmw.cli import main; main()", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, "LABMW_CONFIG": str(stage.config)},
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    environment = {**os.environ, "LABMW_CONFIG": str(stage.config)}
+    done = await asyncio.to_thread(forked.run, *arguments, env=environment, together=True)
+    return done.returncode, done.stdout
 
 
 @pytest.fixture

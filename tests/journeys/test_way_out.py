@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import forked
 import pytest
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
@@ -35,13 +35,9 @@ def stage(tmp_path: Path, store_url: str) -> Stage:
 
 async def labmw(stage: Stage, *arguments: str) -> tuple[int, str]:
     """Run a command beside the daemon; its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from labmw.cli import main; main()", *arguments, "--language", "en",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, "LABMW_CONFIG": str(stage.config)},
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    environment = {**os.environ, "LABMW_CONFIG": str(stage.config)}
+    done = await asyncio.to_thread(forked.run, *arguments, "--language", "en", env=environment, together=True)
+    return done.returncode, done.stdout
 
 
 def audit(stage: Stage, *what: str) -> list[tuple[object, ...]]:

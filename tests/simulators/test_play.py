@@ -25,7 +25,10 @@ async def test_the_demo_against_plain_hosts(tmp_path: Path) -> None:
     hosts = {one.name: Host() for one in scenario.analyzer}
     async with AsyncExitStack() as stack:
         tables = []
-        for one in scenario.analyzer:
+        for told_to_ask in scenario.analyzer:
+            one = msgspec.structs.replace(
+                told_to_ask, asks=False
+            )  # a plain host answers no query, and patience is real
             port = 0 if one.pty else await stack.enter_async_context(hosts[one.name].listening())
             tables.append(one if one.pty else msgspec.structs.replace(one, connect=f"127.0.0.1:{port}"))
         scenario = msgspec.structs.replace(scenario, analyzer=tables, law=[], settle=0.0)

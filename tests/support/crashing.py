@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import forked
 from stage import Stage
 
 DAEMON = Path(__file__).parents[1] / "crash" / "daemon.py"
@@ -27,11 +27,9 @@ STEPS = (
 
 
 @asynccontextmanager
-async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[forked.Waiting]:
     """The daemon in a process of its own, with its trapdoor set."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(DAEMON), str(stage.config), step, str(nth), *more
-    )
+    process = forked.Waiting(forked.start(str(DAEMON), str(stage.config), step, str(nth), *more))
     try:
         yield process
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -17,9 +18,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pytest
+from stage import empty
 
-from labmw.store import SqliteStore, Transaction, migrate, schema, statements
+from labmw.store import SqliteStore, Transaction, schema, statements
 
 ACK, NAK, ENQ, EOT, STX = b"\x06", b"\x15", b"\x05", b"\x04", b"\x02"
 SITE = "TEST"
@@ -49,14 +52,11 @@ class House:
 
     def labmw(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "LABMW_CONFIG": str(self.config)}
-        return subprocess.run(
-            [sys.executable, "-c", "from labmw.cli import main; main()", *arguments],
-            capture_output=True, text=True, timeout=60, check=False, env=environment,
-        )  # fmt: skip
+        return forked.run(*arguments, env=environment)
 
     def prepare(self, *rows: Transaction[None], known: bool = True) -> None:
         """Make the store, and fill it: with the work list of the blood count, if it is to be known."""
-        migrate(self.url)
+        shutil.copy(empty(), self.folder / "labmw.db")
         asyncio.run(self._keep((*rows, work_list()) if known else rows))
 
     async def _keep(self, rows: tuple[Transaction[None], ...]) -> None:

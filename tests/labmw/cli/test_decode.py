@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from effort import no_hang
 from hypothesis import given, settings
@@ -47,15 +48,7 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def labmw(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from labmw.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-        env={**os.environ, "COLUMNS": "100", **(env or {})},
-    )
+    return forked.run(*arguments, env={**os.environ, "COLUMNS": "100", **(env or {})})
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from labmw.cli.driver import row, whole
@@ -25,8 +25,7 @@ BY_NAME = [pytest.param(driver, id=driver.name) for driver in REGISTRY.drivers.v
 
 
 def labmw(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from labmw.cli import main; main()", "driver", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return forked.run("driver", *arguments)
 
 
 def test_the_list_names_every_driver_and_keeps_the_unproven_apart() -> None:

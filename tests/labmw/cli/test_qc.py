@@ -6,13 +6,12 @@ import asyncio
 import json
 import os
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import controlled as setting
+import forked
 import pytest
 from controlled import Controlled, controlled
 from stage import ALT
@@ -30,10 +29,10 @@ class Desk:
         self.folder = folder
 
     def qc(self, *arguments: str, code: int = 0, language: str = "en") -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "from labmw.cli import main; main()", "qc", *arguments, *(["-l", language] if language else [])],
-            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "LABMW_CONFIG": str(self.folder / "labmw.toml")},
-        )  # fmt: skip
+        spoken = ["-l", language] if language else []
+        done = forked.run(
+            "qc", *arguments, *spoken, env={**os.environ, "LABMW_CONFIG": str(self.folder / "labmw.toml")}
+        )
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

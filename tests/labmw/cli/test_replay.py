@@ -6,11 +6,11 @@ import json
 import os
 import struct
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,15 +34,7 @@ ASKS = (r"H|\^&|||c311^1|||||host|TSREQ^REAL|P|1", "Q|1|^^LAB0000044^44^50013^1^
 
 
 def labmw(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from labmw.cli import main; main()", "link", "replay", *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-        env={**os.environ, "LANG": "en_US.UTF-8", "LC_ALL": ""},
-    )
+    return forked.run("link", "replay", *arguments, env={**os.environ, "LANG": "en_US.UTF-8", "LC_ALL": ""})
 
 
 def session(*records: str) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from stage import Stage, free_port
 
@@ -28,10 +27,9 @@ class Laboratory:
         (folder / "signatures.toml").write_text("", encoding="utf-8")
 
     def rules(self, *arguments: str, code: int = 0, language: str = "en") -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "from labmw.cli import main; main()", "rules", *arguments, *(["-l", language] if language else [])],
-            capture_output=True, text=True, timeout=60, check=False, cwd=self.folder, env={**os.environ, "LABMW_CONFIG": str(self.folder / "labmw.toml")},
-        )  # fmt: skip
+        spoken = ["-l", language] if language else []
+        environment = {**os.environ, "LABMW_CONFIG": str(self.folder / "labmw.toml")}
+        done = forked.run("rules", *arguments, *spoken, cwd=self.folder, env=environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

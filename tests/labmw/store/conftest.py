@@ -5,24 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from stage import empty
 from stores import open_queued
 
-from labmw.store import migrate
 from labmw.store.queued import QueuedStore
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An up-to-date store, to be copied: making one takes longer than most tests."""
-    file = tmp_path_factory.mktemp("store") / "empty.db"
-    migrate(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
-def file(empty_store: Path, tmp_path: Path) -> Path:
+def file(tmp_path: Path) -> Path:
     """The file of this test's store."""
-    return Path(shutil.copy(empty_store, tmp_path / "labmw.db"))
+    return Path(shutil.copy(empty(), tmp_path / "labmw.db"))
 
 
 @pytest.fixture

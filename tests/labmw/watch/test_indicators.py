@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import forked
 import pytest
 from controlled import START, Controlled, chemistry, controlled
 from stage import SITE
@@ -170,10 +169,7 @@ async def test_the_commands_say_it_in_two_languages_and_as_json(lab: Controlled,
     await lab.line.store.stop()
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "from labmw.cli import main; main()", "rules", *arguments], capture_output=True, text=True, timeout=60, check=False,
-            env={**os.environ, "LABMW_CONFIG": str(tmp_path / "labmw.toml")},
-        )  # fmt: skip
+        done = forked.run("rules", *arguments, env={**os.environ, "LABMW_CONFIG": str(tmp_path / "labmw.toml")})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
