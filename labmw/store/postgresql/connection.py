@@ -98,7 +98,11 @@ async def execute(connection: asyncpg.Connection[Any], compiler: Compiler, step:
     if isinstance(parameters, Sequence):
         return await _execute_many(connection, compiler, statement, parameters)
     compiled = compiler(statement, parameters)
-    return _rows(await connection.fetch(compiled.text, *_sent(compiled.values(parameters))))
+    values = _sent(compiled.values(parameters))
+    text, taken = in_one_array(compiled.text) if compiled.lists else (compiled.text, ())
+    if taken:
+        values = [values[start] if end is None else values[start:end] for start, end in taken]
+    return _rows(await connection.fetch(text, *values))
 
 
 def _rows(records: Sequence[Any]) -> list[Row]:
@@ -130,6 +134,29 @@ async def _execute_many(
                 answered += _rows(await connection.fetch(compiled.text, *one))
         start = end
     return answered
+
+
+@lru_cache(maxsize=1024)
+def in_one_array(text: str) -> tuple[str, tuple[tuple[int, int | None], ...]]:
+    """The same question with one array for each list of values, and which values each parameter takes: the one at a place, or those from one to another.
+
+    A list of placeholders is another text for each length, which the server reads and plans anew. Nothing is taken where that cannot be done.
+    """
+    taken: list[tuple[int, int | None]] = []
+    parts: list[str] = []
+    for part in re.split(r"((?<!NOT )IN \((?:\$\d+::[A-Z]+, )*\$\d+::[A-Z]+\)|\$\d+)", text):
+        places = [int(one) - 1 for one in re.findall(r"\$(\d+)", part)]
+        if part.startswith("IN (") and places:
+            if places != list(range(places[0], places[-1] + 1)):
+                return text, ()
+            taken.append((places[0], places[-1] + 1))
+            parts.append(f"= ANY(${len(taken)}::{part.rpartition('::')[2][:-1]}[])")
+        elif part.startswith("$"):
+            taken.append((places[0], None))
+            parts.append(f"${len(taken)}")
+        else:
+            parts.append(part)
+    return "".join(parts), tuple(taken)
 
 
 @lru_cache(maxsize=1024)

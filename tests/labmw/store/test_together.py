@@ -14,7 +14,7 @@ from sqlalchemy import select
 from labmw.errors import StoreError
 from labmw.store import Transaction, schema
 from labmw.store.group import Job, apart
-from labmw.store.postgresql.connection import columnwise
+from labmw.store.postgresql.connection import columnwise, in_one_array
 from labmw.store.queued import QueuedStore
 from labmw.store.statements import (
     INSERT_JOURNAL,
@@ -199,3 +199,13 @@ def test_an_insert_of_many_rows_is_written_column_by_column() -> None:
 )
 def test_what_is_no_plain_insert_stays_as_it_is(text: str) -> None:
     assert not columnwise(text)
+
+
+def test_a_list_of_values_is_sent_as_one_array() -> None:
+    asked = "SELECT a FROM b WHERE c = $1::VARCHAR AND d IN ($2::BIGINT, $3::BIGINT) AND e = $4::VARCHAR AND f NOT IN ($5::BIGINT)"
+    text, taken = in_one_array(asked)
+    assert text == (
+        "SELECT a FROM b WHERE c = $1::VARCHAR AND d = ANY($2::BIGINT[]) AND e = $3::VARCHAR AND f NOT IN ($4::BIGINT)"
+    )
+    assert taken == ((0, None), (1, 3), (3, None), (4, None))
+    assert in_one_array("SELECT a FROM b WHERE d IN ($1::BIGINT, $3::BIGINT) AND c = $2::VARCHAR")[1] == ()
