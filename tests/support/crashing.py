@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +32,11 @@ STEPS = (
 @asynccontextmanager
 async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[forked.Waiting]:
     """The daemon in a process of its own, with its trapdoor set."""
-    process = forked.Waiting(forked.start(str(DAEMON), str(stage.config), step, str(nth), *more))
+    arguments = (str(DAEMON), str(stage.config), step, str(nth), *more)
+    if "LD_PRELOAD" in os.environ:  # a library is loaded at a start of its own
+        process = forked.Waiting(subprocess.Popen([sys.executable, *arguments]))
+    else:
+        process = forked.Waiting(forked.start(*arguments))
     try:
         yield process
     finally:

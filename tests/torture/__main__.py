@@ -76,7 +76,7 @@ def main() -> int:
             if "disk" in parts:
                 tell(kind, disks.disk(kind, "full"))
                 tell(kind, disks.disk(kind, "readonly"))
-                tell(kind, disks.disk(kind, "full", ack_first=True))
+                tell(kind, disks.acknowledged_first(kind))
             if "lis" in parts:
                 _of_the_lis(kind, running, seed, tell)
             if "troubles" in parts:
