@@ -32,11 +32,7 @@ STEPS = (
 @asynccontextmanager
 async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[forked.Waiting]:
     """The daemon in a process of its own, with its trapdoor set."""
-    arguments = (str(DAEMON), str(stage.config), step, str(nth), *more)
-    if "LD_PRELOAD" in os.environ:  # a library is loaded at a start of its own
-        process = forked.Waiting(subprocess.Popen([sys.executable, *arguments]))
-    else:
-        process = forked.Waiting(forked.start(*arguments))
+    process = forked.Waiting(_started(str(DAEMON), str(stage.config), step, str(nth), *more))
     try:
         yield process
     finally:
@@ -44,3 +40,9 @@ async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> Asy
             process.terminate()
             async with asyncio.timeout(60):
                 await process.wait()
+
+
+def _started(*arguments: str) -> forked.Forked | subprocess.Popen[bytes]:
+    if "LD_PRELOAD" in os.environ:  # a library is loaded at a start, and a fork is none
+        return subprocess.Popen([sys.executable, *arguments])
+    return forked.start(*arguments)
