@@ -29,7 +29,7 @@ from labmw.delivery.inquiry import Asking, Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
 from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox, Sender
+from labmw.delivery.outbox import Outbox, Sender, no_word
 from labmw.delivery.patience import Patience
 from labmw.delivery.settling import Settling
 from labmw.dialect import DIALECTS
@@ -45,10 +45,12 @@ from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreEr
 from labmw.exchange import Exchanges
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.awaited import Awaited
+from labmw.lab.batch_envelopes import BatchEnvelopes
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
+from labmw.lab.owed_replies import OwedReplies
 from labmw.lab.practice import Practice
 from labmw.lab.reconsidering import reconsider
 from labmw.lab.replay import Replayed, received_again, replay
@@ -74,6 +76,7 @@ from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry, reads
+from labmw.line.replying import Replying
 from labmw.line.transport import Wire
 from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
@@ -153,6 +156,7 @@ class Laboratory:
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
     _began: datetime = field(init=False)
     _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
+    _replies: dict[str, Replying] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _presence: Presence = field(init=False, default_factory=Presence)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -349,12 +353,18 @@ class Laboratory:
             connections=lis.connections,
         )
         health, terms = self._health_of(link.name), self._terms(link)
+        ltw = feed.terms.dialect.ltw
+        agreed = replace(terms, two_replies=ltw.two_replies, reply_accept=ltw.reply_accept)
+        replying = None if astm else self._replying_on(link.name, health)
 
         async def converse(wire: Wire) -> str:
             if astm:
                 line = LisAstmConversation(wire, terms, self.store, feed, health, self.clock, self._astm_outlet)
                 return await line.run()
-            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+            talk = LisConversation(
+                wire, agreed, self.store, feed, health, self.clock, replying=replying, envelopes=self._envelopes
+            )
+            return await talk.run()
 
         tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
         feed.wake = self._wake_for_orders
@@ -400,12 +410,34 @@ class Laboratory:
             return self._converse_law(link, terms, intake, health)
         if link.work:
             return self._converse_asking(link, terms, intake, health)
-        kind = Hl7Conversation if link.protocol == "hl7" else PlainConversation if terms.plain else self.astm
+        if link.protocol == "hl7":
+            replying, envelopes = self._replying_on(link.name, health), self._envelopes
+
+            async def converse_hl7(wire: Wire) -> str:
+                line = Hl7Conversation(
+                    wire, terms, self.store, intake, health, self.clock, replying=replying, envelopes=envelopes
+                )
+                return await line.run()
+
+            return converse_hl7
+        kind = PlainConversation if terms.plain else self.astm
 
         async def converse(wire: Wire) -> str:
             return await kind(wire, terms, self.store, intake, health, self.clock).run()
 
         return converse
+
+    def _replying_on(self, name: str, health: LinkHealth, patience: float = 60.0) -> Replying:
+        """What sees the application replies of a line through that follow a commit acknowledgment."""
+        if name not in self._replies:
+            owed = OwedReplies(self.config.site.id, self.store, self.clock, self.config.store.commit_timeout)
+            self._replies[name] = Replying(name, owed, health, self.clock, patience)
+            self._spawn(self._lines, f"replies {name}", self._replies[name].run())
+        return self._replies[name]
+
+    @property
+    def _envelopes(self) -> BatchEnvelopes:
+        return BatchEnvelopes(self.config.site.id, self.store, self.clock, self.config.store.commit_timeout)
 
     def _converse_law(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
@@ -429,8 +461,14 @@ class Laboratory:
             profile, self.worklist, broadcaster, trusted=bool(link.connect or link.allow), outlet=bool(outlet)
         )
 
+        terms = replace(terms, two_replies=profile.two_replies, reply_accept=profile.reply_accept)
+        replying, envelopes = self._replying_on(link.name, health, profile.reply_seconds), self._envelopes
+
         async def converse(wire: Wire) -> str:
-            return await self.law(wire, terms, self.store, intake, health, self.clock, law).run()
+            line = self.law(
+                wire, terms, self.store, intake, health, self.clock, law, replying=replying, envelopes=envelopes
+            )
+            return await line.run()
 
         return converse
 
@@ -664,11 +702,15 @@ class Laboratory:
         health = self._health_of(lis.name)
         astm = lis.protocol == "astm"
         sender: Sender
+        confirm = no_word
         if astm:
             sender = AstmSender(self._astm_outlet, lis.ack_timeout)
         else:
             tls = self._credentials_of(lis.name, lis.tls, server=False)
-            sender = mllp = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
+            sender = mllp = MllpSender(
+                host, port, patience=lis.ack_timeout, tls=tls, two_replies=agreed.dialect.two_replies
+            )
+            confirm = mllp.confirm
             if lis.tls:
                 warn_days = lis.tls.warn_days
                 mllp.met = lambda certificate: health.met(certificate, warn_days)
@@ -692,8 +734,10 @@ class Laboratory:
             compose=report.compose,
             patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
             attempts=lis.attempts,
-            lease=max(120.0, 2 * lis.ack_timeout),
+            lease=max(120.0, 3 * lis.ack_timeout),
             after=Settling(self.config.site.id, agreed.dialect).after,
+            two_replies=agreed.dialect.two_replies,
+            confirm=confirm,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )

@@ -26,6 +26,7 @@ from labmw.lab.lis_orders import OrdersTaken, take_orders
 from labmw.lab.lis_patients import keep_event
 from labmw.lab.lis_released import take_released
 from labmw.lab.lis_told import Doubt, Told, quarantine
+from labmw.lab.owing import owe
 from labmw.lab.unread import is_the_message, storable
 from labmw.line.received import Received, Stored
 from labmw.metrics import LIS_ORDERS, LIS_RELEASED, MESSAGES, TRANSMITTED
@@ -172,7 +173,7 @@ class LisFeed:
                 same = yield statements.messages_by_control_id(self.terms.site, received.link, received.control_id)
         for row in same:
             if row.digest == digest:
-                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+                return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
         now = self.clock.now()
         if isinstance(message, Message):
             header = storable(read_header(message.header))
@@ -192,6 +193,7 @@ class LisFeed:
             tolerances=json.dumps(tolerances),
             reply=reply,
         )
+        yield from owe(self.terms.site, received, kept.message, reply, stamp(now))
         return Stored(kept.message, disposition, reason, 0, reply=reply, tolerances=tolerances)
 
     def _do(
@@ -247,7 +249,7 @@ class LisFeed:
         when = told.now.astimezone(self.terms.zone).strftime("%Y%m%d%H%M%S%z")
         number = uuid.uuid4().hex[:20].upper()
         try:
-            return write_order_reply(orders, taken.answers, control_id=number, when=when)
+            return write_order_reply(orders, taken.answers, control_id=number, when=when, accept=received.accept)
         except Hl7Error as error:  # its own fields cannot be sent back: what was done is done, and said without them
             log.warning("the reply to an order cannot be written in full", why=str(error))
             return received.reply("AA", None)

@@ -82,6 +82,24 @@ class Mode:
 ORIGINAL = Mode(enhanced=False, commit=When.NEVER, application=When.ALWAYS)
 """Neither MSH-15 nor MSH-16: one application reply. IHE's NE and AL ask for the same in the words of enhanced mode."""
 
+SILENT = Mode(enhanced=False, commit=When.NEVER, application=When.NEVER)
+"""Nothing is to be said: a commit acknowledgment, or a reply of original mode."""
+
+
+def wanted(message: Message) -> Mode:
+    """The replies that a message calls for: as ``mode``, and for a reply never more than a commit acknowledgment.
+
+    An application reply may itself ask to be accept-acknowledged (MSH-15, 2.5.1 chapter 2.9.3); a commit acknowledgment never
+    is, and no reply is answered by an application reply: two stations would go on for ever.
+    """
+    said = message.first("MSA")
+    if said is None:
+        return mode(message)
+    asked = mode(message)
+    if not asked.enhanced or said.component(1).startswith("C"):
+        return SILENT
+    return Mode(True, asked.commit, When.NEVER)
+
 
 def mode(message: Message) -> Mode:
     """What MSH-15 and MSH-16 ask for. With only one of them filled, the empty one asks for nothing.
@@ -142,10 +160,13 @@ class Acknowledgment:
         return self.code.startswith("C")
 
 
-def ack(message: Message, code: str, *, control_id: str, when: str, error: ErrorDetail | None = None) -> bytes:
+def ack(
+    message: Message, code: str, *, control_id: str, when: str, error: ErrorDetail | None = None, accept: str = ""
+) -> bytes:
     """The general acknowledgment of a message, in its own separators, version and encoding.
 
-    ``when`` is MSH-7 of the reply, ``control_id`` its own MSH-10. Before version 2.5 the error is told in the ERR-1 and
+    ``when`` is MSH-7 of the reply, ``control_id`` its own MSH-10, ``accept`` its MSH-15: whether it is to be
+    accept-acknowledged itself. Before version 2.5 the error is told in the ERR-1 and
     MSA-3 of that time. A character of the error text that the encoding lacks becomes a question mark: a reply must go out.
     Raises: Hl7Error for a code outside table 0008, and for an error beside an accepting code.
     """
@@ -174,7 +195,7 @@ def ack(message: Message, code: str, *, control_id: str, when: str, error: Error
         same(11),
         same(12),
     ]
-    msh += [None] * 4 + [same(17), same(18), None, None, same(21)]
+    msh += [None] * 2 + [accept or None, "NE" if accept else None] + [same(17), same(18), None, None, same(21)]
     msa: list[Field] = ["MSA", code, same(10)]
     rows: list[list[Field]] = [msh, msa]
     if error:

@@ -58,7 +58,9 @@ _FRAMES_IN_NO_MESSAGE: Final = (
     .order_by(frame.c.session)
 )
 _MESSAGES_BY_CONTROL_ID: Final = (
-    select(message.c.id, message.c.digest, message.c.received_at, message.c.reply, message.c.disposition)
+    select(
+        message.c.id, message.c.digest, message.c.received_at, message.c.reply, message.c.disposition, message.c.reason
+    )
     .where(
         message.c.site == given("site"),
         message.c.link == given("link"),

@@ -167,7 +167,7 @@ async def test_without_msh_there_is_no_reply_and_it_is_counted(tmp_path: Path) -
         (oru(kind="ADT^A01^ADT_A01"), "AR", "200"),
         (oru(kind="XYZ^Z99"), "AR", "200"),
         (oru(version="3.0"), "AR", "203"),
-        (oru() + oru("M2"), "AE", "100"),
+        (oru() + b"BHS|^~\\&|\r", "AE", "100"),
     ],
 )
 async def test_what_is_not_served_is_ar_and_what_is_malformed_ae(
