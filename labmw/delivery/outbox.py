@@ -67,6 +67,11 @@ async def no_word(reply: bytes) -> None:
     """Nobody asks for an acknowledgment of an application reply."""
 
 
+def nobody_waits(acknowledgment: Acknowledgment, raw: bytes) -> bool:
+    """Acknowledgments come by the connection that carried the message, and by no other."""
+    return False
+
+
 @dataclass(slots=True)
 class Outbox:
     """Empties the outbox towards one destination until it is cancelled."""
@@ -85,12 +90,16 @@ class Outbox:
     after: After = _nothing
     two_replies: bool = False  # an application reply follows the commit acknowledgment: CA alone delivers nothing
     confirm: Callable[[bytes], Awaitable[None]] = no_word  # an application reply is on the disk: say so if it asks
+    overheard: Callable[[Acknowledgment, bytes], bool] = (
+        nobody_waits  # tells the sender of one that came by another line
+    )
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Callable[[str, Mapping[str, str]], None] = lambda code, facts: None
     well: Callable[[str], None] = lambda code: None
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
     breaker: Breaker = field(init=False)
     unfinished: bool = False  # the store has failed in the middle of a step: what it claimed is ours still
+    _confirmed: set[str] = field(default_factory=set)  # MSH-10 of what was answered by another line
     _silent: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Specimens with a message that was not acknowledged, its MSH-10, and until when later ones of the specimen wait for it."""
 
@@ -211,16 +220,23 @@ class Outbox:
             self._up()
             DELIVERIES.labels(self.destination, "delivered").inc()
             await self.store.run(self._taken(row, payload, stamp(self.clock.now()), raw))
-            await self.confirm(raw)
+            await self._confirm(row, raw)
             return True
         DELIVERIES.labels(self.destination, "refused").inc()
         why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
         await self._bury(row, why, payload, (acknowledgment.code, raw))
-        await self.confirm(raw)
+        await self._confirm(row, raw)
         if pause := self.breaker.was_refused():
             paused = {"count": str(self.breaker.refused), "seconds": f"{max(pause, 1):.0f}"}
             self.trouble("lis-refuses", {"destination": self.destination, "why": why, **paused})
         return not pause
+
+    async def _confirm(self, row: Row, raw: bytes) -> None:
+        """An application reply is on the disk: say so, unless the line has said it on which it came."""
+        if row.control_id in self._confirmed:
+            self._confirmed.discard(row.control_id)
+        else:
+            await self.confirm(raw)
 
     async def _committed(self, row: Row, why: str) -> None:
         """The receiver has stored a message and not said what it makes of it: sent again twice, then a person looks there."""
@@ -233,8 +249,8 @@ class Outbox:
         await self.store.run(self._retry(row.id, stamp(due), why))
 
     def _taken(self, row: Row, payload: bytes, now: str, receipt: bytes) -> Transaction[None]:
-        yield from delivered(self.site, row.id, now, receipt)
-        yield from self.after(row, payload, "", now)
+        if (yield from delivered(self.site, row.id, now, receipt)):  # else its answer has come by another way, too
+            yield from self.after(row, payload, "", now)
 
     def _waits(self, row: Row) -> bool:
         """Whether a message must not overtake an earlier one of its specimen that was not acknowledged."""
@@ -276,10 +292,10 @@ class Outbox:
     def _dead(
         self, row: Row, now: str, why: str, payload: bytes | None, answer: tuple[str, bytes] | None
     ) -> Transaction[None]:
-        if answer is not None:
-            code, raw = answer
-            yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
         if (yield statements.outbox_dead(row.id, who=self.who, error=why)):
+            if answer is not None:
+                code, raw = answer
+                yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
             yield statements.results_of_outbox(row.id, becomes="dead")
             yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
             if payload is not None:
@@ -298,28 +314,35 @@ class Outbox:
             return
         self._heard_of(acknowledgment.control_id)
         try:
-            future = self.store.submit(self._late(acknowledgment, stamp(self.clock.now()), raw))
+            future = self.store.submit(self.settle(acknowledgment, stamp(self.clock.now()), raw))
         except StoreError:
             return  # the next attempt will be acknowledged again
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def heard(self, acknowledgment: Acknowledgment, raw: bytes) -> bool:
-        """An application reply has come by the line on which the receiver speaks; False when it answers nothing of ours."""
-        self._heard_of(acknowledgment.control_id)
-        return await self.store.run(self._late(acknowledgment, stamp(self.clock.now()), raw))
+    def heard(self, acknowledgment: Acknowledgment, raw: bytes) -> None:
+        """What has come by the line on which the receiver speaks is on the disk: whoever waits for it need not any more.
 
-    def _late(self, acknowledgment: Acknowledgment, now: str, raw: bytes) -> Transaction[bool]:
-        """What nobody waits for any more proves all the same that its message was taken, or that it never will be."""
+        Where it asks to be confirmed, it is on that line, and not by the sender.
+        """
+        if not acknowledgment.commit:
+            self._heard_of(acknowledgment.control_id)
+        if self.overheard(acknowledgment, raw) and not acknowledgment.commit:
+            self._confirmed.add(acknowledgment.control_id)
+
+    def settle(self, acknowledgment: Acknowledgment, now: str, raw: bytes) -> Transaction[bool]:
+        """What an acknowledgment says of its message, by whichever way it came and however late; False when it answers nothing of ours."""
         rows = yield statements.outbox_by_control_id(self.site, acknowledgment.control_id)
         if not rows or rows[0].destination != self.destination:
             return False
         (row,) = rows[:1]
+        if acknowledgment.code == "CA" and self.two_replies:
+            return True  # stored there: what is made of it comes behind
         if acknowledgment.code in TAKEN:
             if row.state != "delivered":
                 yield from self._taken(row, row.payload or b"", now, raw)
             return True
         open_ = row.state in ("waiting", "claimed") or (row.state == "delivered" and _only_stored(row.receipt))
-        if acknowledgment.code in ("AE", "AR") and open_:
+        if acknowledgment.code in ("AE", "AR", "CR") and open_:
             why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
             yield from self._refused_late(row, now, why, (acknowledgment.code, raw))
         return True
@@ -351,12 +374,13 @@ class Outbox:
         self.well("lis-refuses")
 
 
-def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[None]:
-    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well."""
+def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[bool]:
+    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well. False when it was before."""
     if not (yield statements.outbox_delivered(entry, at=now, receipt=receipt)):
-        return
+        return False
     yield statements.results_arrived(entry)
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
+    return True
 
 
 def _only_stored(receipt: bytes | None) -> bool:

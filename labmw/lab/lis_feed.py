@@ -36,7 +36,7 @@ from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
 from protocols.astm.message import Message as AstmMessage
 from protocols.errors import Hl7Error, RecordError
-from protocols.hl7.acknowledgment import ErrorDetail, Location, mode
+from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode, read_ack
 from protocols.hl7.adt import TRIGGERS, IdentityEvent, read_adt
 from protocols.hl7.envelope import read_header
 from protocols.hl7.er7 import Message
@@ -53,7 +53,15 @@ MOST_ORDERS = 1000
 MOST_RESULTS = 5000
 """In one message: all of it is one transaction, and the analyzers' lines wait behind it."""
 _NO_HEADER = Header("", "", "", "", "", "")
-Content = Orders | IdentityEvent | Report | AstmSaid
+Content = Orders | IdentityEvent | Report | AstmSaid | Acknowledgment
+Settle = Callable[[Acknowledgment, str, bytes], Transaction[bool]]
+"""What an acknowledgment says of a message that the LIS was sent, when, and its bytes; False when it answers nothing of ours."""
+
+
+def _settles_nothing(acknowledgment: Acknowledgment, at: str, raw: bytes) -> Transaction[bool]:
+    """The LIS is sent nothing."""
+    return False
+    yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,10 @@ class LisFeed:
     heard: Callable[[bool], None] = lambda nothing: (
         None
     )  # an LIS over LIS02 has sent orders, or said that there are none
+    settle: Settle = _settles_nothing
+    settled: Callable[[Acknowledgment, bytes], None] = lambda acknowledgment, raw: (
+        None
+    )  # one is on the disk with what it settles
     commit_timeout: float = 10.0
 
     async def take(self, received: Received) -> Stored:
@@ -88,6 +100,8 @@ class LisFeed:
             kept = await self._store(received, message, content)
             if isinstance(content, AstmSaid):
                 self.heard(content.nothing)
+            if isinstance(content, Acknowledgment):
+                self.settled(content, received.raw)
             return kept
         except Exception as error:
             if not is_the_message(error):
@@ -106,6 +120,8 @@ class LisFeed:
     def _read(self, message: Message) -> Content | _Unfit:
         kind = (message.code, message.trigger)
         named = _named(message)
+        if message.first("MSA") is not None:
+            return _read_acknowledgment(message)
         try:
             if kind in KINDS:
                 orders = read_orders(message, self.terms.dialect.ltw)
@@ -227,6 +243,10 @@ class LisFeed:
         elif isinstance(content, IdentityEvent):
             doubts = yield from keep_event(told, content)
             reply = answer("AA", None)
+        elif isinstance(content, Acknowledgment):
+            doubts = yield from self._acknowledged(told, content, received)
+            facts = {"control_id": content.control_id, "answer": content.code}
+            reply = answer("AA", None)  # b"" always: a reply is accept-acknowledged at most
         else:
             counted = yield from take_released(told, content)
             facts = dict(counted)
@@ -237,6 +257,14 @@ class LisFeed:
         if doubts:
             return "quarantined", doubts[0].reason, dict(doubts[0].facts) | facts, reply
         return "accepted", "", facts, reply
+
+    def _acknowledged(self, told: Told, content: Acknowledgment, received: Received) -> Transaction[list[Doubt]]:
+        """What the LIS says of a message of ours, by its own line instead of the connection that brought it."""
+        if (yield from self.settle(content, told.at, received.raw)):
+            return []
+        doubt = Doubt("reply-to-nothing", (("control_id", content.control_id), ("link", received.link)))
+        yield from quarantine(told, doubt)
+        return [doubt]
 
     def _order_reply(
         self, told: Told, received: Received, message: Message, orders: Orders, taken: OrdersTaken
@@ -278,7 +306,17 @@ def _too_many(named: str, count: int, most: int) -> _Unfit:
     return _malformed(named, ErrorDetail("100", text))
 
 
+def _read_acknowledgment(message: Message) -> Acknowledgment | _Unfit:
+    try:
+        return storable(read_ack(message))
+    except Hl7Error as error:
+        unreadable = Doubt("reply-unreadable", (("type", _named(message)),))
+        return _Unfit("AE", ErrorDetail("100", str(error)), unreadable)
+
+
 def _kind(content: Content | _Unfit) -> str:
+    if isinstance(content, Acknowledgment):
+        return "ack"
     if isinstance(content, Orders | AstmSaid):
         return "order"
     if isinstance(content, IdentityEvent):

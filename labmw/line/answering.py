@@ -2,7 +2,8 @@
 
 Original mode, and IHE's NE and AL: one application reply (AA, AE, AR). Where a commit acknowledgment is asked for it comes first, and says what has
 become of the message: CA it is stored; CR its type or version is not served, and no application reply follows; CE it is not stored, and sending
-again may help. The application reply is then a message of its own (HL7 2.5.1 chapter 2.9.3, decision 0079).
+again may help. The application reply is then a message of its own (HL7 2.5.1 chapter 2.9.3, decision 0079). Where a commit acknowledgment is asked
+for on error only, and an application reply as well (cobas 4800: ER and AL), the application reply alone is said.
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ class Answering:
 
     def _commits(self, message: Message, *, accepted: bool) -> bool:
         asked = wanted(message)
-        if not self.terms.two_replies and not accepted and asked.application is not When.NEVER:
-            return False
+        one_word = asked.commit is When.ON_ERROR or not self.terms.two_replies
+        if not accepted and one_word and asked.owes_application(accepted=False):
+            return False  # it waits for the application reply in any case, which says the same (law 4: AR, AE)
         return asked.owes_commit(accepted) and not self.terms.tap
 
     def _ack(self, message: Message, code: str, error: ErrorDetail | None, *, accept: str = "") -> bytes:

@@ -11,7 +11,6 @@ those behind it, and what came before is recognised when the batch comes again (
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Sequence
 
@@ -37,13 +36,13 @@ from protocols.hl7.acknowledgment import ErrorDetail, Location, read_ack
 from protocols.hl7.batch import Batch
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import Block, BlockRestarted, BlockTooLarge, Event, MllpReader, Noise, Truncated, wrap
+from protocols.hl7.version import served
 
 log = structlog.get_logger("labmw.line")
 
 BLOCK_PATIENCE = (
     30.0  # seconds without a byte inside a block until the connection is given up; ASTM waits as long for a frame
 )
-_VERSION = re.compile(r"2(\.[0-9]+)+")
 _VERSION_FIELD = Location("MSH", field=12)
 LARGE = 2**18  # bytes; cutting so many takes more than a few milliseconds
 
@@ -176,7 +175,7 @@ class Hl7Conversation:
             message = Message.parse(data, self._terms.encoding or None)
         except Hl7Error as error:
             return self._malformed(data, error)
-        if message.version and not _VERSION.fullmatch(message.version):
+        if not served(message.version):
             self._refused("version", f"HL7 version {message.version[:20]!r} is not served; the sender is told so")
             return self._refusal(
                 message, "CR", "AR", ErrorDetail("203", "only HL7 version 2 is served", _VERSION_FIELD)

@@ -11,6 +11,7 @@ from enum import Enum
 
 from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Field, Message, Raw, Segment, segment
+from protocols.hl7.version import OURS, served
 
 CODES = {
     "AA": "application accept",
@@ -166,8 +167,8 @@ def ack(
     """The general acknowledgment of a message, in its own separators, version and encoding.
 
     ``when`` is MSH-7 of the reply, ``control_id`` its own MSH-10, ``accept`` its MSH-15: whether it is to be
-    accept-acknowledged itself. Before version 2.5 the error is told in the ERR-1 and
-    MSA-3 of that time. A character of the error text that the encoding lacks becomes a question mark: a reply must go out.
+    accept-acknowledged itself. A version that is not served is answered in ours, and not repeated as if it were one.
+    Before version 2.5 the error is told in the ERR-1 and MSA-3 of that time. A character of the error text that the encoding lacks becomes a question mark: a reply must go out.
     Raises: Hl7Error for a code outside table 0008, and for an error beside an accepting code.
     """
     if code not in CODES:
@@ -193,13 +194,13 @@ def ack(
         kind,
         control_id,
         same(11),
-        same(12),
+        same(12) if served(message.version) else OURS,
     ]
     msh += [None] * 2 + [accept or None, "NE" if accept else None] + [same(17), same(18), None, None, same(21)]
     msa: list[Field] = ["MSA", code, same(10)]
     rows: list[list[Field]] = [msh, msa]
     if error:
-        if _before_2_5(message.version):
+        if served(message.version) and _before_2_5(message.version):
             msa.append(error.text)
             rows.append(["ERR", _eld(error)])
         else:
