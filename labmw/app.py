@@ -10,7 +10,7 @@ import contextlib
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from labmw.delivery.inquiry import Asking, Hl7Asking, Inquiry, Said
 from labmw.delivery.lis import LisReport
 from labmw.delivery.lis02 import Lis02Writer
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox, Sender
+from labmw.delivery.outbox import Outbox, Sender, no_word, nobody_waits
 from labmw.delivery.patience import Patience
 from labmw.delivery.settling import Settling
 from labmw.dialect import DIALECTS
@@ -45,10 +45,12 @@ from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreEr
 from labmw.exchange import Exchanges
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.awaited import Awaited
+from labmw.lab.batch_envelopes import BatchEnvelopes
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_agreed import lis_terms
 from labmw.lab.lis_feed import LisFeed
+from labmw.lab.owed_replies import OwedReplies
 from labmw.lab.practice import Practice
 from labmw.lab.reconsidering import reconsider
 from labmw.lab.replay import Replayed, received_again, replay
@@ -74,6 +76,7 @@ from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
 from labmw.line.registry import Ambiguous, Registry, reads
+from labmw.line.replying import Replying
 from labmw.line.transport import Wire
 from labmw.mapping import site as mapping_site
 from labmw.metrics import CERTIFICATE_ENDS
@@ -91,9 +94,11 @@ from protocols.astm.frame import MAX_TEXT_SERIAL
 from protocols.astm.message import Message as AstmMessage
 from protocols.astm.tolerance import STRICT
 from protocols.errors import SettingError
+from protocols.hl7.acknowledging import law_as_agreed
+from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message as Hl7Message
-from protocols.hl7.profile import PERSONALITIES
+from protocols.hl7.profile import PERSONALITIES, LawProfile
 from protocols.plain.links import LINKS
 from protocols.plain.message import PlainMessage
 from protocols.plain.tolerance import PLAIN
@@ -109,6 +114,7 @@ CERTIFICATES_EVERY = 30.0  # seconds between looks at certificate files; a new c
 AHEAD = timedelta(minutes=10)
 """What is due later than that was written by a clock that ran ahead: no pause is so long by default."""
 AWAY = timedelta(minutes=10)  # without a connection and a word for so long, an analyzer counts as away (routing)
+REPLY_PATIENCE = 60.0  # seconds until an application reply that is to be confirmed is sent again
 SEAL_EVERY = 10.0  # seconds between two seals of the audit
 HEARTBEAT_EVERY = 15.0  # seconds at most between two writes of a link's state: how `labmw status` knows that we live
 
@@ -153,6 +159,7 @@ class Laboratory:
     _broadcasters: dict[str, Broadcaster] = field(init=False, default_factory=dict)
     _began: datetime = field(init=False)
     _dispatchers: dict[str, Dispatcher] = field(init=False, default_factory=dict)
+    _replies: dict[str, Replying] = field(init=False, default_factory=dict)
     _health: dict[str, LinkHealth] = field(init=False, default_factory=dict)
     _presence: Presence = field(init=False, default_factory=Presence)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -193,7 +200,15 @@ class Laboratory:
             wake_orders=self._wake_worklist,
         )
         tolerated = {link.name: link.clock_tolerance for link in self.config.link}
-        partners = Exchanges(self.config, self.store, self.clock, self._health_of, self._credentials_for)
+        partners = Exchanges(
+            self.config,
+            self.store,
+            self.clock,
+            self._health_of,
+            self._credentials_for,
+            self._replying_on,
+            self._envelopes,
+        )
         self._outboxes += partners.outboxes
         intake = LaboratoryIntake(
             site,
@@ -347,14 +362,24 @@ class Laboratory:
             allow=lis.allow,
             encoding=lis.encoding,
             connections=lis.connections,
+            batch_reply=lis.batch_reply,
         )
         health, terms = self._health_of(link.name), self._terms(link)
+        ltw = feed.terms.dialect.ltw
+        agreed = replace(terms, two_replies=ltw.two_replies, reply_accept=ltw.reply_accept)
+        replying = None if astm else self._replying_on(link.name, health, lis.ack_timeout)
+        for outbox in self._outboxes:
+            if outbox.destination == lis.name:
+                feed.settle, feed.settled = outbox.settle, outbox.heard
 
         async def converse(wire: Wire) -> str:
             if astm:
                 line = LisAstmConversation(wire, terms, self.store, feed, health, self.clock, self._astm_outlet)
                 return await line.run()
-            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+            talk = LisConversation(
+                wire, agreed, self.store, feed, health, self.clock, replying=replying, envelopes=self._envelopes
+            )
+            return await talk.run()
 
         tls = self._credentials_of(lis.feed, lis.tls, server=bool(link.listen))
         feed.wake = self._wake_for_orders
@@ -400,17 +425,42 @@ class Laboratory:
             return self._converse_law(link, terms, intake, health)
         if link.work:
             return self._converse_asking(link, terms, intake, health)
-        kind = Hl7Conversation if link.protocol == "hl7" else PlainConversation if terms.plain else self.astm
+        if link.protocol == "hl7":
+            replying, envelopes = (
+                self._replying_on(link.name, health, link.ack_timeout or REPLY_PATIENCE),
+                self._envelopes,
+            )
+
+            async def converse_hl7(wire: Wire) -> str:
+                line = Hl7Conversation(
+                    wire, terms, self.store, intake, health, self.clock, replying=replying, envelopes=envelopes
+                )
+                return await line.run()
+
+            return converse_hl7
+        kind = PlainConversation if terms.plain else self.astm
 
         async def converse(wire: Wire) -> str:
             return await kind(wire, terms, self.store, intake, health, self.clock).run()
 
         return converse
 
+    def _replying_on(self, name: str, health: LinkHealth, patience: float) -> Replying:
+        """What sees the application replies of a line through that follow a commit acknowledgment."""
+        if name not in self._replies:
+            owed = OwedReplies(self.config.site.id, self.store, self.clock, self.config.store.commit_timeout)
+            self._replies[name] = Replying(name, owed, health, self.clock, patience)
+            self._spawn(self._lines, f"replies {name}", self._replies[name].run())
+        return self._replies[name]
+
+    @property
+    def _envelopes(self) -> BatchEnvelopes:
+        return BatchEnvelopes(self.config.site.id, self.store, self.clock, self.config.store.commit_timeout)
+
     def _converse_law(
         self, link: Link, terms: Terms, intake: LaboratoryIntake, health: LinkHealth
     ) -> Callable[[Wire], Coroutine[Any, Any, str]]:
-        profile = PERSONALITIES[link.profile]
+        profile = profile_of(link)
         broadcaster = self._broadcasters.setdefault(
             link.name,
             Broadcaster(
@@ -421,6 +471,7 @@ class Laboratory:
                 link.ack_timeout or profile.reply_seconds,
                 profile.resends,
                 profile.in_flight,
+                profile.commit_seconds,
             ),
         )
         # With a connection of their own, orders leave by it alone; who is dialled, or let in by name, may be told before it has spoken.
@@ -429,8 +480,15 @@ class Laboratory:
             profile, self.worklist, broadcaster, trusted=bool(link.connect or link.allow), outlet=bool(outlet)
         )
 
+        terms = replace(terms, two_replies=profile.two_replies, reply_accept=profile.reply_accept)
+        patience = link.ack_timeout or profile.reply_seconds
+        replying, envelopes = self._replying_on(link.name, health, patience), self._envelopes
+
         async def converse(wire: Wire) -> str:
-            return await self.law(wire, terms, self.store, intake, health, self.clock, law).run()
+            line = self.law(
+                wire, terms, self.store, intake, health, self.clock, law, replying=replying, envelopes=envelopes
+            )
+            return await line.run()
 
         return converse
 
@@ -509,6 +567,9 @@ class Laboratory:
             idle_timeout=link.idle_timeout,
             frame_text=driver.orders.frame if link.work and driver and driver.orders else MAX_TEXT_SERIAL,
             tap=link.tap,
+            two_replies=link.acknowledge != "application",
+            reply_accept="AL" if link.acknowledge == "confirmed" else "NE",
+            batch_reply=link.batch_reply,
             plain=(plain, wire.changed(link.tolerances, plain.uses, plain.name)) if plain else None,
         )
 
@@ -573,7 +634,7 @@ class Laboratory:
             found = driver or self._mapped(self.registry.recognise_hl7(message), received.link)
             if link is not None and link.protocol == "law":
                 reader = self.registry.reader(found, "hl7")
-                return law_reading.read(message, received.change, reader, PERSONALITIES[link.profile], zone)
+                return law_reading.read(message, received.change, reader, profile_of(link), zone)
             return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
         if isinstance(message, PlainMessage):
             found = driver or self._mapped(self.registry.recognise_plain(message), received.link)
@@ -641,17 +702,20 @@ class Laboratory:
             dialect.ltw,
             lis.biological_validation,
         )
+        sender = MllpSender(host, port, patience=one.ack_timeout, tls=tls, two_replies=dialect.two_replies)
         return Outbox(
             site=site.id,
             destination=one.name,
             store=self.store,
             clock=self.clock,
-            sender=MllpSender(host, port, patience=one.ack_timeout, tls=tls),
+            sender=sender,
             compose=report.compose,
             patience=Patience(one.retry_base, cap=one.retry_cap),
             attempts=one.attempts,
-            lease=max(120.0, 2 * one.ack_timeout),
+            lease=max(120.0, 3 * one.ack_timeout),
             after=Settling(site.id, dialect).after,
+            two_replies=dialect.two_replies,
+            confirm=sender.confirm,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )
@@ -664,11 +728,16 @@ class Laboratory:
         health = self._health_of(lis.name)
         astm = lis.protocol == "astm"
         sender: Sender
+        confirm: Callable[[bytes], Awaitable[None]] = no_word
+        overheard: Callable[[Acknowledgment, bytes], bool] = nobody_waits
         if astm:
             sender = AstmSender(self._astm_outlet, lis.ack_timeout)
         else:
             tls = self._credentials_of(lis.name, lis.tls, server=False)
-            sender = mllp = MllpSender(host, port, patience=lis.ack_timeout, tls=tls)
+            sender = mllp = MllpSender(
+                host, port, patience=lis.ack_timeout, tls=tls, two_replies=agreed.dialect.two_replies
+            )
+            confirm, overheard = mllp.confirm, mllp.heard
             if lis.tls:
                 warn_days = lis.tls.warn_days
                 mllp.met = lambda certificate: health.met(certificate, warn_days)
@@ -692,8 +761,11 @@ class Laboratory:
             compose=report.compose,
             patience=Patience(lis.retry_base, lis.retry_factor, lis.retry_cap, lis.retry_jitter),
             attempts=lis.attempts,
-            lease=max(120.0, 2 * lis.ack_timeout),
+            lease=max(120.0, 3 * lis.ack_timeout),
             after=Settling(self.config.site.id, agreed.dialect).after,
+            two_replies=agreed.dialect.two_replies,
+            confirm=confirm,
+            overheard=overheard,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )
@@ -836,6 +908,11 @@ class Laboratory:
         tasks.append(asyncio.create_task(work, name=name))
 
 
+def profile_of(link: Link) -> LawProfile:
+    """How the analyzer of a LAW link speaks, with the acknowledgments that were agreed for the link."""
+    return law_as_agreed(PERSONALITIES[link.profile], link.acknowledge)
+
+
 def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
     """What the worklist needs to know of a LAW link: what its analyzer measures, in its own codes; of two codes of one test, the first."""
     codes: dict[str, Code] = {}
@@ -847,7 +924,7 @@ def law_link(link: Link, driver: Driver, config: Config) -> LawLink:
     return LawLink(
         link.name,
         codes,
-        PERSONALITIES[link.profile],
+        profile_of(link),
         zone,
         facility=config.site.name or config.site.id,
         push=link.push,

@@ -19,6 +19,7 @@ from labmw.partner import Partner
 from labmw.partner import check as check_partners
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
+from protocols.hl7.acknowledging import Agreed
 from protocols.hl7.profile import PERSONALITIES
 from protocols.plain.links import LINKS
 
@@ -99,6 +100,9 @@ class Link(_Strict, frozen=True):
     )
     idle_timeout: float = 0.0  # seconds without a byte until the connection is closed; 0 = never
     tolerances: dict[str, str | int | float | bool] = {}  # added to the driver's
+    # --- protocol = "hl7" and "law" ---
+    acknowledge: Agreed = ""  # which acknowledgments were agreed (MSH-15, MSH-16): decision 0079; "" = the profile's
+    batch_reply: bool = False  # a batch (BHS, FHS) is answered by one batch, instead of message by message
     # --- protocol = "astm": is the analyzer told what to do? ---
     work: Literal["", "asked", "push"] = (
         ""  # asked: its queries are answered; push: it keeps a worklist, and is told of new orders too; "" = neither
@@ -140,6 +144,8 @@ class Lis(_Strict, frozen=True):
     listen: str = ""  # "host:port" where the LIS sends orders, identities and what it releases; "" = it sends nothing
     allow: list[str] = []  # peer addresses or networks that may send; empty = any
     encoding: str = ""  # of what it sends; "" = as MSH-18 says
+    acknowledge: Agreed = ""  # which acknowledgments were agreed, both ways; "" = the dialect's
+    batch_reply: bool = False  # a batch of it is answered by one batch, instead of message by message
     connections: int = 4
     query_patience: float = 0.0  # seconds that it is given to tell of a tube nobody ordered on; 0 = it is not asked
     window_days: int = 30  # how long a tube's number means this tube
@@ -431,6 +437,8 @@ def _check(file: str, config: Config) -> None:
                 f"are of no use with protocol {link.protocol}",
                 "leave them out: they are ASTM's",
             )
+        if link.protocol not in ("hl7", "law"):
+            _check_not_hl7(file, key, link)
         if link.protocol in LINKS:
             _check_plain(file, key, link)
         if link.protocol == "law":
@@ -544,6 +552,8 @@ def _check_lis(file: str, lis: Lis, links: Iterable[Link]) -> None:
         raise ConfigError(
             file, "lis.dialect", f"there is no dialect {lis.dialect!r}", f"use one of {', '.join(DIALECTS)}"
         )
+    if lis.protocol == "astm":
+        _check_not_hl7(file, "lis", lis)
     if lis.listen and lis.protocol == "astm":
         raise ConfigError(
             file, "lis.listen", "is of no use with protocol astm", "leave it out: orders come by lis.connect"
@@ -587,6 +597,14 @@ def _check_allowed(file: str, key: str, allow: Iterable[str], name: str = "allow
                 f"{text!r} is not an address or network",
                 'write it like "192.0.2.7" or "192.0.2.0/24"',
             ) from None
+
+
+def _check_not_hl7(file: str, key: str, one: Link | Lis) -> None:
+    for name in ("acknowledge", "batch_reply"):
+        if getattr(one, name):
+            raise ConfigError(
+                file, f"{key}.{name}", f"is HL7's, and the protocol is {one.protocol}", "leave it out: it is for HL7"
+            )
 
 
 def _check_law(file: str, key: str, link: Link) -> None:

@@ -27,6 +27,11 @@ class LisDialect:
     corrections: Literal["takes", "ignores", "refuses"] = "takes"
     stores_before_ack: bool = True  # False: an acknowledgment proves arrival, not storage: `labmw lis compare` says so
 
+    @property
+    def two_replies(self) -> bool:
+        """Whether an application reply follows the commit acknowledgment of what is sent."""
+        return self.ltw.accept in ("AL", "SU") and self.ltw.application in ("AL", "SU")
+
 
 _ALL = (
     LisDialect("ltw"),
@@ -35,6 +40,8 @@ _ALL = (
     LisDialect("legacy-orm", LtwProfile("legacy-orm", legacy_specimen=("OBR", 20))),
     LisDialect("signs-and-locks", corrections="refuses"),
     LisDialect("first-result-counts", corrections="ignores"),
+    # Commit and application acknowledgment as two messages (HL7 2.5.1 chapter 2.9.3).
+    LisDialect("ltw-enhanced", LtwProfile("ltw-enhanced", accept="AL", application="AL")),
     LisDialect("queue-acknowledges", stores_before_ack=False),
 )
 DIALECTS: Mapping[str, LisDialect] = MappingProxyType({one.name: one for one in _ALL})

@@ -26,6 +26,8 @@ from labmw.line.health import LinkHealth
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.lis import LisConversation
 from labmw.line.local_folder import LocalFolder
+from labmw.line.received import Envelopes
+from labmw.line.replying import Replying
 from labmw.line.sftp_folder import SftpFolder
 from labmw.line.transport import Wire
 from labmw.partner import Exchange, Partner, PartnerTerms
@@ -50,6 +52,8 @@ class Exchanges:
     clock: Clock
     health_of: Callable[[str], LinkHealth]
     credentials_of: Callable[[str, Tls | None, bool], Credentials | None]
+    replying_on: Callable[[str, LinkHealth, float], Replying]
+    envelopes: Envelopes
     outboxes: list[Outbox] = field(default_factory=list)
     feeds: dict[str, PartnerFeed] = field(default_factory=dict)
     places: dict[str, tuple[FilePlace, FilePlace]] = field(default_factory=dict)  # of a partner: its files, and ours
@@ -150,8 +154,13 @@ class Exchanges:
             idle_timeout=link.idle_timeout,
         )
 
+        replying = self.replying_on(link.name, health, partner.ack_timeout)
+
         async def converse(wire: Wire) -> str:
-            return await LisConversation(wire, terms, self.store, feed, health, self.clock).run()
+            line = LisConversation(
+                wire, terms, self.store, feed, health, self.clock, replying=replying, envelopes=self.envelopes
+            )
+            return await line.run()
 
         tls = self.credentials_of(partner.feed, partner.tls, True)
         return LinkRunner(link, converse, health, doorkeeper, tls)

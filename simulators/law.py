@@ -15,6 +15,7 @@ from typing import Any
 
 from protocols.errors import ProtocolError
 from protocols.hl7 import law
+from protocols.hl7.acknowledgment import ack, wanted
 from protocols.hl7.er7 import Message
 from protocols.hl7.law import Acknowledgment, EntityId, ErrorDetail, Header, Location
 from protocols.hl7.mllp import Block, MllpReader, wrap
@@ -35,6 +36,8 @@ class Manners:
     cannot_cancel: bool = False
     unknown_container: bool = False  # it answers "no work" with AR: it does not recognise the tube
     silent: int = 0  # so many order messages are not answered at all
+    stores_only: int = 0  # so many are only said to be stored (CA), where that is asked for
+    confirms: bool = True  # it says that a reply of labmw's is stored, where that is asked for
     patience: float = 60.0  # seconds until a message is sent again
     resends: int = 2
 
@@ -185,6 +188,10 @@ class LawAnalyzer:
         if self._wire is not None:
             await self._wire.write(data)
 
+    async def reply_to(self, came: law.Work | law.NoWork) -> None:
+        """Reply to an order of an earlier connection."""
+        await self.say(self._reply(came))
+
     async def hang_up(self) -> None:
         """Hang up; the line is dialled again."""
         if self._wire is not None:
@@ -220,9 +227,13 @@ class LawAnalyzer:
     async def _hear(self, data: bytes, wire: Wire) -> None:
         message = Message.parse(data)
         self.counts[f"heard {message.code}^{message.trigger}"] += 1
+        await self._commit(message, wire)
         if message.first("MSA") is not None:
             self.replies.append(message)
-            answer = self._awaited.get(law.read_ack(message).control_id)
+            told = law.read_ack(message)
+            if told.code == "CA" and not self.profile.commit_settles:
+                return  # stored there: the reply proper follows
+            answer = self._awaited.get(told.control_id)
             if answer is not None and not answer.done():
                 answer.set_result(message)
             return
@@ -232,14 +243,29 @@ class LawAnalyzer:
             self.told(f"{self.name}: cannot read what labmw sent: {error}")
             return
         self.arrived.append(came)
-        if self.manners.silent > sum(self.counts[one] for one in ("kept silent",)):
+        if self.manners.silent > self.counts["kept silent"]:
             self.counts["kept silent"] += 1
             return
-        reply = self._decide(came)
-        await wire.write(wrap(law.write_work_reply(reply, self.profile)))
+        if self.manners.stores_only > self.counts["stored only"]:
+            self.counts["stored only"] += 1
+            return
+        await wire.write(self._reply(came))
         for key in _keys(came):
             if key in self._offers:
                 self._offers[key].put_nowait(came)
+
+    async def _commit(self, message: Message, wire: Wire) -> None:
+        """Say that a message is stored, where it asks for that (MSH-15): before its reply, or to a reply."""
+        if self.manners.silent > self.counts["kept silent"] or not wanted(message).owes_commit(accepted=True):
+            return
+        if message.first("MSA") is not None and not self.manners.confirms:
+            return
+        self._number += 1
+        self.counts["committed"] += 1
+        await wire.write(wrap(ack(message, "CA", control_id=f"{self.name}-{self._number}", when=self._now())))
+
+    def _reply(self, came: law.Work | law.NoWork) -> bytes:
+        return wrap(law.write_work_reply(self._decide(came), self.profile))
 
     def _decide(self, came: law.Work | law.NoWork) -> law.WorkReply:
         """Take the work, or say why not (LAB28-004 to LAB28-009)."""

@@ -161,6 +161,7 @@ class OrderingLis:
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
     _blocks: MllpReader = field(default_factory=MllpReader)
+    _came: list[bytes] = field(default_factory=list)
 
     async def __aenter__(self) -> OrderingLis:
         self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
@@ -185,14 +186,18 @@ class OrderingLis:
 
     async def reply(self) -> Message:
         """The next reply; raises SimulatorError."""
+        self.replies.append(Message.parse(await self.block()))
+        return self.replies[-1]
+
+    async def block(self) -> bytes:
+        """The bytes of the next block; raises SimulatorError."""
         assert self._reader is not None
         try:
             async with asyncio.timeout(self.patience):
-                while data := await self._reader.read(READ_SIZE):
-                    for event in self._blocks.receive(data):
-                        if isinstance(event, Block):
-                            self.replies.append(Message.parse(event.data))
-                            return self.replies[-1]
+                while not self._came and (data := await self._reader.read(READ_SIZE)):
+                    self._came += [one.data for one in self._blocks.receive(data) if isinstance(one, Block)]
         except TimeoutError:
             raise SimulatorError(f"no reply within {self.patience:g} s; look whether labmw listens") from None
+        if self._came:
+            return self._came.pop(0)
         raise SimulatorError("labmw hung up without a reply; look at its log")

@@ -1,24 +1,30 @@
 """One MLLP connection to a receiver: send, and wait for the acknowledgment that names our message (MSA-2 = MSH-10).
 
 An acknowledgment is never matched by order: a late one would otherwise answer for the next message (a known fault of integration engines).
+Where a commit acknowledgment is followed by an application reply (MSH-15 and MSH-16, decision 0079), CA says that the receiver has stored the
+message and the reply says whether it can use it: only then is the message delivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import structlog
 
+from labmw.clock import SYSTEM, Clock
 from labmw.errors import CertificateError, DeliveryError, HandshakeError
 from labmw.line.dialling import dial, shown_by_peer
 from labmw.tls.certificate import Certificate
 from labmw.tls.credentials import Credentials
 from labmw.tls.handshake import REFUSALS, diagnose
-from protocols.errors import ProtocolError
-from protocols.hl7.acknowledgment import Acknowledgment, read_ack
+from protocols.errors import Hl7Error, ProtocolError
+from protocols.hl7.acknowledgment import Acknowledgment, ack, read_ack, wanted
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import Block, MllpReader, wrap
 
@@ -29,8 +35,23 @@ OBJECTION = 0.25  # seconds in which a receiver can refuse our certificate after
 MAX_ACK = 1 << 20  # bytes; an acknowledgment is a few hundred
 
 
+_Answer = tuple[Acknowledgment, bytes]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Who waits for the answers to one message; `over` once the last of them has come."""
+
+    answers: asyncio.Queue[_Answer | Exception] = field(default_factory=asyncio.Queue)
+    over: bool = False
+
+
 class Silent(DeliveryError):
     """The message was sent and no acknowledgment came: it may or may not have been taken."""
+
+
+class Committed(Silent):
+    """The receiver has stored the message (CA), and the application reply that was asked for has not come."""
 
 
 class Unreachable(DeliveryError):
@@ -49,15 +70,26 @@ class Unreachable(DeliveryError):
 class MllpSender:
     """Keeps one connection open and opens it again when it is lost. One message is outstanding at a time per caller."""
 
-    def __init__(self, host: str, port: int, *, patience: float, tls: Credentials | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        patience: float,
+        tls: Credentials | None = None,
+        two_replies: bool = False,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        """`two_replies`: what is sent asks for a commit acknowledgment and for an application reply behind it."""
         self._host, self._port, self._patience, self._tls = host, port, patience, tls
+        self._two_replies, self._clock = two_replies, clock
         self.met: Callable[[Certificate | None], None] = lambda certificate: None  # the owner hears whom TLS has shown
         self.stray: Callable[[Acknowledgment, bytes], None] = (
             _nobody  # the owner sets this to hear of late acknowledgments
         )
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._waiting: dict[str, asyncio.Future[tuple[Acknowledgment, bytes]]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._unanswered = 0  # messages in a row, on this connection
         self._ending: Exception = ConnectionResetError("never connected")  # why the last connection ended
 
@@ -68,16 +100,24 @@ class MllpSender:
         except ProtocolError as error:
             raise DeliveryError(f"the message cannot be sent: {error}") from error
         writer = await self._connected()
-        answer: asyncio.Future[tuple[Acknowledgment, bytes]] = asyncio.get_running_loop().create_future()
-        self._waiting[control_id] = answer
+        waiting = self._waiting[control_id] = _Waiting()
+        committed = False
         try:
             writer.write(block)
             async with asyncio.timeout(self._patience):
                 await writer.drain()
-                found = await answer
+                found = await _next(waiting)
             self._unanswered = 0
+            if self._two_replies and found[0].code == "CA":
+                committed = True
+                async with asyncio.timeout(self._patience):
+                    found = await _next(waiting)
             return found
         except TimeoutError:
+            if committed:
+                raise Committed(
+                    f"{self._host}:{self._port} has stored the message (CA) and gave no application reply within {self._patience:g} s; look whether the LIS processes it"
+                ) from None
             # The connection stays: the acknowledgment may still come, and then it names its message. Silent again, it is given up:
             # a connection that a firewall has forgotten looks alive from here for a quarter of an hour.
             self._unanswered += 1
@@ -98,6 +138,29 @@ class MllpSender:
             ) from error
         finally:
             self._waiting.pop(control_id, None)
+
+    async def confirm(self, reply: bytes) -> None:
+        """Accept-acknowledge an application reply that asks for it (MSH-15), once it is on the disk; on the connection there is."""
+        try:
+            message = Message.parse(reply)
+        except Hl7Error:
+            return
+        writer = self._writer
+        if writer is None or writer.is_closing() or not wanted(message).owes_commit(accepted=True):
+            return
+        number, when = uuid.uuid4().hex[:20].upper(), self._clock.now().astimezone().strftime("%Y%m%d%H%M%S%z")
+        with contextlib.suppress(OSError, ProtocolError):
+            writer.write(wrap(ack(message, "CA", control_id=number, when=when)))
+            await writer.drain()
+
+    def heard(self, acknowledgment: Acknowledgment, data: bytes) -> bool:
+        """An acknowledgment that came by another connection; False when nobody waits for it here."""
+        waiting = self._waiting.get(acknowledgment.control_id)
+        if waiting is None or waiting.over:
+            return False
+        waiting.over = not (self._two_replies and acknowledgment.code == "CA")
+        waiting.answers.put_nowait((acknowledgment, data))
+        return True
 
     async def close(self) -> None:
         """Hang up."""
@@ -179,9 +242,8 @@ class MllpSender:
             if isinstance(error, ssl.SSLError) and (found := diagnose(error, peer)).code in REFUSALS:
                 self._ending = found
         finally:
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(self._ending)
+            for waiting in self._waiting.values():
+                waiting.answers.put_nowait(self._ending)
 
     def _answer(self, data: bytes) -> None:
         try:
@@ -189,11 +251,15 @@ class MllpSender:
         except (ProtocolError, UnicodeError, ValueError) as error:
             log.warning("the receiver sent something that is no acknowledgment", why=str(error), bytes=len(data))
             return
-        answer = self._waiting.get(acknowledgment.control_id)
-        if answer is None or answer.done():
+        if not self.heard(acknowledgment, data):
             self.stray(acknowledgment, data)
-        else:
-            answer.set_result((acknowledgment, data))
+
+
+async def _next(waiting: _Waiting) -> _Answer:
+    found = await waiting.answers.get()
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _nobody(acknowledgment: Acknowledgment, raw: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -18,14 +18,17 @@ import structlog
 
 from labmw.clock import Clock, stamp
 from labmw.delivery.breaker import Breaker
-from labmw.delivery.mllp import Silent, Unreachable
+from labmw.delivery.mllp import Committed, Silent, Unreachable
 from labmw.delivery.patience import Patience
 from labmw.delivery.redelivery import still_current
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
 from labmw.store import schema, statements
+from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Store, Transaction
-from protocols.hl7.acknowledgment import Acknowledgment
+from protocols.errors import Hl7Error
+from protocols.hl7.acknowledgment import Acknowledgment, read_ack
+from protocols.hl7.er7 import Message
 
 log = structlog.get_logger("labmw.delivery")
 
@@ -52,11 +55,21 @@ After = Callable[[Row, bytes, str, str], Transaction[None]]
 
 BATCH = 20
 TAKEN = frozenset({"AA", "CA"})
+COMMITTED_SENDS = 3  # of a message that the receiver has stored and not answered: once, and two resends
 
 
 def _nothing(row: Row, payload: bytes, why: str, at: str) -> Transaction[None]:
     return
     yield
+
+
+async def no_word(reply: bytes) -> None:
+    """Nobody asks for an acknowledgment of an application reply."""
+
+
+def nobody_waits(acknowledgment: Acknowledgment, raw: bytes) -> bool:
+    """Acknowledgments come by the connection that carried the message, and by no other."""
+    return False
 
 
 @dataclass(slots=True)
@@ -75,12 +88,18 @@ class Outbox:
     rest: float = 1.0
     waits: float = 30.0  # seconds until a message that could not be sent yet is looked at again
     after: After = _nothing
+    two_replies: bool = False  # an application reply follows the commit acknowledgment: CA alone delivers nothing
+    confirm: Callable[[bytes], Awaitable[None]] = no_word  # an application reply is on the disk: say so if it asks
+    overheard: Callable[[Acknowledgment, bytes], bool] = (
+        nobody_waits  # tells the sender of one that came by another line
+    )
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Callable[[str, Mapping[str, str]], None] = lambda code, facts: None
     well: Callable[[str], None] = lambda code: None
     who: str = field(default_factory=lambda: f"pid {os.getpid()}")
     breaker: Breaker = field(init=False)
     unfinished: bool = False  # the store has failed in the middle of a step: what it claimed is ours still
+    _confirmed: set[str] = field(default_factory=set)  # MSH-10 of what was answered by another line
     _silent: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Specimens with a message that was not acknowledged, its MSH-10, and until when later ones of the specimen wait for it."""
 
@@ -176,6 +195,10 @@ class Outbox:
             DELIVERIES.labels(self.destination, "unreachable").inc()
             await self.store.run(self._give_back([row], stamp(self.clock.now()), str(error)))
             return False
+        except Committed as error:
+            DELIVERIES.labels(self.destination, "committed").inc()
+            await self._committed(row, str(error))
+            return True
         except Silent as error:
             DELIVERIES.labels(self.destination, "silent").inc()
             if row.attempts >= self.attempts:
@@ -197,18 +220,37 @@ class Outbox:
             self._up()
             DELIVERIES.labels(self.destination, "delivered").inc()
             await self.store.run(self._taken(row, payload, stamp(self.clock.now()), raw))
+            await self._confirm(row, raw)
             return True
         DELIVERIES.labels(self.destination, "refused").inc()
         why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
         await self._bury(row, why, payload, (acknowledgment.code, raw))
+        await self._confirm(row, raw)
         if pause := self.breaker.was_refused():
             paused = {"count": str(self.breaker.refused), "seconds": f"{max(pause, 1):.0f}"}
             self.trouble("lis-refuses", {"destination": self.destination, "why": why, **paused})
         return not pause
 
+    async def _confirm(self, row: Row, raw: bytes) -> None:
+        """An application reply is on the disk: say so, unless the line has said it on which it came."""
+        if row.control_id in self._confirmed:
+            self._confirmed.discard(row.control_id)
+        else:
+            await self.confirm(raw)
+
+    async def _committed(self, row: Row, why: str) -> None:
+        """The receiver has stored a message and not said what it makes of it: sent again twice, then a person looks there."""
+        if row.attempts >= COMMITTED_SENDS:
+            await self._bury(row, why)
+            return
+        pause = self.patience.delay(row.attempts)
+        due = self.clock.now() + timedelta(seconds=pause)
+        self._silent[row.specimen] = (row.control_id, due + timedelta(seconds=self.lease))
+        await self.store.run(self._retry(row.id, stamp(due), why))
+
     def _taken(self, row: Row, payload: bytes, now: str, receipt: bytes) -> Transaction[None]:
-        yield from delivered(self.site, row.id, now, receipt)
-        yield from self.after(row, payload, "", now)
+        if (yield from delivered(self.site, row.id, now, receipt)):  # else its answer has come by another way, too
+            yield from self.after(row, payload, "", now)
 
     def _waits(self, row: Row) -> bool:
         """Whether a message must not overtake an earlier one of its specimen that was not acknowledged."""
@@ -250,10 +292,10 @@ class Outbox:
     def _dead(
         self, row: Row, now: str, why: str, payload: bytes | None, answer: tuple[str, bytes] | None
     ) -> Transaction[None]:
-        if answer is not None:
-            code, raw = answer
-            yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
         if (yield statements.outbox_dead(row.id, who=self.who, error=why)):
+            if answer is not None:
+                code, raw = answer
+                yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
             yield statements.results_of_outbox(row.id, becomes="dead")
             yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
             if payload is not None:
@@ -268,18 +310,51 @@ class Outbox:
             names=acknowledgment.control_id,
             code=acknowledgment.code,
         )
-        if acknowledgment.code in TAKEN and acknowledgment.control_id:
-            self._heard_of(acknowledgment.control_id)
-            try:
-                future = self.store.submit(self._late(acknowledgment.control_id, stamp(self.clock.now()), raw))
-            except StoreError:
-                return  # the next attempt will be acknowledged again
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if not acknowledgment.control_id or (self.two_replies and acknowledgment.code == "CA"):
+            return
+        self._heard_of(acknowledgment.control_id)
+        try:
+            future = self.store.submit(self.settle(acknowledgment, stamp(self.clock.now()), raw))
+        except StoreError:
+            return  # the next attempt will be acknowledged again
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _late(self, control_id: str, now: str, receipt: bytes) -> Transaction[None]:
-        found = yield statements.outbox_by_control_id(self.site, control_id)
-        if found and found[0].destination == self.destination and found[0].state != "delivered":
-            yield from self._taken(found[0], found[0].payload or b"", now, receipt)
+    def heard(self, acknowledgment: Acknowledgment, raw: bytes) -> None:
+        """What has come by the line on which the receiver speaks is on the disk: whoever waits for it need not any more.
+
+        Where it asks to be confirmed, it is on that line, and not by the sender.
+        """
+        if not acknowledgment.commit:
+            self._heard_of(acknowledgment.control_id)
+        if self.overheard(acknowledgment, raw) and not acknowledgment.commit:
+            self._confirmed.add(acknowledgment.control_id)
+
+    def settle(self, acknowledgment: Acknowledgment, now: str, raw: bytes) -> Transaction[bool]:
+        """What an acknowledgment says of its message, by whichever way it came and however late; False when it answers nothing of ours."""
+        rows = yield statements.outbox_by_control_id(self.site, acknowledgment.control_id)
+        if not rows or rows[0].destination != self.destination:
+            return False
+        (row,) = rows[:1]
+        if acknowledgment.code == "CA" and self.two_replies:
+            return True  # stored there: what is made of it comes behind
+        if acknowledgment.code in TAKEN:
+            if row.state != "delivered":
+                yield from self._taken(row, row.payload or b"", now, raw)
+            return True
+        open_ = row.state in ("waiting", "claimed") or (row.state == "delivered" and _only_stored(row.receipt))
+        if acknowledgment.code in ("AE", "AR", "CR") and open_:
+            why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
+            yield from self._refused_late(row, now, why, (acknowledgment.code, raw))
+        return True
+
+    def _refused_late(self, row: Row, now: str, why: str, answer: tuple[str, bytes]) -> Transaction[None]:
+        code, raw = answer
+        yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
+        yield change(schema.outbox, row.id, state="dead", last_error=why, claimed_by=None, claimed_until=None)
+        was = "delivered" if row.state == "delivered" else "released"
+        yield statements.results_of_outbox(row.id, was=was, becomes="dead")
+        yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
+        yield from self.after(row, row.payload or b"", why, now)
 
     def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
         pause = self.breaker.failed()
@@ -299,12 +374,21 @@ class Outbox:
         self.well("lis-refuses")
 
 
-def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[None]:
-    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well."""
+def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[bool]:
+    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well. False when it was before."""
     if not (yield statements.outbox_delivered(entry, at=now, receipt=receipt)):
-        return
+        return False
     yield statements.results_arrived(entry)
     yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
+    return True
+
+
+def _only_stored(receipt: bytes | None) -> bool:
+    """Whether all that the receiver has said so far is that it has stored a message."""
+    try:
+        return bool(receipt) and read_ack(Message.parse(receipt or b"")).code == "CA"
+    except Hl7Error:
+        return False
 
 
 def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:

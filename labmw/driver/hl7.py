@@ -26,6 +26,7 @@ from labmw.driver.timestamp import read_time, zone_of_message
 from labmw.errors import DriverError
 from labmw.model import Disposition
 from protocols.hl7.er7 import Message, Segment
+from protocols.hl7.version import served
 
 ANY = "any-hl7"  # the driver of senders that nobody knows: everything as sent, all of it quarantined
 _KINDS: dict[str, Kind] = {
@@ -116,7 +117,7 @@ def _refusal(kind: Kind, message: Message) -> tuple[str, Facts] | None:
     """Why a message is not served at all (AR): sending it again would not cure it, and nothing of it may be believed (law 4)."""
     if kind not in _SERVED and kind != "qc-result":
         return "unsupported-type", (("type", message.header.field(9) or "-"),)
-    if message.version and message.version.partition(".")[0] != "2":
+    if not served(message.version):
         return "unsupported-version", (("version", message.version),)
     return None
 

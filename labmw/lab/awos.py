@@ -61,16 +61,19 @@ def child_name(site: str, link: str, step: StepSeen) -> str:
     return "X" + hashlib.sha256(told.encode()).hexdigest()[:19].upper()
 
 
-def answered(state: str, control: str, status: str, *, sends: int) -> tuple[str, str]:
+def answered(state: str, control: str, status: str, *, sends: int, late: bool = False) -> tuple[str, str]:
     """The next state of an AWOS and why, by ORC-1 and ORC-5 of a reply; unchanged when the reply does not settle it.
 
     A state that results have brought stays: a reply can be slower than the work. An analyzer refuses an identity that it has seen
-    (LAB28-006), so a UA to what was sent more than once says that an earlier one arrived.
+    (LAB28-006), so a UA to what was sent more than once says that an earlier one arrived. `late`: a commit acknowledgment has counted as
+    acceptance, and the objection comes behind it (MSH-16 = ER).
     """
     if control == "CR":
         return State.CANCELLED, ""
     if control == "UC":
         return (state if state == State.RESULTED else State.UNABLE), ""
+    if late and control == "UA" and state == State.ACCEPTED:
+        return State.REFUSED, ""
     if state not in UNSAID:
         return state, ""
     if control == "OK":

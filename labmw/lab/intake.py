@@ -24,6 +24,7 @@ from labmw.lab import sameness
 from labmw.lab.astm_steps import asks, keep_work_done
 from labmw.lab.belonging import owner_of, owners
 from labmw.lab.clockwork import Doubt, doubts_of_message, doubts_of_result, offset_seconds
+from labmw.lab.owing import owe
 from labmw.lab.placement import (
     CONTROL,
     NOTHING_KNOWN,
@@ -239,13 +240,15 @@ def _script(
         same = yield statements.messages_by_control_id(site, received.link, received.control_id)
         for row in same:
             if row.digest == digest:  # sent again: the same bytes get the reply that was stored (law 4)
-                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+                return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
         if same:  # other bytes under a number that was used: a new message, and the reuse is counted and shown (law 4)
             tolerances = (*tolerances, "control_id_reused")
     reply = received.answer(reading) if received.answer is not None else None
     row_of_message = message_row(site, received, reading, at, digest, reply)
     rows = yield statements.insert_message(**row_of_message, tolerances=json_list(tolerances))
     message = int(rows[0].id)
+    if reply and received.apart:
+        yield from owe(site, received, message, reply, at)
     if who is not None:
         yield from sameness.note(site, who, message, at)
     if reading.disposition is not Disposition.ACCEPTED:

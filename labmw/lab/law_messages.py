@@ -106,13 +106,14 @@ def write_due(
 
 
 def waiting(site: str, link: str) -> Transaction[Sequence[Broadcast]]:
-    """The messages that the analyzer has not answered, the bytes as they left."""
+    """The messages that the analyzer has not answered, the bytes as they left; then those that it has stored and owes a reply to."""
     numbers = list(dict.fromkeys([row.control_id for row in (yield stored.awos_waiting(site, link))]))
     found: list[Broadcast] = []
     for number in numbers:
         rows = yield stored.sent_message(site, link, number)
         found += [Broadcast(number, row.raw, again=True) for row in rows[:1]]
-    return found
+    committed = dict.fromkeys([row.control_id for row in (yield stored.awos_committed(site, link))])
+    return [*found, *(Broadcast(number, b"", again=True, committed=True) for number in committed)]
 
 
 def count_send(site: str, control_id: str, at: str) -> Transaction[None]:

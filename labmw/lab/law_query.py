@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from labmw.clock import read_stamp, stamp
 from labmw.lab.law_messages import keep_received, keep_sent, waiting
 from labmw.lab.law_orders import LawLink, Tube, hl7_time, new_control_id, write_nothing, write_steps
+from labmw.lab.owing import owe
 from labmw.lab.planning import offered, open_orders, presented, said
 from labmw.lab.steps import see_tube
 from labmw.line.orders import Answer, Broadcast
@@ -59,7 +60,7 @@ class QueryAnswering:
             same = yield statements.messages_by_control_id(self.site, received.link, received.control_id)
         for row in same:
             if row.digest == digest:
-                kept = Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+                kept = Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
                 return Answer(kept, tuple((yield from self._again(row.disposition))))
         if self.query.problem is not None:
             return (yield from self._refuse(self.query.problem, "query-not-served"))
@@ -67,7 +68,7 @@ class QueryAnswering:
 
     def _again(self, disposition: str) -> Transaction[Sequence[Broadcast]]:
         """Asked again: whatever of the work is still unanswered; and of a tube without work, once more that there is none."""
-        found = yield from waiting(self.site, self.received.link)
+        found = [one for one in (yield from waiting(self.site, self.received.link)) if not one.committed]
         if found or disposition != "accepted" or not self._named.identifier:
             return found
         steps = yield stored.awos_of_specimen(self.site, self._named.identifier)
@@ -181,15 +182,16 @@ class QueryAnswering:
             code="AE" if problem else "AA",
             error=problem,
             profile=self.link.profile,
+            accept=self.received.accept,
         )
 
     def _keep(self, disposition: str, reason: str, reply: bytes, why: str = "") -> Transaction[Stored]:
         facts = {"problem": why} if why else {}
-        return (
-            yield from keep_received(
-                self.site, self.received, "query", self.at, disposition, reason, facts, reply, self.query.header
-            )
+        kept = yield from keep_received(
+            self.site, self.received, "query", self.at, disposition, reason, facts, reply, self.query.header
         )
+        yield from owe(self.site, self.received, kept.message, reply, self.at)
+        return kept
 
 
 def is_fresh(site: str, now: datetime, max_age: float) -> Transaction[bool]:

@@ -20,6 +20,13 @@ from protocols.hl7.law_values import NoWork, WorkReply
 from protocols.hl7.law_work import read_work
 
 
+def _committed(site: str, control_id: str, at: str) -> Transaction[None]:
+    """The analyzer has stored a message of ours: it is not sent again, and its reply is still to come."""
+    for row in (yield stored.awos_of_message(site, control_id)):
+        if row.waits == 1:
+            yield stored.change(schema.awos, row.id, waits=2, updated_at=at)
+
+
 def keep_reply(
     site: str, link: LawLink, received: Received, reply: WorkReply, at: str, tally: Counter[str]
 ) -> Transaction[Stored]:
@@ -48,15 +55,19 @@ def keep_reply(
     said = reply.errors[0].text if reply.errors else reply.text
     facts = {"control_id": reply.control_id, "answer": reply.code} | ({"said": said} if said else {})
     kept = yield from keep_received(site, received, "order-response", at, "accepted", "", facts, None, reply.header)
-    if reply.code.startswith("C"):
+    if reply.code == "CE":  # not stored there: it is sent again
         return kept
     work = read_work(Message.parse(sent[0].raw), link.profile)
     if isinstance(work, NoWork):
         return kept
+    if reply.code == "CA" and not link.profile.commit_settles:
+        yield from _committed(site, reply.control_id, at)
+        return kept
     told = {one.step.awos.id: one for one in outcomes(work, reply, link.profile) if one.step.awos}
     for row in (yield stored.awos_named(site, list(told) or [""])):
         one = told[row.awos]
-        state, reason = awos.answered(row.state, one.control, one.status, sends=row.sends)
+        late = link.profile.commit_settles and reply.code in ("AE", "AR")
+        state, reason = awos.answered(row.state, one.control, one.status, sends=row.sends, late=late)
         mine = row.control_id == reply.control_id
         if not reason and state in (State.REFUSED, State.UNABLE):
             reason = said or f"{reply.code} {one.control}".strip()

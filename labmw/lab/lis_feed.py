@@ -26,6 +26,7 @@ from labmw.lab.lis_orders import OrdersTaken, take_orders
 from labmw.lab.lis_patients import keep_event
 from labmw.lab.lis_released import take_released
 from labmw.lab.lis_told import Doubt, Told, quarantine
+from labmw.lab.owing import owe
 from labmw.lab.unread import is_the_message, storable
 from labmw.line.received import Received, Stored
 from labmw.metrics import LIS_ORDERS, LIS_RELEASED, MESSAGES, TRANSMITTED
@@ -35,7 +36,7 @@ from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
 from protocols.astm.message import Message as AstmMessage
 from protocols.errors import Hl7Error, RecordError
-from protocols.hl7.acknowledgment import ErrorDetail, Location, mode
+from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode, read_ack
 from protocols.hl7.adt import TRIGGERS, IdentityEvent, read_adt
 from protocols.hl7.envelope import read_header
 from protocols.hl7.er7 import Message
@@ -52,7 +53,15 @@ MOST_ORDERS = 1000
 MOST_RESULTS = 5000
 """In one message: all of it is one transaction, and the analyzers' lines wait behind it."""
 _NO_HEADER = Header("", "", "", "", "", "")
-Content = Orders | IdentityEvent | Report | AstmSaid
+Content = Orders | IdentityEvent | Report | AstmSaid | Acknowledgment
+Settle = Callable[[Acknowledgment, str, bytes], Transaction[bool]]
+"""What an acknowledgment says of a message that the LIS was sent, when, and its bytes; False when it answers nothing of ours."""
+
+
+def _settles_nothing(acknowledgment: Acknowledgment, at: str, raw: bytes) -> Transaction[bool]:
+    """The LIS is sent nothing."""
+    return False
+    yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,10 @@ class LisFeed:
     heard: Callable[[bool], None] = lambda nothing: (
         None
     )  # an LIS over LIS02 has sent orders, or said that there are none
+    settle: Settle = _settles_nothing
+    settled: Callable[[Acknowledgment, bytes], None] = lambda acknowledgment, raw: (
+        None
+    )  # one is on the disk with what it settles
     commit_timeout: float = 10.0
 
     async def take(self, received: Received) -> Stored:
@@ -87,6 +100,8 @@ class LisFeed:
             kept = await self._store(received, message, content)
             if isinstance(content, AstmSaid):
                 self.heard(content.nothing)
+            if isinstance(content, Acknowledgment):
+                self.settled(content, received.raw)
             return kept
         except Exception as error:
             if not is_the_message(error):
@@ -105,6 +120,8 @@ class LisFeed:
     def _read(self, message: Message) -> Content | _Unfit:
         kind = (message.code, message.trigger)
         named = _named(message)
+        if message.first("MSA") is not None:
+            return _read_acknowledgment(message)
         try:
             if kind in KINDS:
                 orders = read_orders(message, self.terms.dialect.ltw)
@@ -172,7 +189,7 @@ class LisFeed:
                 same = yield statements.messages_by_control_id(self.terms.site, received.link, received.control_id)
         for row in same:
             if row.digest == digest:
-                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+                return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
         now = self.clock.now()
         if isinstance(message, Message):
             header = storable(read_header(message.header))
@@ -192,6 +209,7 @@ class LisFeed:
             tolerances=json.dumps(tolerances),
             reply=reply,
         )
+        yield from owe(self.terms.site, received, kept.message, reply, stamp(now))
         return Stored(kept.message, disposition, reason, 0, reply=reply, tolerances=tolerances)
 
     def _do(
@@ -225,6 +243,10 @@ class LisFeed:
         elif isinstance(content, IdentityEvent):
             doubts = yield from keep_event(told, content)
             reply = answer("AA", None)
+        elif isinstance(content, Acknowledgment):
+            doubts = yield from self._acknowledged(told, content, received)
+            facts = {"control_id": content.control_id, "answer": content.code}
+            reply = answer("AA", None)  # b"" always: a reply is accept-acknowledged at most
         else:
             counted = yield from take_released(told, content)
             facts = dict(counted)
@@ -235,6 +257,14 @@ class LisFeed:
         if doubts:
             return "quarantined", doubts[0].reason, dict(doubts[0].facts) | facts, reply
         return "accepted", "", facts, reply
+
+    def _acknowledged(self, told: Told, content: Acknowledgment, received: Received) -> Transaction[list[Doubt]]:
+        """What the LIS says of a message of ours, by its own line instead of the connection that brought it."""
+        if (yield from self.settle(content, told.at, received.raw)):
+            return []
+        doubt = Doubt("reply-to-nothing", (("control_id", content.control_id), ("link", received.link)))
+        yield from quarantine(told, doubt)
+        return [doubt]
 
     def _order_reply(
         self, told: Told, received: Received, message: Message, orders: Orders, taken: OrdersTaken
@@ -247,7 +277,7 @@ class LisFeed:
         when = told.now.astimezone(self.terms.zone).strftime("%Y%m%d%H%M%S%z")
         number = uuid.uuid4().hex[:20].upper()
         try:
-            return write_order_reply(orders, taken.answers, control_id=number, when=when)
+            return write_order_reply(orders, taken.answers, control_id=number, when=when, accept=received.accept)
         except Hl7Error as error:  # its own fields cannot be sent back: what was done is done, and said without them
             log.warning("the reply to an order cannot be written in full", why=str(error))
             return received.reply("AA", None)
@@ -276,7 +306,17 @@ def _too_many(named: str, count: int, most: int) -> _Unfit:
     return _malformed(named, ErrorDetail("100", text))
 
 
+def _read_acknowledgment(message: Message) -> Acknowledgment | _Unfit:
+    try:
+        return storable(read_ack(message))
+    except Hl7Error as error:
+        unreadable = Doubt("reply-unreadable", (("type", _named(message)),))
+        return _Unfit("AE", ErrorDetail("100", str(error)), unreadable)
+
+
 def _kind(content: Content | _Unfit) -> str:
+    if isinstance(content, Acknowledgment):
+        return "ack"
     if isinstance(content, Orders | AstmSaid):
         return "order"
     if isinstance(content, IdentityEvent):

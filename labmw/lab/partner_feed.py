@@ -20,6 +20,7 @@ from labmw.driver.timestamp import zone_of_message
 from labmw.errors import StoreError
 from labmw.lab.law_messages import keep_received
 from labmw.lab.lis_told import Doubt, Told, quarantine
+from labmw.lab.owing import owe
 from labmw.lab.partner_orders import take_sub_orders
 from labmw.lab.partner_results import take_sub_results
 from labmw.lab.unread import is_the_message, storable
@@ -173,7 +174,7 @@ class PartnerFeed:
                 same = yield statements.messages_by_control_id(site, received.link, received.control_id)
         for row in same:
             if row.digest == digest:
-                return Stored(row.id, row.disposition, "", 0, repeat=True, reply=row.reply or b"")
+                return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
         now = self.clock.now()
         header = storable(read_header(message.header))
         kind = "order" if isinstance(content, Orders) else "result" if isinstance(content, Report) else "other"
@@ -196,6 +197,7 @@ class PartnerFeed:
             tolerances=json.dumps(tolerances),
             reply=reply,
         )
+        yield from owe(site, received, kept.message, reply, stamp(now))
         return Stored(kept.message, disposition, reason, 0, reply=reply, tolerances=tolerances)
 
     def _do(
@@ -226,7 +228,9 @@ class PartnerFeed:
         if not self.terms.profile.reply_with_content or not mode(message).owes_application(accepted=True):
             return self._acknowledge(told, received, message, "AA", ())
         try:
-            return write_order_reply(orders, answers, control_id=_number(), when=self._when(told))
+            return write_order_reply(
+                orders, answers, control_id=_number(), when=self._when(told), accept=received.accept
+            )
         except Hl7Error as error:  # its own fields cannot be sent back: what was done is done, and said without them
             log.warning("the reply to sub-orders cannot be written in full", why=str(error))
             return self._acknowledge(told, received, message, "AA", ())

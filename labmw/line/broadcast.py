@@ -2,7 +2,8 @@
 
 A reply is matched by MSA-2 = MSH-10 and never by order: on one connection both sides may have several messages open (protocol notes C.4).
 A message without reply is sent again, the same bytes under the same MSH-10, as often as the profile says; then `labmw status` says that the
-analyzer does not answer, and the connection stays. What speaks of AWOS is owed until it is answered, also by the next process.
+analyzer does not answer, and the connection stays. What speaks of AWOS is owed until it is answered, also by the next process. After a commit
+acknowledgment (CA) nothing is sent again: the analyzer has it, and its reply is waited for, on whichever connection it comes.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ class _Open:
     """A message on its way: how often it was sent by this process, and when to send it again."""
 
     broadcast: Broadcast
-    outlet: Outlet
+    outlet: Outlet | None
     sends: int = 0
     due: float = 0.0
+    committed: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Broadcaster:
     patience: float  # seconds until a message is sent again
     resends: int
     in_flight: int  # messages without reply at once
+    reply_patience: float = 0.0  # seconds from a commit acknowledgment to the reply; 0 = patience
     signal: asyncio.Event = field(default_factory=asyncio.Event)
     _outlets: list[Outlet] = field(default_factory=list)  # the one that spoke last stands last
     _queue: list[Broadcast] = field(default_factory=list)
@@ -100,7 +103,7 @@ class Broadcaster:
         if outlet in self._outlets:
             self._outlets.remove(outlet)
         for number, one in list(self._open.items()):
-            if one.outlet is outlet:
+            if one.outlet is outlet and not one.committed:
                 del self._open[number]  # what lasts is in the store, and sent again on the next connection
 
     def put(self, broadcasts: Iterable[Broadcast], replaced: Iterable[str] = ()) -> None:
@@ -117,10 +120,23 @@ class Broadcaster:
         known = {*self._open, *self._answered, *(one.control_id for one in self._queue)}
         self._queue += [one for one in broadcasts if one.control_id not in known]
 
+    def _await(self, committed: Iterable[Broadcast]) -> None:
+        """Wait for the replies to what an earlier process was told is stored."""
+        for one in committed:
+            if one.control_id not in self._open and one.control_id not in self._answered:
+                due = self.clock.monotonic() + (self.reply_patience or self.patience)
+                self._open[one.control_id] = _Open(one, None, 1, due, committed=True)
+
     def wake(self) -> None:
         """The worklist owes this analyzer something."""
         self._look = True
         self.signal.set()
+
+    def committed(self, control_id: str) -> None:
+        """The analyzer has stored a message, and will reply to it."""
+        if (one := self._open.get(control_id)) is not None:
+            one.committed, one.due = True, self.clock.monotonic() + (self.reply_patience or self.patience)
+            self.signal.set()
 
     def settled(self, control_id: str) -> None:
         """A reply has come; what it says is the worklist's business."""
@@ -136,7 +152,9 @@ class Broadcaster:
             return None
         if self._resume:
             self._resume = False
-            self._add(await self.worklist.waiting(self.link))
+            waiting = await self.worklist.waiting(self.link)
+            self._add(one for one in waiting if not one.committed)
+            self._await(one for one in waiting if one.committed)
         await self._again()
         while self._busy() < self.in_flight:
             if not self._queue and self._look:
@@ -162,14 +180,14 @@ class Broadcaster:
     def _busy(self) -> int:
         """How many messages the analyzer is probably working on."""
         since = self.clock.monotonic() + self.patience - STEPS_ASIDE
-        return sum(one.due > since for one in self._open.values())
+        return sum(one.due > since and not one.committed for one in self._open.values())
 
     async def _again(self) -> None:
         now = self.clock.monotonic()
         for number, one in list(self._open.items()):
             if one.due > now:
                 continue
-            if one.sends <= self.resends:
+            if one.sends <= self.resends and not one.committed:
                 if one.broadcast.lasting:
                     await self.worklist.sending_again(self.link, number)
                     if number not in self._open:
@@ -190,4 +208,4 @@ class Broadcaster:
         one.sends += 1
         one.outlet, one.due = self._outlets[-1], self.clock.monotonic() + self.patience
         ORDERS_SENT.labels(self.link).inc()
-        await one.outlet.send(one.broadcast.raw)
+        await self._outlets[-1].send(one.broadcast.raw)

@@ -71,6 +71,9 @@ class Terms:
     frame_text: int = MAX_TEXT_SERIAL  # characters in one frame of ours
     plain: tuple[PlainLink, PlainTolerances] | None = None  # a link that does not speak ASTM frames
     tap: bool = False  # another middleware answers: what we would say is not said, and not in the journal either
+    two_replies: bool = True  # HL7: a commit acknowledgment and an application reply, where both are asked for
+    reply_accept: str = "NE"  # HL7: MSH-15 of that application reply
+    batch_reply: bool = False  # HL7: a batch is answered by one batch, instead of each of its messages by itself
 
 
 class Machine(Protocol):

@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 from labmw.clock import Clock
 from labmw.driver import Reading
 from labmw.driver.law import is_reply
+from labmw.line.answering import Said
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
 from labmw.line.orders import Answer, Worklist
-from labmw.line.received import Intake, Received, Stored
+from labmw.line.received import Envelopes, Intake, Received, Stored
+from labmw.line.replying import Replying
 from labmw.line.transport import Wire
 from labmw.model import Disposition
 from labmw.store.transaction import Store
@@ -34,7 +36,6 @@ from protocols.hl7.law_query import read_query, write_query_answer
 from protocols.hl7.law_reply import read_work_reply
 from protocols.hl7.law_status import read_status
 from protocols.hl7.law_values import WorkReply
-from protocols.hl7.mllp import wrap
 from protocols.hl7.profile import LawProfile
 
 
@@ -64,8 +65,11 @@ class LawConversation(Hl7Conversation):
         health: LinkHealth,
         clock: Clock,
         law: LawLine,
+        *,
+        replying: Replying | None = None,
+        envelopes: Envelopes | None = None,
     ) -> None:
-        super().__init__(wire, terms, store, intake, health, clock)
+        super().__init__(wire, terms, store, intake, health, clock, replying=replying, envelopes=envelopes)
         self._law = law
         self._next: Answer | None = None  # to be sent once the reply to a query has left
         self._spoke = False
@@ -79,15 +83,8 @@ class LawConversation(Hl7Conversation):
         finally:
             self._law.broadcaster.detach(self)
 
-    async def send(self, raw: bytes) -> None:
-        """Write one message of ours."""
-        block = wrap(raw)
-        self._journal.note("<", block)
-        self._wire.write(block)
-        await self._wire.drain()
-
-    async def _block(self, data: bytes) -> None:
-        await super()._block(data)
+    def _told(self, said: Said) -> None:
+        super()._told(said)
         # Only now, with the reply written: the work follows it, and never precedes it.
         if self._next is not None:
             self._law.broadcaster.put(self._next.broadcasts, self._next.replaced)
@@ -121,7 +118,9 @@ class LawConversation(Hl7Conversation):
         except Hl7Error:
             return await self._intake.take(replace(received, answer=None))  # kept whole, for a person
         stored = await self._law.worklist.reply(received, reply)
-        if not reply.code.startswith("C"):  # a commit acknowledgment: the reply proper follows
+        if reply.code == "CA" and not self._law.profile.commit_settles:
+            self._law.broadcaster.committed(reply.control_id)  # the reply proper follows
+        elif reply.code != "CE":  # not stored there: it is sent again when its time has come
             self._law.broadcaster.settled(reply.control_id)
         return stored
 
@@ -139,7 +138,13 @@ class LawConversation(Hl7Conversation):
             query = read_query(message, self._law.profile)
             try:
                 return write_query_answer(
-                    query, control_id=number, when=now, code=code, error=error, profile=self._law.profile
+                    query,
+                    control_id=number,
+                    when=now,
+                    code=code,
+                    error=error,
+                    profile=self._law.profile,
+                    accept=self._answering.accept(message),
                 )
             except Hl7Error:
                 return super()._reply(message, code, error)  # its own fields cannot be sent back

@@ -11,7 +11,8 @@ from labmw.line.blocks import Hl7Conversation
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
 from labmw.line.journal import SessionJournal
-from labmw.line.received import Intake
+from labmw.line.received import Envelopes, Intake
+from labmw.line.replying import Replying
 from labmw.line.transport import Wire
 from labmw.store.transaction import Store
 
@@ -27,7 +28,16 @@ class LisConversation(Hl7Conversation):
     """Runs one connection of the LIS until it ends."""
 
     def __init__(
-        self, wire: Wire, terms: Terms, store: Store, intake: Intake, health: LinkHealth, clock: Clock
+        self,
+        wire: Wire,
+        terms: Terms,
+        store: Store,
+        intake: Intake,
+        health: LinkHealth,
+        clock: Clock,
+        *,
+        replying: Replying | None = None,
+        envelopes: Envelopes | None = None,
     ) -> None:
-        super().__init__(wire, terms, store, intake, health, clock)
+        super().__init__(wire, terms, store, intake, health, clock, replying=replying, envelopes=envelopes)
         self._journal = _Unwritten(store, clock, terms.site, terms.link, wire.peer)

@@ -15,13 +15,15 @@ class Broadcast:
     """One message for the analyzer (LAB-28), on the disk already. Sent again, it is the same bytes under the same MSH-10.
 
     `lasting`: it speaks of AWOS, and is owed until it is answered; without, it only answers a query (no work) and dies with its connection.
-    `again`: it may have been sent before, by this process or an earlier one.
+    `again`: it may have been sent before, by this process or an earlier one. `committed`: the analyzer has said that it has stored it (CA),
+    and owes its reply: it is not sent again, only waited for.
     """
 
     control_id: str
     raw: bytes
     lasting: bool = True
     again: bool = False
+    committed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

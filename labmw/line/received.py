@@ -45,6 +45,8 @@ class Received:
     first_attempt: bool = False  # nothing of it can be in the store from an earlier attempt in this session
     change: StatusChange | None = None  # of a LAW line: what the message says of which AWOS
     reply: Callable[[str, ErrorDetail | None], bytes] | None = None  # the general HL7 acknowledgment with this MSA-1
+    apart: bool = False  # the sender is told first that it is stored (CA): from then on its application reply is owed
+    accept: str = ""  # MSH-15 of that reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +68,12 @@ class Intake(Protocol):
 
     async def take(self, received: Received) -> Stored:
         """Store a message and its results in one transaction."""
+        ...
+
+
+class Envelopes(Protocol):
+    """Where the envelope of a batch goes that does not fit its messages."""
+
+    async def faulty(self, received: Received, faults: Sequence[str]) -> None:
+        """Keep the lines of an envelope, for a person; raises StoreError."""
         ...

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0011"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0012"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -180,7 +180,7 @@ order = Table(
 
 # One order (or a test the analyzer added by itself: `order` NULL) on one analyzer: IHE LAW's analytical work order step. `awos` is its identity on the
 # wire, never used again. What is still to be said to the analyzer is in `wanted` (NW new work, CA cancel); `control_id` names the message that said it
-# last, and `waits` is 1 as long as that one has no reply. States (labmw.lab.awos):
+# last, and `waits` is 1 as long as that one has no reply, 2 once it has a commit acknowledgment and no other. States (labmw.lab.awos):
 # planned, broadcast, accepted, refused, in-process, resulted, cancelled, unable (to cancel), not-performed.
 awos = Table(
     "awos", metadata,
@@ -193,6 +193,7 @@ awos = Table(
     Index("ix_awos_control_id", "site", "control_id", **_where("control_id <> ''")),
     Index("ix_awos_wanted", "site", "link", "id", **_where("wanted <> ''")),
     Index("ix_awos_waits", "site", "link", "id", **_where("waits = 1")),
+    Index("ix_awos_committed", "site", "link", "id", **_where("waits = 2")),
 )  # fmt: skip
 
 # Which results an AWOS has brought, with OBX-11 as sent.
@@ -218,6 +219,18 @@ tube_place = Table(
     "tube_place", metadata,
     _id(), *_must("site", "kind", "carrier"), *_may("position"), *_must("specimen", "link", "seen_at"),
     UniqueConstraint("site", "kind", "carrier", "position"),
+)  # fmt: skip
+
+# An application reply (`message.reply`) that follows a commit acknowledgment as a message of its own, under the MSH-10 `control_id`: owed from the
+# transaction that makes the CA true until it has left, or until the other side has accept-acknowledged it where it was asked to (`confirm`).
+# States: owed, sent (and not confirmed yet), unconfirmed (sent as often as the profile says), taken, refused; the last two are closed.
+owed_reply = Table(
+    "owed_reply", metadata,
+    _id(), *_must("site", "link"), _refers("message", "message.id"), *_must("control_id", "state"), _number("confirm", 0), _number("sends", 0),
+    *_must("created_at"), *_later("closed_at"),
+    UniqueConstraint("site", "message"),
+    Index("ix_owed_reply_open", "site", "link", "id", **_where("closed_at IS NULL")),
+    Index(None, "site", "control_id"),
 )  # fmt: skip
 
 # An analyzer's query (LIS02-A2 Q record) that is to be answered by a message of ours, and what came of it. `tubes`: those that it names, a few in words;

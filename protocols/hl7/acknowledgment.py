@@ -11,6 +11,7 @@ from enum import Enum
 
 from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Field, Message, Raw, Segment, segment
+from protocols.hl7.version import OURS, served
 
 CODES = {
     "AA": "application accept",
@@ -82,6 +83,24 @@ class Mode:
 ORIGINAL = Mode(enhanced=False, commit=When.NEVER, application=When.ALWAYS)
 """Neither MSH-15 nor MSH-16: one application reply. IHE's NE and AL ask for the same in the words of enhanced mode."""
 
+SILENT = Mode(enhanced=False, commit=When.NEVER, application=When.NEVER)
+"""Nothing is to be said: a commit acknowledgment, or a reply of original mode."""
+
+
+def wanted(message: Message) -> Mode:
+    """The replies that a message calls for: as ``mode``, and for a reply never more than a commit acknowledgment.
+
+    An application reply may itself ask to be accept-acknowledged (MSH-15, 2.5.1 chapter 2.9.3); a commit acknowledgment never
+    is, and no reply is answered by an application reply: two stations would go on for ever.
+    """
+    said = message.first("MSA")
+    if said is None:
+        return mode(message)
+    asked = mode(message)
+    if not asked.enhanced or said.component(1).startswith("C"):
+        return SILENT
+    return Mode(True, asked.commit, When.NEVER)
+
 
 def mode(message: Message) -> Mode:
     """What MSH-15 and MSH-16 ask for. With only one of them filled, the empty one asks for nothing.
@@ -142,11 +161,14 @@ class Acknowledgment:
         return self.code.startswith("C")
 
 
-def ack(message: Message, code: str, *, control_id: str, when: str, error: ErrorDetail | None = None) -> bytes:
+def ack(
+    message: Message, code: str, *, control_id: str, when: str, error: ErrorDetail | None = None, accept: str = ""
+) -> bytes:
     """The general acknowledgment of a message, in its own separators, version and encoding.
 
-    ``when`` is MSH-7 of the reply, ``control_id`` its own MSH-10. Before version 2.5 the error is told in the ERR-1 and
-    MSA-3 of that time. A character of the error text that the encoding lacks becomes a question mark: a reply must go out.
+    ``when`` is MSH-7 of the reply, ``control_id`` its own MSH-10, ``accept`` its MSH-15: whether it is to be
+    accept-acknowledged itself. A version that is not served is answered in ours, and not repeated as if it were one.
+    Before version 2.5 the error is told in the ERR-1 and MSA-3 of that time. A character of the error text that the encoding lacks becomes a question mark: a reply must go out.
     Raises: Hl7Error for a code outside table 0008, and for an error beside an accepting code.
     """
     if code not in CODES:
@@ -172,13 +194,13 @@ def ack(message: Message, code: str, *, control_id: str, when: str, error: Error
         kind,
         control_id,
         same(11),
-        same(12),
+        same(12) if served(message.version) else OURS,
     ]
-    msh += [None] * 4 + [same(17), same(18), None, None, same(21)]
+    msh += [None] * 2 + [accept or None, "NE" if accept else None] + [same(17), same(18), None, None, same(21)]
     msa: list[Field] = ["MSA", code, same(10)]
     rows: list[list[Field]] = [msh, msa]
     if error:
-        if _before_2_5(message.version):
+        if served(message.version) and _before_2_5(message.version):
             msa.append(error.text)
             rows.append(["ERR", _eld(error)])
         else:

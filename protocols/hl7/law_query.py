@@ -96,18 +96,18 @@ def write_query(query: Query, profile: LawProfile = GENERIC) -> bytes:
     if query.isolate:
         qpd += [None] * (profile.isolate_field + 1 - len(qpd))
         qpd[profile.isolate_field] = query.isolate
-    rows = [_msh(query.header, ("QBP", "Q11", "QBP_Q11"), profile, begins=True), qpd]
+    rows = [_msh(query.header, ("QBP", "Q11", "QBP_Q11"), profile, profile.accept, profile.application), qpd]
     if not profile.empty_tag:
         rows.append(row("RCP", {1: "I", 3: ("R", "Real Time", "HL70394")}))
     return envelope.seal(rows, ascii_text=profile.ascii_text)
 
 
-def _msh(header: Header, kind: tuple[str, str, str], profile: LawProfile, *, begins: bool) -> list[Field]:
+def _msh(header: Header, kind: tuple[str, str, str], profile: LawProfile, accept: str, application: str) -> list[Field]:
     return envelope.msh(
         header,
         kind,
-        accept=profile.accept if begins else "",
-        application=profile.application if begins else "",
+        accept=accept,
+        application=application,
         version=profile.version,
         charset=profile.charset,
         profile=profile.transaction("LAB-27"),
@@ -122,6 +122,7 @@ def write_query_answer(
     code: str = "AA",
     error: ErrorDetail | None = None,
     profile: LawProfile = GENERIC,
+    accept: str = "",
 ) -> bytes:
     """The RSP^K11 to a query, in the query's own separators; a query with a ``problem`` is answered AE with it.
 
@@ -134,7 +135,13 @@ def write_query_answer(
         raise Hl7Error(f"{code!r} does not answer a query: use AA, AE or AR")
     reply = Acknowledgment(code, query.header.control_id, errors=(problem,) if problem else ())
     rows = [
-        _msh(envelope.answering(query.header, control_id, when), ("RSP", "K11", "RSP_K11"), profile, begins=False),
+        _msh(
+            envelope.answering(query.header, control_id, when),
+            ("RSP", "K11", "RSP_K11"),
+            profile,
+            accept,
+            "NE" if accept else "",
+        ),
         *envelope.msa(reply),
     ]
     name: Field = Raw(query.qpd.field(1)) if query.qpd else coded(query.name)

@@ -82,9 +82,12 @@ def outcomes(work: Work, reply: WorkReply, profile: LawProfile = GENERIC) -> tup
     """What the reply says of each step of the work, in the order of the work.
 
     By AWOS id; a family that leaves ORC-2 empty is matched by order of appearance, if it names as many steps as were sent.
-    AA without any ORC settles the steps only for a family whose replies are always that short. AE and AR refuse every step.
+    AA without any ORC settles the steps only for a family whose replies are always that short. AE, AR and CR refuse every step; CA
+    accepts them where no reply follows a success.
     """
     steps = work.steps
+    if reply.code == "CA":
+        return tuple(Outcome(step, *(_accepted(step) if profile.commit_settles else ("", ""))) for step in steps)
     if reply.code != "AA":
         return tuple(Outcome(step, *_refused(step)) for step in steps)
     if not reply.steps:

@@ -32,6 +32,7 @@ def write_order_reply(
     when: str,
     code: str = "AA",
     errors: tuple[ErrorDetail, ...] = (),
+    accept: str = "",
 ) -> bytes:
     """The reply to an order message, in its own separators and character set: PID, SPM and SAC as they were sent.
 
@@ -47,7 +48,9 @@ def write_order_reply(
     header = envelope.answering(orders.header, control_id, when)
     kind = _REPLIES[orders.kind]
     charset = orders.msh.component(18) if orders.msh and encoding else envelope.UTF8
-    rows: list[list[Field]] = [envelope.msh(header, kind, charset=charset)]
+    rows: list[list[Field]] = [
+        envelope.msh(header, kind, charset=charset, accept=accept, application="NE" if accept else "")
+    ]
     rows += envelope.msa(Acknowledgment(code, orders.header.control_id, errors=errors))
     for item in rows:
         strict.check_texts(item)

@@ -42,6 +42,11 @@ class Topology(Enum):
     TWO = "two"
 
 
+def commit_settles(accept: str, application: str) -> bool:
+    """Whether with these MSH-15 and MSH-16 a commit acknowledgment is the only word on a success."""
+    return accept in ("AL", "SU") and application in ("NE", "ER")
+
+
 @dataclass(frozen=True, slots=True)
 class QueryName:
     """A name in QPD-1 and what is asked with it."""
@@ -78,6 +83,9 @@ class LawProfile:
     version: str = "2.5.1"
     accept: str = "NE"  # MSH-15 of messages that begin an exchange; replies leave it empty
     application: str = "AL"  # MSH-16, likewise
+    commit_seconds: int = 0  # with a commit acknowledgment: until the application reply; 0 = reply_seconds once more
+    two_replies: bool = True  # False: who asks for both acknowledgments copes with the application reply alone
+    reply_accept: str = "NE"  # MSH-15 of an application reply that follows a commit acknowledgment
     charset: str = "UNICODE UTF-8"
     ascii_text: bool = False  # letters with accents are sent without them
     transactions: tuple[tuple[str, tuple[str, str]], ...] = (
@@ -114,6 +122,11 @@ class LawProfile:
     times_sent: TimeReading = TimeReading.LOCAL
     # --- beside LAW ---
     other_messages: tuple[str, ...] = ()  # message types of its own, to be acknowledged and kept: "NMD^N02"
+
+    @property
+    def commit_settles(self) -> bool:
+        """Whether a commit acknowledgment is all that is to be waited for: no application reply follows a success (table 0155)."""
+        return commit_settles(self.accept, self.application)
 
     def query_by(self, code: str) -> QueryBy | None:
         """What a name in QPD-1.1 asks for; None when this family has no such query."""
@@ -219,6 +232,10 @@ class LtwProfile:
         None  # field with the tube's number in an ORM^O01 without SPM: ("OBR", 20)
     )
     reply_with_content: bool = True  # False: a plain ACK is what the system expects
+    accept: str = ""  # MSH-15 of the results that we send; empty with MSH-16: one application reply (original mode)
+    application: str = ""  # MSH-16, likewise
+    two_replies: bool = True  # False: who asks for both acknowledgments copes with the application reply alone
+    reply_accept: str = "NE"  # MSH-15 of an application reply that follows a commit acknowledgment
 
 
 LTW_GENERIC = LtwProfile()

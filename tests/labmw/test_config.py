@@ -78,6 +78,9 @@ def test_an_absolute_address_stays_as_it_is(url: str, tmp_path: Path) -> None:
     ("change", "key", "problem"),
     [
         ("", "", None),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:2"\nprotocol = "hl7"\nacknowledge = "both"\nbatch_reply = true', "", None),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:2"\nacknowledge = "both"', "link[1] (two).acknowledge", "is HL7's"),
+        ('[[link]]\nname = "two"\nlisten = "127.0.0.1:2"\nbatch_reply = true', "link[1] (two).batch_reply", "is HL7's"),
         ('[[link]]\nname = "two"\nlisten = "127.0.0.1:4002"\nconnect = "10.0.0.1:1"', "link[1] (two)", "listen and connect"),
         ('[[link]]\nname = "two"', "link[1] (two)", "no wire"),
         ('[[link]]\nname = "xn"\nlisten = "127.0.0.1:4002"', "link[1] (xn).name", "link[0]"),

@@ -66,6 +66,7 @@ _MESSAGES_BY_CONTROL_ID: Final = (
         message.c.received_at,
         message.c.reply,
         message.c.disposition,
+        message.c.reason,
     )
     .where(
         message.c.site == given("site"),

@@ -51,6 +51,10 @@ _waits = awos.c.waits == bindparam(None, 1, type_=Integer(), literal_execute=Tru
 _WAITING: Final = (
     select(awos).where(awos.c.site == given("site"), awos.c.link == given("link"), _waits).order_by(awos.c.id)
 )
+_committed = awos.c.waits == bindparam(None, 2, type_=Integer(), literal_execute=True)
+_COMMITTED: Final = (
+    select(awos).where(awos.c.site == given("site"), awos.c.link == given("link"), _committed).order_by(awos.c.id)
+)
 _SENT_MESSAGE: Final = select(message.c.id, message.c.raw, message.c.kind).where(
     message.c.site == given("site"),
     message.c.link == given("link"),
@@ -217,6 +221,11 @@ def awos_wanted(site: str, link: str, *, most: int) -> Step:
 def awos_waiting(site: str, link: str) -> Step:
     """The AWOS whose message has no reply yet."""
     return Step(_WAITING, {"site": site, "link": link})
+
+
+def awos_committed(site: str, link: str) -> Step:
+    """The AWOS whose message the analyzer has stored (CA) and not replied to."""
+    return Step(_COMMITTED, {"site": site, "link": link})
 
 
 def sent_message(site: str, link: str, control_id: str) -> Step:

@@ -167,7 +167,9 @@ async def test_without_msh_there_is_no_reply_and_it_is_counted(tmp_path: Path) -
         (oru(kind="ADT^A01^ADT_A01"), "AR", "200"),
         (oru(kind="XYZ^Z99"), "AR", "200"),
         (oru(version="3.0"), "AR", "203"),
-        (oru() + oru("M2"), "AE", "100"),
+        (oru(version="9.9"), "AR", "203"),
+        (oru(version="2.99"), "AR", "203"),
+        (oru() + b"BHS|^~\\&|\r", "AE", "100"),
     ],
 )
 async def test_what_is_not_served_is_ar_and_what_is_malformed_ae(
@@ -189,6 +191,9 @@ async def test_what_is_not_served_is_ar_and_what_is_malformed_ae(
         ("ER|NE", "", "CR"),
         ("SU|NE", "CA", ""),
         ("NE|ER", "", "AR"),
+        ("ER|AL", "AA", "AR"),  # cobas 4800: the application reply that it waits for says it, and no CR beside it
+        ("ER|ER", "", "AR"),
+        ("ER|SU", "AA", "CR"),
     ],
 )
 async def test_the_sender_gets_the_replies_it_asked_for(modes: str, good: str, bad: str, tmp_path: Path) -> None:

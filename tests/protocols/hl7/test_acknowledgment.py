@@ -191,3 +191,17 @@ def test_any_reply_is_read_back(control_id: str, own: str, text: str, code: str,
     assert said.control_id == own
     assert read_ack(said) == Acknowledgment(code, control_id, "", (ErrorDetail(number, text),))
     assert said.first("MSA") != Segment("MSA")
+
+
+@pytest.mark.parametrize(("version", "told"), [("2.3", "2.3"), ("2.5.1", "2.5.1"), ("2.8.2", "2.8.2"), ("", "")])
+def test_a_version_that_is_served_is_answered_in_it(version: str, told: str) -> None:
+    assert Message.parse(ack(message(version=version), "AA", control_id="1", when="2")).version == told
+
+
+@pytest.mark.parametrize("version", ["9.9", "1.9", "2.99", "2", "3.0", "2.5.1.1", "x"])
+def test_a_version_that_is_not_served_is_answered_in_ours(version: str) -> None:
+    made = ack(message(version=version), "AR", control_id="1", when="2", error=ErrorDetail("203", "not served"))
+    said = Message.parse(made)
+    assert said.version == "2.5.1"
+    assert read_ack(said).errors[0].code == "203"
+    assert said.all("ERR")[0].component(3) == "203", "the ERR of 2.5.1 as well"

@@ -1,7 +1,7 @@
 """Whatever MSH-18 says, no byte is lost, and a mismatch is reported."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocols.errors import Hl7Error
@@ -86,6 +86,7 @@ def test_two_spellings_of_one_character_are_not_made_one(raw: bytes, encoding: s
     assert problem and "cannot give the bytes back" in problem
 
 
+@example(b"\x1b\xa9", "ISO IR87")
 @given(
     st.binary(),
     st.sampled_from(
