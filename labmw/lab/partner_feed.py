@@ -23,7 +23,7 @@ from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.owing import owe
 from labmw.lab.partner_orders import take_sub_orders
 from labmw.lab.partner_results import take_sub_results
-from labmw.lab.unread import is_the_message, storable
+from labmw.lab.unread import is_the_message, storable, unreadable
 from labmw.line.received import Received, Stored
 from labmw.metrics import MESSAGES, PARTNER_RESULTS, SUB_ORDERS
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
@@ -104,6 +104,9 @@ class PartnerFeed:
 
     def _read(self, message: Message) -> Content:
         kind = (message.code, message.trigger)
+        if (unread := unreadable(message)) is not None:
+            code, error = unread
+            return _Unfit(code, (error,), None) if code == "AR" else self._malformed(message, (error,))
         try:
             if kind in _ORDERS:
                 orders = read_sub_orders(message, self.terms.profile)
@@ -183,7 +186,7 @@ class PartnerFeed:
         doubts, reply = yield from self._do(told, received, message, content, tally)
         refused = isinstance(content, _Unfit) and content.doubt is None
         disposition = "refused" if refused else "quarantined" if doubts else "accepted"
-        reason = "unsupported-type" if refused else doubts[0].reason if doubts else ""
+        reason = _unserved(content) if refused else doubts[0].reason if doubts else ""
         facts = {"type": _named(message)} if refused else dict(doubts[0].facts) if doubts else {}
         tolerances = ("control_id_reused",) if same else ()
         for doubt in doubts:
@@ -254,6 +257,11 @@ class PartnerFeed:
 
     def _when(self, told: Told) -> str:
         return told.now.astimezone(self.terms.lis.zone).strftime("%Y%m%d%H%M%S%z")
+
+
+def _unserved(content: Content) -> str:
+    version = isinstance(content, _Unfit) and content.errors[0].code == "203"
+    return "unsupported-version" if version else "unsupported-type"
 
 
 def _number() -> str:
