@@ -635,7 +635,9 @@ class Laboratory:
             if link is not None and link.protocol == "law":
                 reader = self.registry.reader(found, "hl7")
                 return law_reading.read(message, received.change, reader, profile_of(link), zone)
-            return hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
+            plain = hl7_reading.read(message, self.registry.reader(found, "hl7"), zone=zone)
+            # On a tap it answers the middleware that is there.
+            return plain if link is None or link.tap else hl7_reading.unasked(plain, message, link.name)
         if isinstance(message, PlainMessage):
             found = driver or self._mapped(self.registry.recognise_plain(message), received.link)
             reader = self.registry.reader(found, message.protocol)

@@ -138,7 +138,10 @@ def again(awos: Awos, config: ConfigOption = None, language: LanguageOption = No
     tongue = language_of(settings, language)
     row = _named(settings, awos, tongue)
     if row.order is None:
-        fail(say("order-by-analyzer", tongue), UNKNOWN)
+        from labmw.lab.awos import is_child
+
+        child = is_child(row.awos)
+        fail(say("order-by-analyzer" if child else "order-again-control", tongue, **row.mapping()), UNKNOWN)
     (name,) = write(settings, _again(settings, row, tongue), tongue=tongue)
     facts = {"awos": row.awos, "test": row.test_name or row.code, "specimen": row.specimen, "again": name}
     typer.echo(say("order-again", tongue, **facts))

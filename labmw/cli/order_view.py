@@ -48,9 +48,7 @@ def draw(console: Console, found: SpecimenOrders, language: Language, zone: Zone
 
 def _lines(one: Ordered, language: Language, zone: ZoneInfo) -> list[list[Text]]:
     order = one.order
-    name = Text(
-        _printable(f"{order.test_name or order.loinc}" if order is not None else say("order-by-analyzer", language))
-    )
+    name = Text(_printable(_name(one, language)))
     if order is not None and order.test_name:
         name.append(f"\n{_printable(order.loinc)}", "dim")
     state = _state("order-state", order.state, language) if order is not None else Text("–", "dim")
@@ -70,6 +68,15 @@ def _lines(one: Ordered, language: Language, zone: ZoneInfo) -> list[list[Text]]
         ]
         for place, given in enumerate(one.given)
     ]
+
+
+def _name(one: Ordered, language: Language) -> str:
+    if one.order is not None:
+        return str(one.order.test_name or one.order.loinc)
+    if one.control and one.given:
+        row = one.given[0].row
+        return f"{row.test_name or row.code} ({say('order-of-control', language)})"
+    return say("order-by-analyzer", language)
 
 
 def _of(given: Given, language: Language) -> Text:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli import qc_average, qc_setting, qc_supply
+from labmw.cli import qc_average, qc_order, qc_setting, qc_supply
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -48,6 +48,7 @@ app.add_typer(qc_supply.calibration, name="calibration")
 app.add_typer(qc_supply.reagent, name="reagent")
 app.add_typer(qc_average.app, name="average")
 app.command()(qc_average.tune)
+app.command()(qc_order.order)
 
 SecondOption = Annotated[str, typer.Option("--second", help="The second person, where it asks for less than before.", show_default=False)]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ _KINDS: dict[str, Kind] = {
     "OMG": "order", "ORL": "order-response", "ORR": "order-response", "RSP": "order-response", "ACK": "ack", "ADT": "adt",
     "ESU": "equipment-status", "SSU": "equipment-status", "INU": "equipment-status", "EAR": "equipment-status",
 }  # fmt: skip
+REPLIES = frozenset({"ORL", "ACK", "RSP", "ORR"})
 _SERVED = frozenset(_KINDS.values()) - {"adt"}
 _WORK_QUERIES = (
     "WOS",
@@ -111,6 +113,20 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
         sent_at=read_time(header.component(7), UTC if driver.utc else zone, utc=driver.utc).at,
     )
+
+
+def is_reply(message: Message) -> bool:
+    """Whether a message answers one of ours: then it is not answered itself."""
+    return message.code in REPLIES or message.first("MSA") is not None
+
+
+def unasked(reading: Reading, message: Message, link: str) -> Reading:
+    """What was read on a line on which we send nothing: a reply answers no message of ours, and is for a person."""
+    if not is_reply(message) or reading.disposition is not Disposition.ACCEPTED:
+        return reading
+    said = message.first("MSA")
+    facts = (("control_id", (said.component(2) if said else "") or "-"), ("link", link))
+    return replace(reading, disposition=Disposition.QUARANTINED, reason="reply-to-nothing", reason_facts=facts)
 
 
 def _refusal(kind: Kind, message: Message) -> tuple[str, Facts] | None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver import hl7
 from labmw.driver.declaration import Driver
+from labmw.driver.hl7 import is_reply
 from labmw.driver.reading import Facts, Reading, ResultRead
 from labmw.driver.timestamp import read_time
 from labmw.frozen import changed
@@ -20,18 +21,14 @@ from protocols.hl7.law_values import Observation, SpecimenStatus, StatusChange, 
 from protocols.hl7.profile import LawProfile
 
 SERVED = frozenset({"QBP^Q11", "OUL^R22"})
-REPLIES = frozenset({"ORL", "ACK", "RSP", "ORR"})
 HEARTBEAT = "NMD^N02"  # application keep-alive (Alinity): harmless from anybody
-
-
-def is_reply(message: Message) -> bool:
-    """Whether a message answers one of ours: then it is not answered itself."""
-    return message.code in REPLIES or message.first("MSA") is not None
 
 
 def read(message: Message, change: StatusChange | None, driver: Driver, profile: LawProfile, zone: ZoneInfo) -> Reading:
     """Read one message; `change` is what the codec of OUL^R22 made of it, None for any other type."""
     reading = hl7.read(message, driver, zone=zone)
+    if reading.reason == "unsupported-version" and not is_reply(message):
+        return reading
     kind = f"{message.code}^{message.trigger}"
     if is_reply(message):
         return _with(reading, Disposition.QUARANTINED, "reply-unreadable", (("type", kind),))

@@ -55,6 +55,11 @@ def new_name() -> str:
     return uuid.uuid4().hex[:20].upper()
 
 
+def is_child(name: str) -> bool:
+    """Whether an identity was given to a test that the analyzer added: those that we give beforehand are hexadecimal."""
+    return name.startswith("X")
+
+
 def child_name(site: str, link: str, step: StepSeen) -> str:
     """The identity we give to a test that an analyzer added by itself: the same again when it reports it again."""
     told = "\x1f".join((site, link, step.specimen, step.code, *step.parents))

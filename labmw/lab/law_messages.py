@@ -12,6 +12,7 @@ from labmw.clock import stamp
 from labmw.lab import awos
 from labmw.lab.law_orders import LawLink, Tube, write_steps
 from labmw.lab.planning import open_orders, said
+from labmw.lab.qc_orders import with_control
 from labmw.line.orders import Broadcast
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
@@ -94,6 +95,8 @@ def write_due(
     found: list[Broadcast] = []
     for (specimen, wanted), steps in list(groups.items())[:most]:
         tube, _, doubt = yield from open_orders(site, link, Tube(specimen), now)
+        if steps[0].order is None:
+            tube = yield from with_control(site, tube, at)
         if doubt and wanted == "NW":  # whose tube it is, is for a person: it stays planned, and status shows it
             for row in steps:
                 yield stored.change(schema.awos, row.id, wanted="", reason=doubt, updated_at=at)

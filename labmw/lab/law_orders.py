@@ -62,6 +62,16 @@ class LawLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """A registered control material, with the lot in use and its end."""
+
+    identifier: str
+    name: str
+    lot: str = ""
+    expiry: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tube:
     """What an order message says of a tube, and of where the analyzer said that it stands."""
 
@@ -72,6 +82,7 @@ class Tube:
     position: str = ""
     tray: str = ""
     tray_position: str = ""
+    control: Control | None = None  # it is no patient's
 
 
 def new_control_id() -> str:
@@ -104,8 +115,8 @@ def write_steps(
     steps = tuple(_step(link, row, control, at) for row in rows)
     work = law.Work(
         header=header(link, to, at, number),
-        specimens=(law.SpecimenWork(_specimen(link, tube, "P"), steps),),
-        patient=_patient(tube.patient) if link.patients else None,
+        specimens=(law.SpecimenWork(_specimen(link, tube), steps),),
+        patient=_patient(tube.patient) if link.patients and tube.control is None else None,
     )
     return Broadcast(number, write_work(work, link.profile))
 
@@ -143,20 +154,33 @@ def write_nothing(link: LawLink, tube: Tube, *, to: Header | None, at: datetime,
     return Broadcast(number, write_no_work(nothing, link.profile), lasting=False)
 
 
-def _specimen(link: LawLink, tube: Tube, role: str) -> law.Specimen:
-    known = tube.specimen
+def _specimen(link: LawLink, tube: Tube) -> law.Specimen:
+    known, control = tube.specimen, tube.control
+    patient = Code("P", "Patient specimen", "HL70369")
     kind = known.kind if known else ""
     collected = known.collected if known else None
     return law.Specimen(
         id=EntityId(tube.identifier, link.profile.namespace or link.application),
         container=EntityId(tube.identifier),
         type=Code(kind, "", "HL70487") if kind else None,
-        role=Code(role, "Patient specimen", "HL70369"),
+        role=patient if control is None else Code(link.profile.control_role, "Control specimen", "HL70369"),
+        materials=() if control is None else (_material(link, control),),
         collected=hl7_time(collected, link.zone) if collected else "",
         carrier=tube.carrier,
         position=tube.position,
         tray=tube.tray,
         tray_position=tube.tray_position,
+    )
+
+
+def _material(link: LawLink, control: Control) -> law.Material:
+    """Which control it is: by the identifier under which its results are registered, and by lot."""
+    return law.Material(
+        code=Code(control.identifier, control.name, "L"),
+        status=(Code("OK", "", "HL70383"),),
+        type=Code("CO", "Control", "HL70384"),
+        expiry=hl7_time(control.expiry, link.zone) if control.expiry else "",
+        lot=control.lot,
     )
 
 

@@ -14,12 +14,13 @@ from labmw.lab.law_messages import keep_received, keep_sent, waiting
 from labmw.lab.law_orders import LawLink, Tube, hl7_time, new_control_id, write_nothing, write_steps
 from labmw.lab.owing import owe
 from labmw.lab.planning import offered, open_orders, presented, said
+from labmw.lab.qc_orders import ordered_of, with_control
 from labmw.lab.steps import see_tube
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
 from labmw.store import statements
 from labmw.store.statements import worklist as stored
-from labmw.store.transaction import Transaction
+from labmw.store.transaction import Row, Transaction
 from protocols.hl7.acknowledgment import ErrorDetail
 from protocols.hl7.law_query import write_query_answer
 from protocols.hl7.law_values import Query
@@ -43,6 +44,7 @@ class QueryAnswering:
     max_age: float
     tally: Counter[str]
     replaced: list[str] = field(default_factory=list)  # messages without reply, of which the answer says the same
+    controls: int = 0  # tubes asked about that are registered control materials
 
     @property
     def at(self) -> str:
@@ -94,7 +96,8 @@ class QueryAnswering:
         if not messages and doubt:
             return (yield from self._present_again(tubes, doubt))
         if not messages:
-            if not (yield from is_fresh(self.site, self.now, self.max_age)):
+            known = self.controls == len(tubes)  # of controls it is we who know, whatever the LIS says
+            if not known and not (yield from is_fresh(self.site, self.now, self.max_age)):
                 return (yield from self._present_again(tubes, "order-feed-stale"))
             self.tally["no-work"] += 1
             if self.query.by is not QueryBy.ALL or self._named:
@@ -127,7 +130,8 @@ class QueryAnswering:
             rows = yield stored.orders_not_given(self.site, self.link.name, since=since, most=MOST_ORDERS)
             rows = [row for row in rows if self.link.code_of(row)]
             waiting = yield stored.awos_waiting(self.site, self.link.name)
-            found = dict.fromkeys([row.specimen for row in (*waiting, *rows)])
+            controls = yield stored.controls_planned(self.site, self.link.name)
+            found = dict.fromkeys([row.specimen for row in (*controls, *waiting, *rows)])
             return [Tube(one) for one in list(found)[:MOST_TUBES]]
         kind, carrier, position = (
             ("tray", query.tray, query.tray_position) if query.tray else ("rack", query.carrier, query.position)
@@ -145,6 +149,11 @@ class QueryAnswering:
     def _work(self, tube: Tube) -> Transaction[tuple[Broadcast | None, str]]:
         """Plan the work of one tube; return the message that gives it, and why none could be given although there may be work."""
         tube, orders, doubt = yield from open_orders(self.site, self.link, tube, self.now)
+        if not orders:
+            tube = yield from with_control(self.site, tube, self.at)
+        if tube.control is not None:
+            self.controls += 1
+            return (yield from self._say(tube, (yield from ordered_of(self.site, self.link, tube)))), ""
         if doubt or not orders:
             return None, doubt
         offer = yield from offered(self.site, self.link, tube, orders, self.at, queried=True)
@@ -153,12 +162,16 @@ class QueryAnswering:
             yield from presented(self.site, self.link.name, tube.identifier, self.at)
         for line, why in offer.kept_back.items():
             yield stored.present_again(self.site, line, tube.identifier, why, self.at)
+        return (yield from self._say(tube, rows)), ""
+
+    def _say(self, tube: Tube, rows: Sequence[Row]) -> Transaction[Broadcast | None]:
+        """Write the message that gives these AWOS of a tube; None without any."""
         if not rows:
-            return None, ""
+            return None
         self.replaced += [row.control_id for row in rows if row.waits]
         broadcast = write_steps(self.link, tube, rows, control="NW", to=self.query.header, at=self.now)
         yield from said(rows, broadcast, self.at)
-        return broadcast, ""
+        return broadcast
 
     def _present_again(self, tubes: Sequence[Tube], why: str) -> Transaction[Answer]:
         for tube in tubes or ([self._named] if self._named.identifier else []):

@@ -27,7 +27,8 @@ from labmw.lab.lis_patients import keep_event
 from labmw.lab.lis_released import take_released
 from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.owing import owe
-from labmw.lab.unread import is_the_message, storable
+from labmw.lab.unread import is_the_message, storable, unreadable
+from labmw.line.answering import unserved
 from labmw.line.received import Received, Stored
 from labmw.metrics import LIS_ORDERS, LIS_RELEASED, MESSAGES, TRANSMITTED
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
@@ -120,8 +121,11 @@ class LisFeed:
     def _read(self, message: Message) -> Content | _Unfit:
         kind = (message.code, message.trigger)
         named = _named(message)
-        if message.first("MSA") is not None:
+        if message.code == "ACK" or message.first("MSA") is not None:
             return _read_acknowledgment(message)
+        if (unread := unreadable(message)) is not None:
+            code, error = unread
+            return _Unfit(code, error, None) if code == "AR" else _malformed(named, error)
         try:
             if kind in KINDS:
                 orders = read_orders(message, self.terms.dialect.ltw)
@@ -140,7 +144,7 @@ class LisFeed:
                 return report if count <= MOST_RESULTS else _too_many(named, count, MOST_RESULTS)
         except Hl7Error as error:
             return _malformed(named, ErrorDetail("100", str(error), None))
-        return _Unfit("AR", ErrorDetail("200", f"{named} is not served on this line", Location("MSH", field=9)), None)
+        return _Unfit("AR", unserved(message, "unsupported-type"), None)
 
     def _read_astm(self, message: AstmMessage) -> AstmSaid | _Unfit:
         if not message.terminated:
@@ -225,7 +229,8 @@ class LisFeed:
         if isinstance(content, _Unfit):
             reply = answer(content.code, content.error)
             if content.doubt is None:
-                return "refused", "unsupported-type", {"type": _named(message)}, reply
+                reason = "unsupported-version" if content.error.code == "203" else "unsupported-type"
+                return "refused", reason, {"type": _named(message)}, reply
             yield from quarantine(told, content.doubt)
             tally["quarantined", content.doubt.reason] += 1
             return "quarantined", content.doubt.reason, dict(content.doubt.facts), reply

@@ -23,7 +23,7 @@ from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.owing import owe
 from labmw.lab.partner_orders import take_sub_orders
 from labmw.lab.partner_results import take_sub_results
-from labmw.lab.unread import is_the_message, storable
+from labmw.lab.unread import is_the_message, storable, unreadable
 from labmw.line.received import Received, Stored
 from labmw.metrics import MESSAGES, PARTNER_RESULTS, SUB_ORDERS
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
@@ -32,7 +32,7 @@ from labmw.store import schema, statements
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
 from protocols.errors import Hl7Error
-from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode
+from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode, read_ack
 from protocols.hl7.datatypes import EntityId
 from protocols.hl7.envelope import answering, msa, msh, read_header, seal
 from protocols.hl7.er7 import Message
@@ -59,7 +59,7 @@ class _Unfit:
     doubt: Doubt | None
 
 
-Content = Orders | Report | _Unfit
+Content = Orders | Report | Acknowledgment | _Unfit
 
 
 @dataclass(slots=True)
@@ -104,6 +104,11 @@ class PartnerFeed:
 
     def _read(self, message: Message) -> Content:
         kind = (message.code, message.trigger)
+        if message.code == "ACK" or message.first("MSA") is not None:
+            return self._acknowledgment(message)
+        if (unread := unreadable(message)) is not None:
+            code, error = unread
+            return _Unfit(code, (error,), None) if code == "AR" else self._malformed(message, (error,))
         try:
             if kind in _ORDERS:
                 orders = read_sub_orders(message, self.terms.profile)
@@ -123,6 +128,13 @@ class PartnerFeed:
             return self._malformed(message, (ErrorDetail("100", str(error)),))
         served = ErrorDetail("200", f"{_named(message)} is not served on this line", Location("MSH", field=9))
         return _Unfit("AR", (served,), None)
+
+    def _acknowledgment(self, message: Message) -> Content:
+        try:
+            return storable(read_ack(message))
+        except Hl7Error as error:
+            unreadable_ = Doubt("reply-unreadable", (("type", _named(message)),))
+            return _Unfit("AE", (ErrorDetail("100", str(error)),), unreadable_)
 
     def _malformed(self, message: Message, errors: tuple[ErrorDetail, ...]) -> _Unfit:
         place = errors[0].location
@@ -177,13 +189,14 @@ class PartnerFeed:
                 return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
         now = self.clock.now()
         header = storable(read_header(message.header))
-        kind = "order" if isinstance(content, Orders) else "result" if isinstance(content, Report) else "other"
+        kinds: dict[type, str] = {Orders: "order", Report: "result", Acknowledgment: "ack"}
+        kind = kinds.get(type(content), "other")
         kept = yield from keep_received(site, received, kind, stamp(now), "accepted", "", {}, None, header)
         told = Told(self.terms.lis, kept.message, now, zone_of_message(header.when, self.terms.lis.zone))
         doubts, reply = yield from self._do(told, received, message, content, tally)
         refused = isinstance(content, _Unfit) and content.doubt is None
         disposition = "refused" if refused else "quarantined" if doubts else "accepted"
-        reason = "unsupported-type" if refused else doubts[0].reason if doubts else ""
+        reason = _unserved(content) if refused else doubts[0].reason if doubts else ""
         facts = {"type": _named(message)} if refused else dict(doubts[0].facts) if doubts else {}
         tolerances = ("control_id_reused",) if same else ()
         for doubt in doubts:
@@ -208,6 +221,8 @@ class PartnerFeed:
                 yield from quarantine(told, content.doubt)
             reply = self._acknowledge(told, received, message, content.code, content.errors)
             return ([content.doubt] if content.doubt else []), reply
+        if isinstance(content, Acknowledgment):
+            return (yield from self._answered(told, received, content)), b""
         if isinstance(content, Orders):
             taken = yield from take_sub_orders(told, self.terms, content)
             for answer in taken.answers:
@@ -220,6 +235,15 @@ class PartnerFeed:
         tally["wake", "verification"] += results.verify
         code = "AE" if results.errors else "AA"
         return results.doubts, self._acknowledge(told, received, message, code, tuple(results.errors))
+
+    def _answered(self, told: Told, received: Received, said: Acknowledgment) -> Transaction[list[Doubt]]:
+        """An answer by the partner's own line: what it settles came on the connection that carried our message, or comes when that is sent again."""
+        rows = yield statements.outbox_by_control_id(told.site, said.control_id)
+        if said.control_id and any(row.destination == self.terms.partner.name for row in rows):
+            return []
+        doubt = Doubt("reply-to-nothing", (("control_id", said.control_id or "-"), ("link", received.link)))
+        yield from quarantine(told, doubt)
+        return [doubt]
 
     def _order_reply(
         self, told: Told, received: Received, message: Message, orders: Orders, answers: Sequence[OrderAnswer]
@@ -254,6 +278,11 @@ class PartnerFeed:
 
     def _when(self, told: Told) -> str:
         return told.now.astimezone(self.terms.lis.zone).strftime("%Y%m%d%H%M%S%z")
+
+
+def _unserved(content: Content) -> str:
+    version = isinstance(content, _Unfit) and content.errors[0].code == "203"
+    return "unsupported-version" if version else "unsupported-type"
 
 
 def _number() -> str:

@@ -121,6 +121,10 @@ def result_row(shared: Mapping[str, Any], read: ResultRead, one: Placement, ordi
     }
 
 
+LONGEST_FACT = 500
+"""Characters of a fact that a person is shown: a value can be as long as a message may be, and is kept with its result."""
+
+
 def quarantine_row(
     site: str, message: int, result: int | None, reason: str, facts: Sequence[tuple[str, str]], at: str
 ) -> Mapping[str, Any]:
@@ -130,7 +134,7 @@ def quarantine_row(
         "message": message,
         "result": result,
         "reason": reason,
-        "facts": json_facts(facts),
+        "facts": json_facts((name, fact[:LONGEST_FACT]) for name, fact in facts),
         "raised_at": at,
         "state": "open",
     }

@@ -7,9 +7,13 @@ from typing import Any, TypeVar
 
 from labmw.driver.reading import Facts, Reading
 from labmw.errors import StoreError, StoreUnfit
+from labmw.line.answering import unserved
 from labmw.line.received import Received
 from labmw.model import Disposition
 from protocols.astm.message import Message as AstmMessage
+from protocols.hl7.acknowledgment import ErrorDetail, Location
+from protocols.hl7.er7 import Message
+from protocols.hl7.version import served
 
 T = TypeVar("T")
 
@@ -71,6 +75,18 @@ def too_many(reading: Reading, count: int, most: int) -> Reading:
     return replace(
         reading, results=(), disposition=Disposition.QUARANTINED, reason="too-many-results", reason_facts=facts
     )
+
+
+def unreadable(message: Message) -> tuple[str, ErrorDetail] | None:
+    """MSA-1 and the error of a message that is not read: of a version that is not served, or in a character set that it does not declare.
+
+    A name or number with bytes of unknown meaning is nobody's: the sender mends MSH-18, or the laboratory sets the `encoding` of the line.
+    """
+    if not served(message.version):
+        return "AR", unserved(message, "unsupported-version")
+    if message.garbled:
+        return "AE", ErrorDetail("102", message.charset_problem or "", Location("MSH", field=18))
+    return None
 
 
 def is_the_message(error: Exception) -> bool:

@@ -14,11 +14,20 @@ from dataclasses import dataclass
 from labmw.clock import Clock
 from labmw.line.conversation import Terms
 from labmw.line.received import Stored
-from protocols.hl7.acknowledgment import ErrorDetail, When, ack, wanted
+from protocols.hl7.acknowledgment import ErrorDetail, Location, When, ack, wanted
 from protocols.hl7.er7 import Message
 
 UNSERVED = frozenset({"unsupported-type", "unsupported-version"})
 _FRAMING = b"\x0b\x1c"
+
+
+def unserved(message: Message, reason: str) -> ErrorDetail:
+    """Why a message is not served at all: its version, else its type."""
+    if reason == "unsupported-version":
+        text = f"HL7 version {message.version[:20]} is not served; send 2.5.1"
+        return ErrorDetail("203", text, Location("MSH", field=12))
+    kind = f"{message.code}^{message.trigger}" if message.code else "a message without a type"
+    return ErrorDetail("200", f"{kind[:40]} is not served on this line", Location("MSH", field=9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +80,7 @@ class Answering:
         if stored.disposition == "refused" and stored.reason in UNSERVED:
             if not self._commits(message, accepted=False):
                 return Said(reply=b"" if self.terms.tap else stored.reply)
-            code = "200" if stored.reason == "unsupported-type" else "203"
-            error = ErrorDetail(
-                code, f"{message.code}^{message.trigger} in version {message.version} is not served here"
-            )
-            return Said(self._ack(message, "CR", error))
+            return Said(self._ack(message, "CR", unserved(message, stored.reason)))
         reply = b"" if self.terms.tap else stored.reply
         if not self._commits(message, accepted=True) or (reply and not self.terms.two_replies):
             return Said(reply=reply)

@@ -19,7 +19,7 @@ import structlog
 from labmw.clock import Clock
 from labmw.driver import Reading
 from labmw.errors import StoreError
-from labmw.line.answering import Answering, Said
+from labmw.line.answering import Answering, Said, unserved
 from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
 from labmw.line.hearing import Hearing
@@ -32,18 +32,16 @@ from labmw.model import Disposition
 from labmw.store.transaction import Store
 from protocols.errors import Hl7Error
 from protocols.hl7 import batch
-from protocols.hl7.acknowledgment import ErrorDetail, Location, read_ack
+from protocols.hl7.acknowledgment import ErrorDetail, read_ack
 from protocols.hl7.batch import Batch
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import Block, BlockRestarted, BlockTooLarge, Event, MllpReader, Noise, Truncated, wrap
-from protocols.hl7.version import served
 
 log = structlog.get_logger("labmw.line")
 
 BLOCK_PATIENCE = (
     30.0  # seconds without a byte inside a block until the connection is given up; ASTM waits as long for a frame
 )
-_VERSION_FIELD = Location("MSH", field=12)
 LARGE = 2**18  # bytes; cutting so many takes more than a few milliseconds
 
 
@@ -175,11 +173,6 @@ class Hl7Conversation:
             message = Message.parse(data, self._terms.encoding or None)
         except Hl7Error as error:
             return self._malformed(data, error)
-        if not served(message.version):
-            self._refused("version", f"HL7 version {message.version[:20]!r} is not served; the sender is told so")
-            return self._refusal(
-                message, "CR", "AR", ErrorDetail("203", "only HL7 version 2 is served", _VERSION_FIELD)
-            )
         return await self._take(message, data)
 
     def _malformed(self, data: bytes, error: Hl7Error) -> Said:
@@ -258,10 +251,7 @@ class Hl7Conversation:
         """The application reply to what became of a message; b"" where none is to be said."""
         if reading.disposition is not Disposition.REFUSED:
             return self._reply(message, "AA", None)
-        if reading.reason == "unsupported-version":
-            return self._reply(message, "AR", ErrorDetail("203", f"HL7 version {message.version} is not served", None))
-        served = f"{message.code}^{message.trigger} is not served on this link"
-        return self._reply(message, "AR", ErrorDetail("200", served, None))
+        return self._reply(message, "AR", unserved(message, reading.reason))
 
     def _reply(self, message: Message, code: str, error: ErrorDetail | None) -> bytes:
         return self._answering.application(message, code, error)
@@ -345,7 +335,7 @@ class Hl7Conversation:
         cells: Sequence[str] = header.fields
         fields = [cells[n] if n < len(cells) else "" for n in range(12)]
         mark = header.separators.field
-        line = mark.join(["MSH", fields[2], *fields[3:8], "", "ACK", fields[11], "P", "2.5.1"])
+        line = mark.join(["MSH", fields[2], *fields[3:8], "", "", fields[11], "P", "2.5.1"])
         try:
             named = Message.parse((line + "\r").encode("latin-1"), "latin-1")
         except Hl7Error:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from labmw.clock import Clock
 from labmw.driver import Reading
-from labmw.driver.law import is_reply
-from labmw.line.answering import Said
+from labmw.driver.hl7 import is_reply
+from labmw.line.answering import UNSERVED, Said
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import Terms
@@ -37,6 +37,7 @@ from protocols.hl7.law_reply import read_work_reply
 from protocols.hl7.law_status import read_status
 from protocols.hl7.law_values import WorkReply
 from protocols.hl7.profile import LawProfile
+from protocols.hl7.version import served
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class LawConversation(Hl7Conversation):
         if is_reply(message):
             return await self._reply_came(received, message)
         profile = self._law.profile
+        if not served(message.version):
+            return await self._intake.take(received)
         if (message.code, message.trigger) == ("QBP", "Q11"):
             answer = await self._law.worklist.query(received, read_query(message, profile))
             self._next = answer
@@ -126,7 +129,7 @@ class LawConversation(Hl7Conversation):
 
     def _answer(self, message: Message, reading: Reading) -> bytes:
         """Say what became of a message: AE with the place for a malformed one, which is kept all the same."""
-        if reading.disposition is Disposition.REFUSED and reading.reason != "unsupported-type":
+        if reading.disposition is Disposition.REFUSED and reading.reason not in UNSERVED:
             facts = dict(reading.reason_facts)
             return self._reply(message, "AE", ErrorDetail(facts.get("code", "100"), facts.get("problem", ""), None))
         return super()._answer(message, reading)

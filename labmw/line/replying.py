@@ -112,6 +112,7 @@ class Replying:
         if outlet in self._outlets:
             return
         self._outlets.append(outlet)
+        self._known = deque((one for one in self._known if one not in self._given_up), REMEMBERED)  # now taken up
         now = self.clock.monotonic()
         self._look = sorted([*self._look, now, now + UNDER_WAY.total_seconds()])
         self.signal.set()
@@ -169,9 +170,6 @@ class Replying:
         if one.sends > self.resends:
             del self._open[number]
             self._given_up.add(number)
-            self._known = deque(
-                (one for one in self._known if one != number), REMEMBERED
-            )  # the next connection takes it up
             facts = {"count": str(len(self._given_up)), "times": str(one.sends), "seconds": f"{self.patience:g}"}
             self.health.trouble("reply-unconfirmed", **facts)
             log.error("nobody confirms a reply", link=self.link, control_id=number, times=one.sends)

@@ -74,14 +74,14 @@ def read_der(data: bytes) -> Certificate:
     try:
         found = x509.load_der_x509_certificate(data)
         return Certificate(
-            _name(found.subject), _name(found.issuer), _dns_names(found), found.not_valid_before_utc, found.not_valid_after_utc,
+            name_of(found.subject), name_of(found.issuer), _dns_names(found), found.not_valid_before_utc, found.not_valid_after_utc,
             hashlib.sha256(data).hexdigest(),
         )  # fmt: skip
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
         raise CertificateError("this is no X.509 certificate; ask its owner for it in DER or PEM") from error
 
 
-def _name(name: x509.Name) -> str:
+def name_of(name: x509.Name) -> str:
     """CN, O and OU of a distinguished name, for people."""
     parts = [(_NAMES[one.oid], one.value) for one in name if one.oid in _NAMES]
     return ", ".join(f"{what}={value if isinstance(value, str) else value.decode('latin-1')}" for what, value in parts)

@@ -1,9 +1,9 @@
-"""Until when do the certificates hold that a configuration names, and can they be used at all? From the files; pure but for reading them."""
+"""Until when do the certificates and revocation lists hold that a configuration names, and can they be used at all? From the files; pure but for reading them."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from labmw.config import Config
 from labmw.errors import CertificateError
 from labmw.tls.certificate import Certificate, read_file
 from labmw.tls.credentials import build
+from labmw.tls.revocation import RevocationList, read_lists
 from labmw.tls.settings import Tls
 from labmw.watch.finding import Finding, error, good, warning
 
@@ -32,6 +33,7 @@ def of_one(name: str, tls: Tls, now: datetime, *, server: bool) -> Iterator[Find
     try:
         build(tls, server=server)
         files = [(path, read_file(path)) for path in (tls.certificate, tls.trusted) if path]
+        lists = read_lists(tls.revoked) if tls.revoked else []
     except CertificateError as problem:
         yield error(name, "certificate-unusable", link=name, why=problem)
         return
@@ -41,6 +43,9 @@ def of_one(name: str, tls: Tls, now: datetime, *, server: bool) -> Iterator[Find
             for finding in _dates(name, path, certificate, now, tls.warn_days):
                 told = True
                 yield finding
+    for finding in _lists(name, tls, lists, now):
+        told = True
+        yield finding
     if (key := tls.key or tls.certificate) and Path(key).stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         told = True
         yield warning(name, "key-readable", link=name, file=key)
@@ -58,6 +63,22 @@ def _dates(name: str, path: str, one: Certificate, now: datetime, warn_days: int
         yield error(name, "certificate-early", **common, begins=f"{one.begins:%Y-%m-%d %H:%M} UTC")
     elif left.days < warn_days:
         yield warning(name, "certificate-ends", **common, days=left.days, ends=f"{one.ends:%Y-%m-%d}")
+
+
+def _lists(name: str, tls: Tls, lists: Sequence[RevocationList], now: datetime) -> Iterator[Finding]:
+    for one in lists:
+        warned_from = one.warned_from(tls.warn_days)
+        if one.ends is None or warned_from is None or now < warned_from:
+            continue
+        facts = {
+            "link": name,
+            "authority": one.authority,
+            "file": tls.revoked,
+            "ends": f"{one.ends:%Y-%m-%d %H:%M} UTC",
+        }
+        yield (
+            error(name, "revocations-ended", **facts) if one.ends <= now else warning(name, "revocations-end", **facts)
+        )
 
 
 def ends_of(tls: Tls) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from labmw.lab.awos import is_child
 from labmw.lab.fitness import Failed, fitness
 from labmw.store import Row, Transaction
 from labmw.store.statements import worklist as stored
@@ -61,11 +62,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """One ordered test with every AWOS made of it; `order` None for tests that an analyzer added by itself."""
+    """One ordered test with every AWOS made of it; `order` None for tests that an analyzer added by itself, and for `control` orders of a person."""
 
     order: Row | None
     given: tuple[Given, ...]
     failed: tuple[Failed, ...] = ()  # where quality control of the test failed, while it is open
+    control: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -73,6 +75,7 @@ class Ordered:
         order = self.order.mapping() if self.order is not None else {}
         return {
             "order": {name: order[name] for name in names} if order else None,
+            "control": self.control,
             "awos": [one.as_json() for one in self.given],
             "quality": [one.as_json() for one in self.failed],
         }
@@ -115,8 +118,10 @@ def of_specimen(site: str, what: str, now: datetime) -> Transaction[SpecimenOrde
         Ordered(order, _given(steps, order.id, brought), fit.of_test(order.loinc) if order.state == "open" else ())
         for order in orders
     ]
-    own = _given(steps, None, brought)
-    return SpecimenOrders(specimen, (*tests, *([Ordered(None, own)] if own else [])), waiting)
+    without = _given(steps, None, brought)
+    own = tuple(one for one in without if is_child(one.row.awos))
+    controls = [Ordered(None, (one,), control=True) for one in without if not is_child(one.row.awos)]
+    return SpecimenOrders(specimen, (*tests, *controls, *([Ordered(None, own)] if own else [])), waiting)
 
 
 def _brought(site: str, steps: Sequence[Row]) -> Transaction[dict[int, list[Row]]]:

@@ -91,11 +91,11 @@ def wanted(message: Message) -> Mode:
     """The replies that a message calls for: as ``mode``, and for a reply never more than a commit acknowledgment.
 
     An application reply may itself ask to be accept-acknowledged (MSH-15, 2.5.1 chapter 2.9.3); a commit acknowledgment never
-    is, and no reply is answered by an application reply: two stations would go on for ever.
+    is, and no reply is answered by an application reply: two stations would go on for ever. An ACK without MSA is none the less a reply.
     """
     said = message.first("MSA")
     if said is None:
-        return mode(message)
+        return SILENT if message.code == "ACK" else mode(message)
     asked = mode(message)
     if not asked.enhanced or said.component(1).startswith("C"):
         return SILENT
@@ -194,7 +194,7 @@ def ack(
         kind,
         control_id,
         same(11),
-        same(12) if served(message.version) else OURS,
+        same(12) if message.version and served(message.version) else OURS,
     ]
     msh += [None] * 2 + [accept or None, "NE" if accept else None] + [same(17), same(18), None, None, same(21)]
     msa: list[Field] = ["MSA", code, same(10)]

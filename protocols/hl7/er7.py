@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+_UNDECODED = re.compile("[\udc80-\udcff]")  # PEP 383
+
+
 class Message:
     """One message: its lines, in the order and the bytes in which they came. Never changed after it was made."""
 
@@ -101,6 +104,12 @@ class Message:
                 ) from None
         text = "".join(item.line + "\r" for item in made)
         return cls(text.encode(encoding), text, encoding)
+
+    @property
+    def garbled(self) -> bool:
+        """Whether some bytes are no text in the character set: what they mean is not known."""
+        fallen_back = self.encoding == "latin-1"  # see charset.decode: a sender's own Latin-1 is iso8859-1
+        return self.charset_problem is not None and (fallen_back or _UNDECODED.search(self._text) is not None)
 
     def __repr__(self) -> str:
         return f"Message({self.raw!r})"

@@ -95,7 +95,7 @@ ORDER+
 MSH SFT* NTE*
 =patient
 SPECIMEN+
-  SPM OBX* SAC*
+  SPM OBX* SAC* INV*
   ORDER+
     ORC
     TIMING*

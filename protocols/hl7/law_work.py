@@ -13,7 +13,7 @@ from protocols.hl7.fields import coded, comments, cut, first, notes, row
 from protocols.hl7.law_read import read_specimen, read_treatment
 from protocols.hl7.law_times import as_local, as_sent
 from protocols.hl7.law_values import NoWork, SpecimenWork, Step, Work
-from protocols.hl7.law_write import Rows, container_row, null, patient_rows, specimen_row, treatment_row
+from protocols.hl7.law_write import Rows, container_row, material_rows, null, patient_rows, specimen_row, treatment_row
 from protocols.hl7.patient import read_patient
 from protocols.hl7.profile import GENERIC, LawProfile
 from protocols.hl7.report import Header
@@ -38,6 +38,8 @@ def write_work(work: Work, profile: LawProfile = GENERIC) -> bytes:
         if not item.steps:
             raise Hl7Error(f"SPM {number} ({item.specimen.label}): no step: leave the specimen out")
         rows += [specimen_row(number, item.specimen, profile), container_row(item.specimen, profile)]
+        if profile.control_in_order:
+            rows += material_rows(material for material in item.specimen.materials if material.is_control)
         for step in item.steps:
             if step.awos is None or not step.awos.id:
                 raise Hl7Error(f"OBR-2 of {step.test.code} is empty: every step needs its AWOS id")

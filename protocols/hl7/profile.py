@@ -111,6 +111,9 @@ class LawProfile:
     rerun_as_new_step: bool = True  # uncertain: a repeat that the laboratory asks for is a new AWOS with a new id
     rebroadcast_with_new_ids: bool = False  # an analyzer that lost its worklist gets its work again under new ids
     control_role: str = "Q"  # SPM-11 of a control specimen
+    control_in_order: bool = (
+        True  # uncertain: an order of a control names it, its lot and expiry in INV; SPM-2 and SAC-3 name it always
+    )
     unknown_role: str = "U"  # SPM-11 of a negative query response
     pool_roles: tuple[str, ...] = ("L", "G")  # uncertain
     # --- LAB-29 ---

@@ -45,7 +45,7 @@ _CHOICE = ("(OBR RQD RQ1 RXO ODS ODT)", "OBR/RQD/RQ1/RXO/ODS/ODT")  # one of the
 DIFFERENT: dict[str, list[tuple[str, str]]] = {
     "RSP_K11": [(" (RDF RDT*)?", "")],  # tables are for another kind of query
     "OML_O21": [_PRIOR],
-    "OML_O33": [_PRIOR],
+    "OML_O33": [_PRIOR, ("SAC* (ORC", "SAC* INV* (ORC")],  # INV: which control is ordered, an addition as in OUL_R22
     "OML_O35": [_PRIOR],
     "ORM_O01": [_CHOICE],
     "ORR_O02": [(_CHOICE[0], f"{_CHOICE[1]}?"), ("ERR*", "ERR?")],

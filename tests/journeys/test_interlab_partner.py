@@ -258,3 +258,28 @@ async def test_the_national_number_goes_along_only_when_it_is_qualified(tmp_path
             )
         )
         assert holds(lab.stage, "279035121518989") == []
+
+
+async def test_a_partner_that_asks_for_both_acknowledgments_gets_both_and_a_batch_each_of_its_messages(tmp_path: Path) -> None:  # fmt: skip
+    async with beside(tmp_path) as lab:
+        first, second = await lab.order("T1", "M1"), await lab.order("T2", "M2")
+        both = [
+            lab.partner.message(one, step("final")).replace(b"|P|2.5.1|||", b"|P|2.5.1|||AL|AL", 1)
+            for one in (first, second)
+        ]
+        async with OrderingLis("127.0.0.1", lab.port) as line:
+            assert [msa(await line.tell(both[0])), msa(await line.reply())] == [("CA", []), ("AA", [])]
+            await line.write(b"\x0bBHS|^~\\&|SPE|S|LABMW|L|20261101||||B1\r" + both[1] + b"BTS|1\r\x1c\r")
+            assert [msa(await line.reply()), msa(await line.reply())] == [("CA", []), ("AA", [])]
+            await eventually(lambda: lab.stage.ask("SELECT state FROM owed_reply") == [("taken",)] * 2)
+            # Never answered, and an answer to nothing is for a person.
+            never = b"MSH|^~\\&|SPE||LABMW||20261101||ACK|A1|P|2.5.1\rMSA|AA|NEVER\r"
+            await line.write(b"\x0b" + never + b"\x1c\r")
+            await eventually(lambda: lab.reasons() == ["reply-to-nothing"])
+            ours = str(lab.stage.ask("SELECT control_id FROM outbox WHERE destination = 'SPE'")[0][0]).encode()
+            await line.write(b"\x0b" + never.replace(b"NEVER", ours).replace(b"A1", b"A2") + b"\x1c\r")
+            await eventually(
+                lambda: lab.stage.ask("SELECT disposition FROM message WHERE control_id = 'A2'") == [("accepted",)]
+            )
+            assert lab.reasons() == ["reply-to-nothing"]
+        assert (lab.state("T1"), lab.state("T2")) == ("final", "final")

@@ -55,6 +55,17 @@ _committed = awos.c.waits == bindparam(None, 2, type_=Integer(), literal_execute
 _COMMITTED: Final = (
     select(awos).where(awos.c.site == given("site"), awos.c.link == given("link"), _committed).order_by(awos.c.id)
 )
+_CONTROLS_PLANNED: Final = (
+    select(awos.c.specimen)
+    .where(
+        awos.c.site == given("site"),
+        awos.c.link == given("link"),
+        awos.c.order.is_(None),
+        is_one_of(awos.c.state, "planned", "broadcast"),
+    )
+    .distinct()
+    .order_by(awos.c.specimen)
+)
 _SENT_MESSAGE: Final = select(message.c.id, message.c.raw, message.c.kind).where(
     message.c.site == given("site"),
     message.c.link == given("link"),
@@ -226,6 +237,11 @@ def awos_waiting(site: str, link: str) -> Step:
 def awos_committed(site: str, link: str) -> Step:
     """The AWOS whose message the analyzer has stored (CA) and not replied to."""
     return Step(_COMMITTED, {"site": site, "link": link})
+
+
+def controls_planned(site: str, link: str) -> Step:
+    """The controls that an analyzer is to measure and is not known to have been told of: `specimen`."""
+    return Step(_CONTROLS_PLANNED, {"site": site, "link": link})
 
 
 def sent_message(site: str, link: str, control_id: str) -> Step:

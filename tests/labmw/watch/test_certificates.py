@@ -40,6 +40,26 @@ def test_a_certificate_is_warned_of_in_time_and_its_chain_too(authority: Authori
     assert [(one.code, one.weight) for one in ended] == [("certificate-ended", Weight.ERROR)]
 
 
+def test_a_revocation_list_is_warned_of_when_the_next_one_is_due_and_when_it_has_ended(authority: Authority) -> None:
+    tls = authority.server(warn_days=30, revoked=str(authority.revocations(ends=20)))  # it holds 80 days in all
+
+    def told(days: float, tls: Tls = tls) -> list[tuple[str, Weight]]:
+        return [(one.code, one.weight) for one in of_one("x", tls, NOW + days * DAY, server=True)]
+
+    assert told(-1) == [("certificate-good", Weight.GOOD)]
+    assert told(0.5) == [("revocations-end", Weight.WARNING)]
+    assert told(20) == [("revocations-ended", Weight.ERROR)]
+    # The timer works again.
+    authority.revocations(ends=200)
+    assert told(20) == [("certificate-good", Weight.GOOD)]
+    late = authority.server(warn_days=3, revoked=tls.revoked)
+    assert told(196, late) == [("certificate-good", Weight.GOOD)] and told(198, late) == [
+        ("revocations-end", Weight.WARNING)
+    ]
+    Path(tls.revoked).write_bytes(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+    assert told(0) == [("certificate-unusable", Weight.ERROR)]
+
+
 def test_every_line_and_the_lis_are_looked_at(authority: Authority, tmp_path: Path) -> None:
     secured, gone = authority.server(), Tls(trusted=str(tmp_path / "none.pem"))
     config = Config(

@@ -193,7 +193,7 @@ def test_any_reply_is_read_back(control_id: str, own: str, text: str, code: str,
     assert said.first("MSA") != Segment("MSA")
 
 
-@pytest.mark.parametrize(("version", "told"), [("2.3", "2.3"), ("2.5.1", "2.5.1"), ("2.8.2", "2.8.2"), ("", "")])
+@pytest.mark.parametrize(("version", "told"), [("2.3", "2.3"), ("2.5.1", "2.5.1"), ("2.8.2", "2.8.2"), ("", "2.5.1")])
 def test_a_version_that_is_served_is_answered_in_it(version: str, told: str) -> None:
     assert Message.parse(ack(message(version=version), "AA", control_id="1", when="2")).version == told
 

@@ -21,6 +21,7 @@ from protocols.hl7.law import (
     Header,
     Identifier,
     LawProfile,
+    Material,
     NoWork,
     PersonName,
     Query,
@@ -228,3 +229,17 @@ def test_readers_read_or_refuse_and_never_break(path: Path, damage: list[tuple[i
 
 def test_names_of_personalities_are_those_of_families() -> None:
     assert all(re.fullmatch("[a-z0-9-]+", name) and profile.name == name for name, profile in PERSONALITIES.items())
+
+
+def test_a_control_is_named_in_inventory_where_the_family_takes_it() -> None:
+    control = Material(Code("QC1", "Multi", "L"), (Code("OK"),), Code("CO", "", "HL70384"), lot="L77")
+    (item,) = WORK.specimens
+    tube = replace(item.specimen, role=Code("Q", "", "HL70369"), materials=(control,))
+    work = replace(WORK, specimens=(replace(item, specimen=tube),), patient=None)
+    told = Message.parse(write_work(work))
+    (inv,) = told.all("INV")
+    assert [inv.component(n) for n in (1, 2, 3, 16)] == ["QC1", "OK", "CO", "L77"]
+    assert [one.name for one in told.segments][1:4] == ["SPM", "SAC", "INV"]
+    read = read_work(told)
+    assert isinstance(read, Work) and read.specimens[0].specimen.materials == (control,)
+    assert b"INV|" not in write_work(work, replace(GENERIC, control_in_order=False))
