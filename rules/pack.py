@@ -74,6 +74,10 @@ class Packs:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     excepted: frozenset[str] = frozenset()  # LOINC codes that a signature excepts
     signers: Mapping[str, str] = field(default_factory=dict)  # "id@version#hash" of an active pack: who answers for it
+    versions: Mapping[str, Pack] = field(
+        default_factory=dict
+    )  # by the same name: what is in force, and what was and is kept
+    signatures: tuple[Signature, ...] = ()
 
     @classmethod
     def of(
@@ -131,7 +135,26 @@ class Packs:
         excepted = frozenset(loinc for pack in active for loinc in valid[pack.name].exceptions if loinc in pack.loincs)
         agreed = {name: frozenset(one.protocols) for name, one in valid.items()}
         plans = _plans(active, stopped, inactive, excepted, agreed)
-        return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, excepted, signers)
+        versions = {pack.name: pack for pack in (*kept, *active)}
+        return cls(
+            tuple(active),
+            tuple(inactive),
+            tuple(broken),
+            language,
+            plans,
+            excepted,
+            signers,
+            versions,
+            tuple(signatures),
+        )
+
+    def former(self, names: Sequence[str]) -> Packs | None:
+        """Return these versions as they judged when they were in force; None where one of them was not kept."""
+        if not all(name in self.versions for name in names):
+            return None
+        packs = [self.versions[name] for name in names]
+        under = [one for one in self.signatures if any(one.pack == pack.id and _is(one, pack) for pack in packs)]
+        return Packs.of(packs, under, language=self.language)
 
     @property
     def analytes(self) -> Mapping[str, Analyte]:
