@@ -15,6 +15,8 @@ from labmw.errors import ConfigError, LabmwError
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from labmw.config import Config
@@ -163,15 +165,16 @@ def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Pack
     if problem is not None:
         raise problem
     rest = [pack for pack in before.active if pack.id != fresh.id]
-    return before, as_signed([*rest, fresh])
+    return before, as_signed([*rest, fresh], before.classes)
 
 
-def as_signed(packs: list[Pack]) -> Packs:
+def as_signed(packs: list[Pack], classes: Mapping[str, str] | None = None) -> Packs:
     """As if they were signed: a question about a replay, not a signature."""
     from rules.pack import Packs, signed
 
     now = datetime.now(UTC)
-    return Packs.of(packs, [signed(pack, who="replay", at=now, reason="replay") for pack in packs])
+    signatures = [signed(pack, who="replay", at=now, reason="replay") for pack in packs]
+    return Packs.of(packs, signatures, classes=classes)
 
 
 def _day(text: str) -> datetime | None:
