@@ -152,6 +152,8 @@ def explain(
 
     Exit codes: 0 said, 1 nothing was judged of this specimen, 2 wrong usage, or the store cannot be read.
     """
+    from zoneinfo import ZoneInfo
+
     from labmw.cli.rules_explain import explained
     from labmw.cli.rules_view import explanations
     from labmw.errors import StoreError
@@ -165,7 +167,7 @@ def explain(
             found = reader.look(lambda: evidence(settings.site.id, specimen.strip()))
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
-    told = explained(found.story, tongue)
+    told = explained(found.story, tongue, ZoneInfo(settings.site.timezone))
     if not told:
         fail(say("rules-nothing-judged", tongue, specimen=specimen), WRONG)
     if as_json:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from labmw.cli.trace_words import parts
 from labmw.documents.paper import Paper, Section, Table
 from labmw.phrases import Language, say
 from rules.boundary import boundaries
@@ -92,7 +94,9 @@ def _examples(pack: Pack, language: Language) -> Section:
     for rule, example in pack.examples:
         words = pack.analytes[example.alias].words
         outcome = apply(rule, subject(example.case), pack.limits.of(example.case.result.loinc), words)
-        rows.append((rule.id, example.name, example.expect.name.lower(), outcome.level.name.lower(), outcome.detail))
+        expected, found = (say(f"level-{one.name.lower()}", language) for one in (example.expect, outcome.level))
+        compared = "; ".join(parts(outcome.word, outcome.detail, language, ZoneInfo("UTC")))
+        rows.append((rule.id, example.name, expected, found, compared))
     columns = tuple(
         say(f"dossier-column-{name}", language) for name in ("rule", "example", "expected", "found", "compared")
     )
@@ -109,9 +113,14 @@ def _boundaries(pack: Pack, language: Language) -> Section:
 
 def _coverage(pack: Pack, language: Language) -> Section:
     rows = tuple(
-        (one.rule, one.condition or "-", ", ".join(f"{way} {count}" for way, count in one.seen.items()), ", ".join(one.never) or "-")
+        (
+            one.rule,
+            one.condition or "-",
+            ", ".join(f"{say(f'way-{way}', language)} {count}" for way, count in one.seen.items()),
+            ", ".join(say(f"way-{way}", language) for way in one.never) or "-",
+        )
         for one in coverage(pack)
-    )  # fmt: skip
+    )
     columns = tuple(say(f"dossier-column-{name}", language) for name in ("rule", "condition", "seen", "never"))
     return Section(say("dossier-coverage", language), (), (Table(columns, rows),))
 

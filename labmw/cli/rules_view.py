@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from labmw.cli.trace_words import guarded
 from labmw.phrases import Language, say
 from labmw.watch.spoken import moment
 
@@ -98,14 +99,14 @@ def covered(console: Console, language: Language, found: Sequence[tuple[str, Cov
     """Show what examples have seen."""
     table = _table(language, say("rules-coverage", language), "rule", "condition", "seen", "never")
     for pack, one in found:
-        seen = ", ".join(f"{way} {count}" for way, count in sorted(one.seen.items()))
+        seen = ", ".join(f"{say(f'way-{way}', language)} {count}" for way, count in sorted(one.seen.items()))
         rule = f"{pack.partition('@')[0]}/{one.rule}"
         _add(
             table,
             rule,
             one.condition or "-",
             seen,
-            ", ".join(one.never),
+            ", ".join(say(f"way-{way}", language) for way in one.never),
             style="yellow" if set(one.never) - {"unknown"} else "",
         )
     console.print(table)
@@ -122,9 +123,16 @@ def explanations(console: Console, language: Language, told: Sequence[Mapping[st
         for pack in one["packs"]:
             console.print(Text("  " + say("judged-by", language, pack=pack["pack"])))
         for reason in one["reasons"]:
-            console.print(Text(f"  {reason['sentence']}  ({reason['rule']}, {reason['level']})"))
+            level = say(f"level-{reason['level']}", language)
+            told = ", ".join(filter(None, (guarded(reason["rule"], language), level)))
+            console.print(Text(f"  {reason['sentence']}  ({told})"))
+        quiet = [line["rule"] for line in one["trace"] if line["outcome"] == "passed" and not line["detail"]]
         for line in one["trace"]:
-            console.print(Text(f"    {line['sentence']}", "dim"))
+            if line["rule"] not in quiet:
+                console.print(Text(f"    {line['sentence']}", "dim"))
+        if quiet:
+            names = ", ".join(guarded(rule, language) for rule in quiet)
+            console.print(Text("    " + say("story-nothing-against", language, rules=names), "dim"))
         if one["would_release"]:
             console.print(Text("  " + say("rules-would", language)))
             for sentence in one["would_release"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from labmw.cli.trace_words import spoken
 from labmw.phrases import Language, say
 from labmw.store import Row
 from labmw.watch.evidence import (
@@ -215,7 +216,7 @@ def _verdict(row: Row, manner: Manner) -> Value:
             "rule": rule,
             "outcome": outcome,
             "detail": detail,
-            "sentence": say(f"rule-{outcome}", manner.language, rule=rule, detail=detail or "–"),
+            "sentence": spoken(rule, outcome, detail, manner.language, manner.zone),
         }
         for rule, outcome, detail in json.loads(row.trace)
     ]
