@@ -151,7 +151,6 @@ def history(
 
 def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Packs]:
     """What is compared: the packs in force, or one pack; and the same with the new version in the place of the old."""
-    from labmw.watch.inspection import packs_of
     from rules.pack import load
 
     fresh = load(new)
@@ -161,6 +160,13 @@ def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Pack
         raise ConfigError(
             "labmw.toml", "rules", "is not given, so nothing is active", "give --config, or --baseline FOLDER"
         )
+    return beside(settings, fresh)
+
+
+def beside(settings: Config, fresh: Pack) -> tuple[Packs, Packs]:
+    """The packs in force, and the same with a new version in the place of the old."""
+    from labmw.watch.inspection import packs_of
+
     before, problem = packs_of(settings)
     if problem is not None:
         raise problem

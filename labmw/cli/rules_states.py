@@ -21,6 +21,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.pack_words import looser
 from labmw.cli.qc_words import instant
 from labmw.cli.writing import reason_given, who, write
 from labmw.errors import LabmwError
@@ -141,7 +142,7 @@ def activate(
     if less and not second:
         typer.echo(say("rules-loosens", tongue, pack=one.name), err=True)
         for what in less[:20]:
-            typer.echo(f"  {what}", err=True)
+            typer.echo(f"  {looser(what, tongue)}", err=True)
         fail(say("rules-needs-approval", tongue, folder=pack), WRONG)
     try:
         keep(in_force(settings), one, written(pack))

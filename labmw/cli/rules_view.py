@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from labmw.cli import pack_words
 from labmw.cli.trace_words import guarded
 from labmw.phrases import Language, say
 from labmw.watch.spoken import moment
@@ -124,8 +125,8 @@ def explanations(console: Console, language: Language, told: Sequence[Mapping[st
             console.print(Text("  " + say("judged-by", language, pack=pack["pack"])))
         for reason in one["reasons"]:
             level = say(f"level-{reason['level']}", language)
-            told = ", ".join(filter(None, (guarded(reason["rule"], language), level)))
-            console.print(Text(f"  {reason['sentence']}  ({told})"))
+            whose = ", ".join(filter(None, (guarded(reason["rule"], language), level)))
+            console.print(Text(f"  {reason['sentence']}  ({whose})"))
         quiet = [line["rule"] for line in one["trace"] if line["outcome"] == "passed" and not line["detail"]]
         for line in one["trace"]:
             if line["rule"] not in quiet:
@@ -204,7 +205,8 @@ def changed(console: Console, language: Language, found: Sequence[Change]) -> No
         return
     table = _table(language, "", "where", "what", "before", "after")
     for one in found:
-        _add(table, one.where, one.what, one.before or "-", one.after or "-")
+        sides = (pack_words.value(one.what, side, language) if side else "–" for side in (one.before, one.after))
+        _add(table, pack_words.place(one.where, language), pack_words.key(one.what, language), *sides)
     console.print(table)
 
 

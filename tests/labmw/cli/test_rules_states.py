@@ -122,7 +122,9 @@ def test_what_is_stricter_takes_one_person_what_is_looser_two(active: Laboratory
     active.version("2026.4", "2026.5")
     active.change("CL,*,18y,,*,*,mmol/L,91,114", "CL,*,18y,,*,*,mmol/L,88,120", "limits.csv")
     told = active.rules("activate", pack, "--by", "Dr A", "--why", "wider", code=1)
-    assert "lim_lo 91 -> 88" in told and "lim_hi 114 -> 120" in told
+    assert "lower release limit 91 -> 88" in told and "upper release limit 114 -> 120" in told
+    french = active.rules("activate", pack, "--by", "Dr A", "--why", "wider", code=1, language="fr")
+    assert "limites de CL en mmol/L, 18 ans et plus : limite basse de libération 91 -> 88" in french
     assert active.states() == {"2026.4": "active", "2026.5": "draft"}, "the version before goes on"
 
 
