@@ -90,12 +90,20 @@ def _bijective(raw: bytes, encoding: str, declared: str, override: str | None = 
             # Only in these can a bad byte be told from the good ones around it.
             return Decoded(raw.decode("latin-1"), "latin-1", problem)
         text = raw.decode(encoding, "surrogateescape")
-    if encoding in _ONE_TO_ONE or text.encode(encoding) == raw:
+    if encoding in _ONE_TO_ONE or _gives_back(text, encoding, raw):
         return Decoded(text, encoding, problem)
     # Some codecs of several bytes read two spellings as one character. The bytes are worth more than the characters.
     return Decoded(
         raw.decode("latin-1"), "latin-1", f"{_said(declared, override)} cannot give the bytes back; {_REMEDY}"
     )
+
+
+def _gives_back(text: str, encoding: str, raw: bytes) -> bool:
+    """Whether a text comes to the same bytes again; some codecs read more than they write (ISO 2022 JP takes ESC 80)."""
+    try:
+        return text.encode(encoding) == raw
+    except UnicodeEncodeError:
+        return False
 
 
 def _said(declared: str, override: str | None = None) -> str:

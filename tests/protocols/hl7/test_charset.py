@@ -1,7 +1,7 @@
 """Whatever MSH-18 says, no byte is lost, and a mismatch is reported."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocols.errors import Hl7Error
@@ -104,6 +104,7 @@ def test_two_spellings_of_one_character_are_not_made_one(raw: bytes, encoding: s
         ]
     ),
 )
+@example(b"\x1b\x80", "ISO IR87")  # read, and not written again
 def test_every_byte_comes_back(raw: bytes, declared: str) -> None:
     text, encoding, _ = charset.decode(raw, declared)
     assert text.encode(encoding, "surrogateescape") == raw
