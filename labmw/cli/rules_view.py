@@ -14,7 +14,7 @@ from rich.text import Text
 
 from labmw.cli import pack_words
 from labmw.cli.trace_words import guarded
-from labmw.phrases import Language, say
+from labmw.phrases import Language, codes, say
 from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rules.replay.comparison import Comparison
     from rules.replay.tuning import Identity, Tuned
 
+DECIDED = ("released", "stopped")
 SHOWN = 12  # flipped results of each kind
 SHOWN_BY = 24  # tests, wards, hours
 
@@ -177,7 +178,7 @@ def compared(
             right=("results", "before", "after"),
         )
         for kind, (count, before, after) in found.planted.items():
-            _add(table, kind, count, f"{before / count:.0%}", f"{after / count:.0%}")
+            _add(table, _mishap(kind, language), count, f"{before / count:.0%}", f"{after / count:.0%}")
         console.print(table)
     for rule, check in skipped.items():
         console.print(say("rules-not-replayed", language, rule=rule, check=check), style="yellow", markup=False)
@@ -190,8 +191,14 @@ def _flips(console: Console, language: Language, kind: str, flipped: pl.DataFram
     table = _table(language, "", "specimen", "test", "value", "ward", "decision")
     for row in flipped.head(SHOWN).iter_rows(named=True):
         value = f"{row['comparator']}{row['number']:g} {row['unit']}" if row["number"] is not None else row["value"]
-        _add(table, row["specimen"], row["loinc"], value, row["ward"], row["decision"])
+        decided = say(f"history-{row['decision']}", language) if row["decision"] in DECIDED else row["decision"]
+        _add(table, row["specimen"], row["loinc"], value, row["ward"], decided)
     console.print(table)
+
+
+def _mishap(kind: str, language: Language) -> str:
+    """What was planted in an invented history, in words; what a laboratory has called it itself stays."""
+    return say(f"mishap-{kind}", language) if f"mishap-{kind}" in codes() else kind
 
 
 def _percent(share: float | None) -> str:
@@ -215,7 +222,15 @@ def tuned(console: Console, language: Language, found: Sequence[Tuned]) -> None:
     table = _table(language, say("rules-tuned", language), "test", "mode", "limit", "pairs", "false-holds", "caught", right=("limit", "pairs", "false-holds", "caught"))  # fmt: skip
     for one in found:
         caught = "-" if one.caught != one.caught else f"{one.caught:.0%}"
-        _add(table, one.name, one.mode, f"{one.limit:.4g}", one.pairs, f"{one.false_holds:.1%}", caught)
+        _add(
+            table,
+            one.name,
+            pack_words.value("mode", one.mode, language),
+            f"{one.limit:.4g}",
+            one.pairs,
+            f"{one.false_holds:.1%}",
+            caught,
+        )
     console.print(table)
 
 
