@@ -20,6 +20,7 @@ from labmw.watch.evidence import (
     records,
     without_names,
 )
+from labmw.watch.spoken import noted
 from labmw.watch.veil import hide
 from protocols.astm.control import show
 from protocols.plain.message import NAMES
@@ -185,7 +186,7 @@ def _quarantine(row: Row, manner: Manner) -> Value:
         "raised_at": row.raised_at,
         "state": row.state,
         "closed_at": row.closed_at or "",
-        "note": row.note,
+        "note": noted(row.note, manner.language),
     }
 
 
@@ -263,7 +264,7 @@ def _recall(row: Row, manner: Manner) -> Value:
         "raised_at": row.raised_at,
         "state": row.state,
         "closed_by": row.closed_by,
-        "note": row.note,
+        "note": noted(row.note, manner.language),
     }
 
 
