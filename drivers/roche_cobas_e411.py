@@ -7,7 +7,7 @@ A specimen whose barcode could not be read is called @ and its sequence number. 
 so every result goes to quarantine until the laboratory's own driver file says what its codes mean.
 
 A query is answered in the form of the inquiry: H.11 = TSDWN^REPLY, the sequence, carrier and position of Q.3 in O.4, action A, the whole message
-in one text. No work is an O record without a test. After 15 s the analyzer drops its query.
+in one text. A test may be ordered diluted: its ratio stands behind the code (O.5.5), empty for the specimen as it is. No work is an O record without a test. After 15 s the analyzer drops its query.
 
 Source: Roche, cobas e 411 Host Interface Manual, version 2.3 (August 2016): p. 28 (read errors), p. 32 (header), p. 35 (query), pp. 39 to 41
 (order, specimen types, actions, report type, generations of a test), pp. 42 to 43 (result), p. 45 (data alarm), pp. 51 to 52 (dialogues); the order record of a reply
@@ -40,7 +40,7 @@ DRIVER = Driver(
         order={
             3: "{specimen}",
             4: "{q4}^{q5}^{q6}^^{q8}^{q9}",
-            5: "^^^{code}^",
+            5: "^^^{code}^{dilution}",
             6: "{priority}",
             12: "{action}",
             16: "{material}",
@@ -56,10 +56,12 @@ DRIVER = Driver(
         nothing=NoWork.EMPTY,
         unable="",
         priorities={"S": "S", "R": "R"},
+        dilutions={one: one for one in ("2", "5", "10", "20", "50", "100")},  # table 17: the ratio itself in cobas type
         materials={"": "1", "SER": "1", "PLAS": "1"},
         sources={
             "H": "Host Interface Manual 2.3, p. 32 (header), pp. 51 to 52 (TSDWN^REPLY)",
             "O.4 O.5 O.12 O.16 O.26": "Host Interface Manual 2.3, pp. 39 to 41; four public host programs agree",
+            "dilutions": "Host Interface Manual 2.3, pp. 39 to 41 (table 17), and the example on p. 51 (^^^30^2)",
             "P L.3 tests no-work": "four public host programs for c 311 and e 411, which agree field by field",
         },
     ),

@@ -195,7 +195,7 @@ class Laboratory:
             wake_delivery=self._wake_delivery,
             takes=routes(self.config),
             shadows=lambda: self.shadows,
-            practice=Practice.of(self.config, self._law_links()),
+            practice=Practice.of(self.config, {**self._law_links(), **self._astm_links()}),
             again=reconsider,
             wake_orders=self._wake_worklist,
         )

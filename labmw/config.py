@@ -245,7 +245,19 @@ class Rules(_Strict, frozen=True):
 
 
 Act = Literal[
-    "technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"
+    "technical",
+    "biological",
+    "hold",
+    "reject",
+    "rerun",
+    "comment",
+    "withdraw",
+    "call",
+    "recall",
+    "stop",
+    "resume",
+    "qc",
+    "rules",
 ]
 
 

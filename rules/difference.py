@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from labmw.model import VerdictLevel
 from rules.analyte import Analyte
+from rules.checks.delta import DeltaCheck
 from rules.limits import KINDS, Row
 from rules.load import Pack
 from rules.rule import Rule
@@ -83,6 +84,8 @@ def _plain(value: object) -> str:
         return " ".join(sorted(map(str, value)))
     if isinstance(value, dict):
         return ", ".join(f"{_plain(number)} {key}".strip() for key, number in value.items())
+    if isinstance(value, DeltaCheck):  # one side of a reference change value
+        return f"{_plain(dict(value.limit))} %, {_plain(value.window)}, {_plain(value.no_previous)}"
     if isinstance(value, tuple):
         return " ".join(map(_plain, value))
     return str(getattr(value, "alias", value))

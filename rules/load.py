@@ -119,9 +119,9 @@ def build(made: Written) -> Pack:
     table.done()
     limits = read_limits_of(made.sheets, loincs)
     csv = str(path.with_name(limits_file or FILE))
-    check_sources(file, csv, limits, rules, sources)
-    check_reach(file, csv, analytes, rules, limits)
-    check_examples(file, rules, examples, analytes, limits)
+    check_sources(file, csv, limits, rules, sources, made.text)
+    check_reach(file, csv, analytes, rules, limits, made.text)
+    check_examples(file, rules, examples, analytes, limits, made.text)
     return Pack(
         identity, version, title, authors, sources, analytes, rules, limits, examples, _hash(made.data, limits), file, protocols,
         review_by, made.extends, made.overrides,

@@ -74,6 +74,11 @@ class Packs:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     excepted: frozenset[str] = frozenset()  # LOINC codes that a signature excepts
     signers: Mapping[str, str] = field(default_factory=dict)  # "id@version#hash" of an active pack: who answers for it
+    versions: Mapping[str, Pack] = field(
+        default_factory=dict
+    )  # by the same name: what is in force, and what was and is kept
+    signatures: tuple[Signature, ...] = ()
+    classes: Mapping[str, str] = field(default_factory=dict)  # of LOINC codes, as the site's catalogue says
 
     @classmethod
     def of(
@@ -85,11 +90,14 @@ class Packs:
         language: Language = "fr",
         kept: Sequence[Pack] = (),
         now: datetime | None = None,
+        classes: Mapping[str, str] | None = None,
     ) -> Packs:
         """Return the packs that judge under these signatures, and why the others do not.
 
         `kept` are versions as they were when they were activated; `now` decides which signatures hold already (when not given, all).
+        `classes` are those that the site's catalogue gives to LOINC codes (rules.reserved).
         """
+        classes = classes or {}
         signatures = [
             one for one in signatures if one.step in ("active", "retired") and (now is None or one.since <= now)
         ]
@@ -130,8 +138,28 @@ class Packs:
         signers = {name: _named(one) for name, one in valid.items()}
         excepted = frozenset(loinc for pack in active for loinc in valid[pack.name].exceptions if loinc in pack.loincs)
         agreed = {name: frozenset(one.protocols) for name, one in valid.items()}
-        plans = _plans(active, stopped, inactive, excepted, agreed)
-        return cls(tuple(active), tuple(inactive), tuple(broken), language, plans, excepted, signers)
+        plans = _plans(active, stopped, inactive, excepted, agreed, classes)
+        versions = {pack.name: pack for pack in (*kept, *active)}
+        return cls(
+            tuple(active),
+            tuple(inactive),
+            tuple(broken),
+            language,
+            plans,
+            excepted,
+            signers,
+            versions,
+            tuple(signatures),
+            classes,
+        )
+
+    def former(self, names: Sequence[str]) -> Packs | None:
+        """Return these versions as they judged when they were in force; None where one of them was not kept."""
+        if not all(name in self.versions for name in names):
+            return None
+        packs = [self.versions[name] for name in names]
+        under = [one for one in self.signatures if any(one.pack == pack.id and _is(one, pack) for pack in packs)]
+        return Packs.of(packs, under, language=self.language, classes=self.classes)
 
     @property
     def analytes(self) -> Mapping[str, Analyte]:
@@ -202,9 +230,12 @@ def _plans(
     inactive: Sequence[Inactive],
     excepted: frozenset[str],
     agreed: Mapping[str, frozenset[str]],
+    classes: Mapping[str, str],
 ) -> dict[str, Plan]:
     loincs = {loinc for pack in active for loinc in pack.loincs} | {loinc for one in inactive for loinc in one.holds}
-    return {loinc: _plan(loinc, active, stopped, inactive, excepted, agreed) for loinc in loincs}
+    return {
+        loinc: _plan(loinc, active, stopped, inactive, excepted, agreed, classes.get(loinc, "")) for loinc in loincs
+    }
 
 
 def _plan(
@@ -214,6 +245,7 @@ def _plan(
     inactive: Sequence[Inactive],
     excepted: frozenset[str],
     agreed: Mapping[str, frozenset[str]],
+    kind: str,
 ) -> Plan:
     judging = [(pack, analyte) for pack in active if (analyte := _analyte(pack, loinc)) is not None]
     steps = [
@@ -235,7 +267,7 @@ def _plan(
         numbers=any(step.rule.check.name == "limit" for step in steps),
         reconciles=any(_reconciles(step.rule) for step in steps),
         stopped=tuple(one for one in inactive if loinc in one.holds),
-        reserved="" if loinc in excepted else class_of(loinc, *said),
+        reserved="" if loinc in excepted else class_of(loinc, kind, *said),
     )
 
 

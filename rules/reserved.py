@@ -1,7 +1,7 @@
 """Which tests are never released without a person, and what lifts that? Blood groups, first positives of HIV, HBV and HCV, genetics, prenatal screening.
 
-The table is a floor, not the list: a pack says `class = "genetics"` of any test of its own. Only the responsible biologist can except a
-test, by naming its LOINC code among the `exceptions` of the signature. Source: issue text and the French good practice that it follows.
+The table is a floor, not the list: a pack says `class = "genetics"` of any test of its own, and the site's catalogue in its column `class`, in these
+words or as the LOINC table classes it. Only the responsible biologist can except a test, by naming its LOINC code among the `exceptions` of the signature. Source: issue text and the French good practice that it follows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,28 @@ from labmw.quantity import Quantity
 
 CLASSES: Final = ("immunohaematology", "infection", "genetics", "prenatal")
 """infection: only a first positive is held."""
+
+_OF_LOINC: Final[Mapping[str, str]] = {"BLDBK": "immunohaematology", "MOLPATH": "genetics", "HLA": "genetics"}
+"""What the column CLASS of the LOINC table says of such tests; MOLPATH.MUT and its kin are MOLPATH. It has none for HIV and hepatitis or prenatal screening."""
+_OTHERS: Final = frozenset(
+    {
+        "ABXBACT", "ALLERGY", "CELLMARK", "CHAL", "CHAL.ROUTINE", "CHEM", "COAG", "CYTO", "DRUG/TOX", "DRUGDOSE", "FERT", "HEM/BC",
+        "MICRO", "MISC", "PATH", "SERO", "SPEC", "SURGPATH", "UA",
+    }
+)  # fmt: skip
+"""Its other laboratory classes: nothing follows from them. A word of neither list is a mistake, not a test without a class."""
+
+
+def class_named(text: str) -> str | None:
+    """The class that a word of a catalogue means; "" for a class of LOINC from which nothing follows, None for a word that is none."""
+    word = text.strip()
+    if word.casefold() in CLASSES:
+        return word.casefold()
+    known = word.upper()
+    if known in _OTHERS:
+        return ""
+    return _OF_LOINC.get(known.partition(".")[0])
+
 
 RESERVED: Final[Mapping[str, str]] = {
     "882-1": "immunohaematology",  # ABO and Rh group

@@ -9,6 +9,7 @@ from rules.analyte import Analyte
 from rules.checks.bounds import BoundsCheck
 from rules.examples import Example
 from rules.limits import KINDS, NUMERIC, LimitTable, Row
+from rules.lines import line_of
 from rules.rule import Rule, apply
 from rules.strict import refusal
 from rules.subject import subject
@@ -16,11 +17,15 @@ from rules.subject import subject
 _CITATION = re.compile(r"(?:(?P<column>[a-z_]+)=)?(?P<source>[A-Za-z0-9._-]+)")
 
 
-def check_sources(file: str, csv: str, limits: LimitTable, rules: Sequence[Rule], sources: Mapping[str, str]) -> None:
+def check_sources(
+    file: str, csv: str, limits: LimitTable, rules: Sequence[Rule], sources: Mapping[str, str], text: str = ""
+) -> None:
     """Refuse a number whose source is not cited."""
     for rule in rules:
         if rule.source and rule.source not in sources:
-            raise refusal(file, f"rule {rule.id}.source", f"{rule.source!r} is not in [sources]", "cite it there")
+            raise refusal(
+                file, _at(text, rules, rule, "source"), f"{rule.source!r} is not in [sources]", "cite it there"
+            )
     for row in limits.rows:
         cited: set[str] = set()
         for word in row.source.split():
@@ -44,7 +49,7 @@ def _has(row: Row, kind: str) -> bool:
 
 
 def check_reach(
-    file: str, csv: str, analytes: Mapping[str, Analyte], rules: Sequence[Rule], limits: LimitTable
+    file: str, csv: str, analytes: Mapping[str, Analyte], rules: Sequence[Rule], limits: LimitTable, text: str = ""
 ) -> None:
     """Refuse a test without release criterion, a rule without numbers, and numbers without a rule."""
     used: set[tuple[str, str]] = set()
@@ -58,7 +63,7 @@ def check_reach(
                 rows = [row for row in limits.rows if row.analyte == alias]
                 if not limits.of(loinc) or not any(_has(row, kind) for row in rows):
                     problem = f"needs {kind} limits of {alias} ({loinc}), and there are none"
-                    raise refusal(file, f"rule {rule.id}", problem, "add a row to the CSV")
+                    raise refusal(file, _at(text, rules, rule), problem, "add a row to the CSV")
     for row in limits.rows:
         if not _has(row, KINDS[0]):
             raise refusal(csv, row.line, f"has no release limit for {row.analyte}", "write lim_lo, lim_hi or both")
@@ -74,7 +79,10 @@ def check_reach(
         if (alias, KINDS[0]) not in used and not analyte.words:
             problem = "has no criterion by which it could be released"
             raise refusal(
-                file, f"analytes.{alias}", problem, 'cover it by a rule with check = "limit", or give it words'
+                file,
+                f"{_line(text, f'analytes.{alias}', 'loinc')}analytes.{alias}",
+                problem,
+                'cover it by a rule with check = "limit", or give it words',
             )
 
 
@@ -84,6 +92,7 @@ def check_examples(
     examples: Sequence[tuple[Rule, Example]],
     analytes: Mapping[str, Analyte],
     limits: LimitTable,
+    text: str = "",
 ) -> None:
     """Refuse a pack whose own examples come out differently, or a rule with none that fires it or none that does not."""
     seen: dict[str, set[str]] = {rule.id: set() for rule in rules}
@@ -93,9 +102,21 @@ def check_examples(
         if outcome.level is not example.expect:
             problem = f"comes out as {outcome.level.name.lower()} ({outcome.word}: {outcome.detail})"
             remedy = f"it expects {example.expect.name.lower()}: mend the rule or the example"
-            raise refusal(file, example.where, problem, remedy)
+            raise refusal(file, _line(text, example.where, "name") + example.where, problem, remedy)
         seen[rule.id].add(outcome.word)
     for rule in rules:
         for word, remedy in (("fired", "in which it fires"), ("passed", "in which it does not fire")):
             if word not in seen[rule.id]:
-                raise refusal(file, f"rule {rule.id}", f"has no example {remedy}", "add a [[rule.test]]")
+                raise refusal(file, _at(text, rules, rule), f"has no example {remedy}", "add a [[rule.test]]")
+
+
+def _at(text: str, rules: Sequence[Rule], rule: Rule, key: str = "") -> str:
+    """Where a rule stands: its line, and its id."""
+    place = f"rule[{[one.id for one in rules].index(rule.id) + 1}] ({rule.id})"
+    return f"{_line(text, place, key or 'id')}rule {rule.id}" + (f".{key}" if key else "")
+
+
+def _line(text: str, where: str, key: str) -> str:
+    """The line of a key, as the beginning of a place; "" where it cannot be told."""
+    found = line_of(text, where, key) if text else None
+    return "" if found is None else f"line {found}, "

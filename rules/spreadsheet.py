@@ -51,8 +51,10 @@ class Sheet:
         return Decimal(text.replace(",", "."))
 
 
-def read_sheet(file: str, data: bytes, columns: Sequence[str], numeric: Sequence[str]) -> Sheet:
-    """Read one CSV strictly: exactly these columns in any order; raises PackError with file, line and remedy."""
+def read_sheet(
+    file: str, data: bytes, columns: Sequence[str], numeric: Sequence[str], optional: Sequence[str] = ()
+) -> Sheet:
+    """Read one CSV strictly: exactly these columns in any order, optional ones empty where they are not there; raises PackError with file, line and remedy."""
     text = _text(file, data)
     first = text.partition("\n")[0]
     if ";" in first and "," in first:
@@ -67,14 +69,14 @@ def read_sheet(file: str, data: bytes, columns: Sequence[str], numeric: Sequence
             if not any(cells):
                 continue
             if not header:
-                header = _header(file, cells, columns)
+                header = _header(file, cells, columns, optional)
             elif len(cells) != len(header):
                 raise refusal(
                     file, f"line {reader.line_num}", f"has {len(cells)} cells where the header has {len(header)}",
                     f"give every column a cell; text with {mark!r} in it needs quotes",
                 )  # fmt: skip
             else:
-                lines.append(Line(reader.line_num, dict(zip(header, cells, strict=True))))
+                lines.append(Line(reader.line_num, dict.fromkeys(optional, "") | dict(zip(header, cells, strict=True))))
     except csv.Error as error:
         raise refusal(file, f"line {reader.line_num}", f"is not CSV ({error})", "mend its quotes") from None
     if not lines:
@@ -95,12 +97,12 @@ def _text(file: str, data: bytes) -> str:
     raise refusal(file, "", "is neither UTF-8 nor Windows-1252", "save it as CSV, UTF-8")
 
 
-def _header(file: str, cells: list[str], columns: Sequence[str]) -> list[str]:
+def _header(file: str, cells: list[str], columns: Sequence[str], optional: Sequence[str]) -> list[str]:
     for cell in cells:
-        if cell not in columns:
-            raise refusal(file, "line 1", f"{cell!r} is not a known column", nearest(cell, columns))
-    for column in columns:
-        if cells.count(column) != 1:
+        if cell not in columns and cell not in optional:
+            raise refusal(file, "line 1", f"{cell!r} is not a known column", nearest(cell, (*columns, *optional)))
+    for column in (*columns, *optional):
+        if cells.count(column) != 1 and (column in columns or column in cells):
             problem = f"the column {column!r} is {'missing' if column not in cells else 'there twice'}"
             raise refusal(file, "line 1", problem, f"the header is {','.join(columns)}")
     return cells

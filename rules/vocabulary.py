@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from datetime import timedelta
+from typing import Final, Literal
 
 from labmw.model import VerdictLevel
 
@@ -21,6 +22,8 @@ VERDICTS: Mapping[str, VerdictLevel] = {
 
 SCOPES = ("result", "panel", "sample", "visit")
 """What a verdict holds: this result; the tests of the rule on this tube; the tube; the tubes of the patient that were taken with it."""
+VISIT: Final = timedelta(hours=12)
+"""Tubes of a patient that were collected within it of each other were taken together."""
 
 POLICIES: Mapping[str, VerdictLevel] = {
     "pass": VerdictLevel.RELEASE,

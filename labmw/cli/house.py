@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from labmw.config import Config
     from labmw.lab.deciding import Decision
-    from labmw.lab.law_orders import LawLink
     from labmw.lab.rights import Rights, Undecidable
     from labmw.lab.validation import House
+    from labmw.lab.work_link import WorkLink
     from labmw.store import Row, Transaction
 
 REFUSED = 1
@@ -31,7 +31,7 @@ def rights_of(settings: Config) -> Rights:
 
 
 def house_of(settings: Config, *, orders: bool = False) -> House:
-    """What bears on a decision; `orders`: with what LAW analyzers can be asked for."""
+    """What bears on a decision; `orders`: with the analyzers that can be asked."""
     from datetime import timedelta
 
     from labmw.dialect import DIALECTS
@@ -52,27 +52,38 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         takes=routes(settings),
         lis=lis.name if lis and takes else "",
         validation=lis.biological_validation if lis else "labmw",
-        law=_law_links(settings) if orders else {},
+        analyzers=_told(settings) if orders else {},
         keyboard=who(),
         released=released,
     )
 
 
-def _law_links(settings: Config) -> dict[str, LawLink]:
+def _told(settings: Config) -> dict[str, WorkLink]:
+    """The analyzers that are told what to do, by link."""
     from contextlib import suppress
 
-    from labmw.app import law_link
+    from labmw.app import astm_link, law_link
+    from labmw.clock import SYSTEM
+    from labmw.driver.order_writing import dialect_of
     from labmw.errors import DriverError
     from labmw.line.registry import Registry
+    from labmw.mapping import site as mapping_site
+    from protocols.errors import SettingError
 
-    links = [link for link in settings.link if link.protocol == "law"]
+    links = [link for link in settings.link if link.protocol == "law" or link.work]
     if not links:
         return {}
     registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
-    found = {}
+    mappings = mapping_site.find(settings.mapping.folder, settings.mapping.signatures)
+    found: dict[str, WorkLink] = {}
     for link in links:
-        with suppress(DriverError):
-            found[link.name] = law_link(link, registry.named(link.driver), settings)
+        with suppress(DriverError, SettingError):
+            driver = mappings.driver(registry.named(link.driver), link.name, SYSTEM.now())
+            if link.protocol == "law":
+                found[link.name] = law_link(link, driver, settings)
+            else:
+                dialect_of(driver)
+                found[link.name] = astm_link(link, driver, settings)
     return found
 
 
@@ -87,12 +98,12 @@ def decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
     return answer
 
 
-def require(settings: Config, who: str, act: str, tongue: Language) -> str:
-    """Return the role by which a person may, or end with the sentence that says that none does."""
+def require(settings: Config, who: str, act: str, tongue: Language, *or_else: str) -> str:
+    """Return the role by which a person may do one of these, or end with the sentence that says that none does."""
     from labmw.lab.rights import Undecidable
 
     try:
-        return rights_of(settings).require(who, act)
+        return rights_of(settings).require(who, act, *or_else)
     except Undecidable as problem:
         _refuse(problem, tongue)
 

@@ -191,8 +191,8 @@ def import_(
     rows = _proposed(table, model, tongue)
     if not rows:
         raise typer.Exit(WRONG)
-    analytes = [("analyte", "name", "loinc", "unit", "also", "words", "decimals", "specimens")]
-    analytes += [(row["code"], row["name"], row["loinc"], "", "", "", "", "") for row in rows]
+    analytes = [("analyte", "name", "loinc", "unit", "also", "words", "decimals", "specimens", "class")]
+    analytes += [(row["code"], row["name"], row["loinc"], "", "", "", "", "", "") for row in rows]
     codes = [
         ("driver", "link", "code", "analyte", "unit"),
         *((driver, "", row["code"], row["code"], "") for row in rows),
@@ -289,6 +289,7 @@ def _codes(driver: Any, version: Version | None, link: str, tongue: Language) ->
                 "unit": " ".join((test.unit, *test.also)).strip() or " ".join(test.values),
                 "decimals": analyte.decimals if analyte else None,
                 "specimens": list(analyte.specimens) if analyte else [],
+                "class": analyte.kind if analyte else "",
                 "from": say("mapping-from-site" if analyte else "mapping-from-driver", tongue),
             }
         )
@@ -301,6 +302,7 @@ def _codes(driver: Any, version: Version | None, link: str, tongue: Language) ->
             "unit": "",
             "decimals": None,
             "specimens": [],
+            "class": "",
             "from": say("mapping-from-site", tongue),
         }
         for code in unreported
@@ -316,7 +318,7 @@ def _draw(table: dict[str, Any], tongue: Language) -> None:
         "\n" + say("mapping-link", tongue, link=table["link"], driver=table["driver"]) + " " + table["mapping_version"]
     )
     grid = Table(box=None, pad_edge=False)
-    for head in ("code", "analyte", "loinc", "unit", "decimals", "specimens", "from"):
+    for head in ("code", "analyte", "loinc", "unit", "decimals", "specimens", "class", "from"):
         grid.add_column("LOINC" if head == "loinc" else say(f"mapping-column-{head}", tongue), overflow="fold")
     for row in table["codes"]:
         decimals = "" if row["decimals"] is None else str(row["decimals"])
@@ -327,6 +329,7 @@ def _draw(table: dict[str, Any], tongue: Language) -> None:
             row["unit"],
             decimals,
             " ".join(row["specimens"]),
+            say(f"class-{row['class']}", tongue) if row["class"] else "",
             row["from"],
         )
         grid.add_row(*(Text(cell) for cell in cells))

@@ -26,6 +26,7 @@ from labmw.cli.qc_words import (
     AnalyzerArgument,
     ModuleOption,
     TestArgument,
+    another,
     decide,
     decision,
     everywhere,
@@ -198,7 +199,7 @@ def plan(
 ) -> None:
     """Declare how a test is controlled, and what quality control decides for patients' results.
 
-    Exit codes: 0 done, 1 it asks for less than before and has no second person, 2 wrong usage.
+    Exit codes: 0 done, 1 no role that may, or it asks for less than before and has no second person, 2 wrong usage.
     """
     from labmw.lab.controlling import GATES, Plan, set_plan
 
@@ -212,7 +213,7 @@ def plan(
         everywhere(analyzer), module, test.strip(), gate, tuple(rules(rules_, tongue)), span(max_age, "--max-age", tongue),
         span(run, "--run", tongue), number(allowed, "--allowed", tongue) if allowed else None, allowed_source.strip(),
     )  # fmt: skip
-    decide(settings, set_plan(decision(settings, why, by, tongue), one, second.strip()), tongue)
+    decide(settings, set_plan(decision(settings, why, by, tongue), one, another(settings, second, tongue)), tongue)
     typer.echo(say("qc-plan-set", tongue, test=test, gate=say(f"qc-gate-{gate}", tongue)))
 
 

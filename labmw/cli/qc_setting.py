@@ -328,7 +328,7 @@ def derogation_end(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    decide(settings, end_derogation(decision(settings, why, by, tongue), entry), tongue)
+    decide(settings, end_derogation(decision(settings, why, by, tongue, tightens=True), entry), tongue)
     typer.echo(say("qc-derogation-ended", tongue, derogation=entry))
 
 

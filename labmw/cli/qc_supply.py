@@ -17,7 +17,7 @@ from labmw.cli.options import (
     console,
     language_of,
 )
-from labmw.cli.qc_words import UNUSABLE, AnalyzerArgument, ModuleOption, decide, decision, everywhere, instant
+from labmw.cli.qc_words import UNUSABLE, AnalyzerArgument, ModuleOption, another, decide, decision, everywhere, instant
 from labmw.cli.writing import look
 from labmw.phrases import say
 
@@ -66,7 +66,7 @@ def calibration_done(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    made = decision(settings, why, by, tongue)
+    made = decision(settings, why, by, tongue, tightens=failed)
     moment = stamp(instant(at, settings, "--at", tongue)) if at else made.at
     outcome = FAILED if failed else PASSED
     one = Calibrated(
@@ -237,7 +237,9 @@ def _decide_lot(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    made = decision(settings, why, by, tongue)
+    made = decision(settings, why, by, tongue, tightens=not accepted)
     where = (everywhere(analyzer), test.strip(), lot.strip())
-    left = decide(settings, decide_lot(made, *where, accepted=accepted, second=second.strip()), tongue)
+    left = decide(
+        settings, decide_lot(made, *where, accepted=accepted, second=another(settings, second, tongue)), tongue
+    )
     typer.echo(say(f"reagent-lot-{'accepted' if accepted else 'refused'}", tongue, lot=lot, test=test, left=left))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import fail
 from labmw.cli.writing import now, reason_given, who, write
 from labmw.errors import QuantityError
@@ -35,11 +36,22 @@ _THOUSANDS = re.compile(r"-?[1-9]\d{0,2},\d{3}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(?:[.,]\d{1,15})?", re.ASCII)
 
 
-def decision(settings: Config, why: str, by: str | None, tongue: Language) -> Decision:
-    """Who decides, now, and why."""
+def decision(
+    settings: Config, why: str, by: str | None, tongue: Language, *, act: str = "qc", tightens: bool = False
+) -> Decision:
+    """Who decides, now, and why; ends with a sentence where no role of theirs may. What only tightens, whoever may stop may do too."""
     from labmw.lab.deciding import Decision as Made
 
-    return Made(settings.site.id, now(), who(by), reason_given(why, tongue))
+    made = Made(settings.site.id, now(), who(by), reason_given(why, tongue))
+    require(settings, made.by, act, tongue, *(["stop"] if tightens else []))
+    return made
+
+
+def another(settings: Config, second: str, tongue: Language, *, act: str = "qc") -> str:
+    """The second person, whose role must be one that may, too; "" where none is named."""
+    if second.strip():
+        require(settings, second.strip(), act, tongue)
+    return second.strip()
 
 
 def decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:

@@ -88,11 +88,13 @@ def show(
     rows = look(settings, lambda: ask(quarantine_entry(settings.site.id, entry)), tongue)
     if not rows:
         fail(say("quarantine-unknown", tongue, entry=entry), UNKNOWN)
+    from labmw.watch.spoken import noted
+
     row = rows[0]
     told = {
         "entry": row.id, "state": row.state, "raised_at": row.raised_at, "link": row.link, "sender": row.sender, "message": row.message,
         "result": row.result, "reason": row.reason, "why": _why(row, tongue), "closed_at": row.closed_at, "closed_by": row.closed_by,
-        "note": row.note, "records": [text.decode("utf-8", "backslashreplace") for text in records(Veil().over(bytes(row.raw)))],
+        "note": noted(row.note, tongue), "records": [text.decode("utf-8", "backslashreplace") for text in records(Veil().over(bytes(row.raw)))],
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))

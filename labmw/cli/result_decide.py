@@ -111,7 +111,7 @@ def rerun(
     config: ConfigOption = None,
     language: LanguageOption = None,
 ) -> None:
-    """Ask for a test once more: a LAW analyzer gets a new order, for any other a task is written down.
+    """Ask for a test once more: an analyzer that is told what to do gets a new order, for any other a task is written down.
 
     Exit codes: 0 asked for, 1 refused (not held, no role that may), 2 wrong usage, or the store cannot be written.
     """

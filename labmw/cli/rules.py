@@ -27,8 +27,12 @@ from labmw.errors import LabmwError
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labmw.config import Config
+    from labmw.watch.indicators import Watched
     from rules.pack import Pack
+    from rules.replay.comparison import Comparison
     from rules.replay.judge import Judged
 
 WRONG = 1
@@ -152,6 +156,8 @@ def explain(
 
     Exit codes: 0 said, 1 nothing was judged of this specimen, 2 wrong usage, or the store cannot be read.
     """
+    from zoneinfo import ZoneInfo
+
     from labmw.cli.rules_explain import explained
     from labmw.cli.rules_view import explanations
     from labmw.errors import StoreError
@@ -165,7 +171,7 @@ def explain(
             found = reader.look(lambda: evidence(settings.site.id, specimen.strip()))
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
-    told = explained(found.story, tongue)
+    told = explained(found.story, tongue, ZoneInfo(settings.site.timezone))
     if not told:
         fail(say("rules-nothing-judged", tongue, specimen=specimen), WRONG)
     if as_json:
@@ -227,7 +233,9 @@ def report(
         one = load(pack)
         kept = settings.rules.signatures if settings is not None else ""
         signatures = read_signatures(Path(kept)) if kept else ()
-        paper = dossier(one, signatures, _replayed(one, data, settings, tongue), tongue)
+        alone, change = _replayed(one, data, settings, tongue)
+        seen = _watched(settings, one, tongue)
+        paper = dossier(one, signatures, alone, tongue, change=change, watched=seen)
     except LabmwError as error:
         fail(str(error), WRONG)
     content = as_pdf(paper) if out.suffix == ".pdf" else as_html(paper).encode()
@@ -267,14 +275,40 @@ def _packs(
     return tongue, good, broken
 
 
-def _replayed(pack: Pack, data: Path | None, settings: Config | None, tongue: Language) -> Judged | None:
+def _replayed(
+    pack: Pack, data: Path | None, settings: Config | None, tongue: Language
+) -> tuple[Judged | None, Comparison | None]:
+    """What a history shows: of the pack alone, and beside the packs in force where some are."""
     if data is None:
-        return None
-    from labmw.cli.rules_replay import as_signed, history
+        return None, None
+    import polars as pl
+
+    from labmw.cli.rules_replay import as_signed, beside, history
+    from rules.replay.comparison import compare
     from rules.replay.judge import judge, prepare
 
     packs = as_signed([pack])
-    return judge(prepare(history(data, settings, tongue), [packs]), packs)
+    before, after = beside(settings, pack) if settings is not None else (packs, packs)
+    table = prepare(history(data, settings, tongue), [packs, before, after])
+    change = compare(judge(table, before), judge(table, after)) if before.active and settings is not None else None
+    own = table.with_columns(pl.col("judged") & pl.col("loinc").is_in(sorted(pack.loincs)))
+    return judge(own, packs), change
+
+
+def _watched(settings: Config | None, pack: Pack, tongue: Language) -> Sequence[Watched]:
+    """What the pack said while it was only watched; nothing where there is no store yet."""
+    if settings is None:
+        return ()
+    from labmw.errors import StoreError
+    from labmw.store import open_reader
+    from labmw.watch.indicators import watched
+
+    try:
+        with open_reader(settings.store.url) as reader:
+            found: Sequence[Watched] = reader.look(lambda: watched(settings.site.id, pack.name))
+            return found
+    except StoreError:
+        return ()
 
 
 def _shown(value: Any) -> Any:

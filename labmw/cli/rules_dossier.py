@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
+from labmw.cli import pack_words
+from labmw.cli.trace_words import parts
 from labmw.documents.paper import Paper, Section, Table
 from labmw.phrases import Language, say
 from rules.boundary import boundaries
 from rules.coverage import coverage
 from rules.difference import rule_facts
-from rules.limits import NUMERIC
+from rules.limits import KINDS
 from rules.lint import lint
 from rules.load import Pack
 from rules.rule import apply
@@ -18,11 +21,25 @@ from rules.signature import Signature
 from rules.subject import subject
 
 if TYPE_CHECKING:
+    from labmw.watch.indicators import Watched
+    from rules.replay.comparison import Comparison
     from rules.replay.judge import Judged
 
 
-def dossier(pack: Pack, signatures: Sequence[Signature], replayed: Judged | None, language: Language) -> Paper:
-    """Compose the dossier of one version of a pack."""
+FLIPS: Final = 40  # flipped results of each kind that are shown
+_FIRST: Final[tuple[str, ...]] = ("check", "analytes", "verdict")
+
+
+def dossier(
+    pack: Pack,
+    signatures: Sequence[Signature],
+    replayed: Judged | None,
+    language: Language,
+    *,
+    change: Comparison | None = None,
+    watched: Sequence[Watched] = (),
+) -> Paper:
+    """Compose the dossier of one version of a pack; `change` is what a replay beside the packs in force has shown, `watched` what it said unseen."""
 
     def t(code: str, **facts: object) -> str:
         return say(f"dossier-{code}", language, **facts)
@@ -38,6 +55,10 @@ def dossier(pack: Pack, signatures: Sequence[Signature], replayed: Judged | None
     ]  # fmt: skip
     if replayed is not None:
         sections.append(_replay(replayed, language))
+    if change is not None:
+        sections.append(_change(change, language))
+    if watched:
+        sections.append(_watched(watched, language))
     return Paper(
         t("title", pack=pack.title[language]), f"{pack.id} {pack.version} · {pack.hash}", language, tuple(sections)
     )
@@ -64,8 +85,14 @@ def _identity(pack: Pack, signatures: Sequence[Signature], language: Language) -
 def _tests(pack: Pack, language: Language) -> Section:
     rows = []
     for rule in pack.rules:
-        facts = {key: value for key, value in rule_facts(rule).items() if value and not key.startswith("message.")}
-        told = "; ".join(f"{key} = {value}" for key, value in facts.items())
+        facts = {name: text for name, text in rule_facts(rule).items() if text and not name.startswith("message.")}
+        several: dict[str, str] = {name: facts.pop(name) for name in _FIRST if name in facts}
+        facts.pop("kind", None)  # the check says it
+        several |= facts
+        told = "; ".join(
+            pack_words.pair(pack_words.key(name, language), pack_words.value(name, text, language), language)
+            for name, text in several.items()
+        )
         rows.append((rule.id, told, rule.message[language]))
     columns = tuple(say(f"dossier-column-{name}", language) for name in ("rule", "keys", "sentence"))
     sources = tuple(f"{name}: {text}" for name, text in pack.sources.items())
@@ -75,15 +102,12 @@ def _tests(pack: Pack, language: Language) -> Section:
 def _limits(pack: Pack, language: Language) -> Section:
     rows = []
     for row in pack.limits.rows:
-        ends = []
-        for name in NUMERIC:
-            kind, _, end = name.partition("_")
-            value = row.bounds[kind].low if end == "lo" else row.bounds[kind].high
-            ends.append("" if value is None else str(value))
-        age = f"{row.start.text}-{row.end.text if row.end else ''}"
-        rows.append((row.analyte, row.unit, f"{row.sex} {age} {row.ward} {row.specimen}", *ends, row.source))
+        spans = (pack_words.span(row.bounds[kind].low, row.bounds[kind].high, language) for kind in KINDS)
+        age = (row.start.text, row.end.text if row.end else "")
+        whom = pack_words.whom(row.sex, *age, row.ward, row.specimen, language)
+        rows.append((row.analyte, row.unit, whom, *spans, row.source))
     first = tuple(say(f"dossier-column-{name}", language) for name in ("analyte", "unit", "whom"))
-    columns = (*first, *NUMERIC, say("dossier-column-source", language))
+    columns = (*first, *(say(f"pack-span-{kind}", language) for kind in KINDS), say("dossier-column-source", language))
     return Section(say("dossier-limits", language), (), (Table(columns, tuple(rows)),) if rows else ())
 
 
@@ -92,7 +116,9 @@ def _examples(pack: Pack, language: Language) -> Section:
     for rule, example in pack.examples:
         words = pack.analytes[example.alias].words
         outcome = apply(rule, subject(example.case), pack.limits.of(example.case.result.loinc), words)
-        rows.append((rule.id, example.name, example.expect.name.lower(), outcome.level.name.lower(), outcome.detail))
+        expected, found = (say(f"level-{one.name.lower()}", language) for one in (example.expect, outcome.level))
+        compared = "; ".join(parts(outcome.word, outcome.detail, language, ZoneInfo("UTC")))
+        rows.append((rule.id, example.name, expected, found, compared))
     columns = tuple(
         say(f"dossier-column-{name}", language) for name in ("rule", "example", "expected", "found", "compared")
     )
@@ -109,9 +135,14 @@ def _boundaries(pack: Pack, language: Language) -> Section:
 
 def _coverage(pack: Pack, language: Language) -> Section:
     rows = tuple(
-        (one.rule, one.condition or "-", ", ".join(f"{way} {count}" for way, count in one.seen.items()), ", ".join(one.never) or "-")
+        (
+            one.rule,
+            one.condition or "-",
+            ", ".join(f"{say(f'way-{way}', language)} {count}" for way, count in one.seen.items()),
+            ", ".join(say(f"way-{way}", language) for way in one.never) or "-",
+        )
         for one in coverage(pack)
-    )  # fmt: skip
+    )
     columns = tuple(say(f"dossier-column-{name}", language) for name in ("rule", "condition", "seen", "never"))
     return Section(say("dossier-coverage", language), (), (Table(columns, rows),))
 
@@ -128,3 +159,49 @@ def _replay(judged: Judged, language: Language) -> Section:
     said = say("dossier-replay-rate", language, results=len(judged.table), held=f"{judged.hold_rate:.2%}")
     left = tuple(say("rules-not-replayed", language, rule=rule, check=check) for rule, check in judged.skipped.items())
     return Section(say("dossier-replay", language), (said, *left), (Table(columns, rows),))
+
+
+def _change(found: Comparison, language: Language) -> Section:
+    """What leaves and what is kept, before and after, and which results flip."""
+    figures = [
+        ("held", found.held_before / found.results, found.held_after / found.results),
+        ("whole", found.whole_before / found.specimens, found.whole_after / found.specimens),
+        ("agree", found.agree_before, found.agree_after),
+    ]
+    rows = tuple(
+        (say(f"rules-figure-{code}", language), *("–" if one is None else f"{one:.2%}" for one in sides))
+        for code, *sides in figures
+    )
+    columns = tuple(say(f"rules-column-{name}", language) for name in ("figure", "before", "after"))
+    said = [
+        say("rules-flips-released", language, count=len(found.released)),
+        say("rules-flips-held", language, count=len(found.held)),
+    ]
+    if found.released_though_stopped:
+        said.append(say("rules-released-though-stopped", language, count=found.released_though_stopped))
+    flips = [
+        (row["specimen"], row["loinc"], _measured(row), say(f"dossier-now-{kind}", language))
+        for kind, table in (("released", found.released), ("held", found.held))
+        for row in table.head(FLIPS).iter_rows(named=True)
+    ]
+    named = tuple(say(f"rules-column-{name}", language) for name in ("specimen", "test", "value", "after"))
+    tables = (Table(columns, rows), *([Table(named, tuple(flips))] if flips else ()))
+    return Section(say("dossier-change", language), tuple(said), tables)
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    return f"{row['comparator']}{row['number']:g} {row['unit']}" if row["number"] is not None else str(row["value"])
+
+
+def _watched(found: Sequence[Watched], language: Language) -> Section:
+    """What the pack said while it was only watched."""
+    said = []
+    for one in found:
+        facts = {"pack": one.pack, "results": one.results, "first": one.first[:10], "last": one.last[:10]}
+        said += [
+            say("shadow", language, **facts),
+            say("dossier-shadow", language, held=f"{one.held / one.results:.2%}", would=f"{one.would_hold / one.results:.2%}"),
+            say("shadow-flips-released", language, count=len(one.flips_released)),
+            say("shadow-flips-held", language, count=len(one.flips_held)),
+        ]  # fmt: skip
+    return Section(say("dossier-watched", language), tuple(said))

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from labmw.cli.story import verdict_in_words
+from labmw.cli.trace_words import compared, guarded, spoken
 from labmw.phrases import Language, say
 from labmw.store import Row
 from labmw.store.statements import Story
 
 Told = dict[str, Any]
-_COMPARED = re.compile(r"([^;]+?) -> (true|unknown)")
 
 
-def explained(story: Story, language: Language) -> list[Told]:
+def explained(story: Story, language: Language, zone: ZoneInfo) -> list[Told]:
     """Return the explanation of each judged result of a specimen, by its last verdict."""
     last = {row.result: row for row in story.verdicts}
-    return [_one(row, last[row.id], language) for row in story.results if row.id in last]
+    return [_one(row, last[row.id], language, zone) for row in story.results if row.id in last]
 
 
-def _one(result: Row, verdict: Row, language: Language) -> Told:
+def _one(result: Row, verdict: Row, language: Language, zone: ZoneInfo) -> Told:
     level = ("release", "comment", "review", "hold", "block")[int(verdict.level)]
     reasons = json.loads(verdict.reasons)
     trace = json.loads(verdict.trace)
@@ -44,24 +44,25 @@ def _one(result: Row, verdict: Row, language: Language) -> Told:
             for one in reasons
         ],
         "trace": [
-            {"rule": rule, "outcome": outcome, "sentence": say(f"rule-{outcome}", language, rule=rule, detail=detail or "-")}
+            {"rule": rule, "outcome": outcome, "detail": detail, "sentence": spoken(rule, outcome, detail, language, zone)}
             for rule, outcome, detail in trace
         ],
-        "would_release": [] if level in ("release", "comment") else _would(reasons, trace, language),
+        "would_release": [] if level in ("release", "comment") else _would(reasons, trace, language, zone),
     }  # fmt: skip
 
 
-def _would(reasons: list[Told], trace: list[list[str]], language: Language) -> list[str]:
+def _would(reasons: list[Told], trace: list[list[str]], language: Language, zone: ZoneInfo) -> list[str]:
     """Return, for each rule that keeps the result, what must not have been so; all of them together release it."""
     keeping = {one["rule"] for one in reasons if one["level"] in ("review", "hold", "block")}
     found = []
     for rule, _, detail in trace:
         if rule not in keeping:
             continue
-        compared = [f"{match[1].strip()}" for match in _COMPARED.finditer(detail)]
-        if compared:
-            found.append(say("rules-would-compare", language, rule=rule, compared=" · ".join(compared)))
+        name = guarded(rule, language)
+        if told := compared(detail, language, zone):
+            found.append(say("rules-would-compare", language, rule=name, compared=" · ".join(told)))
         else:
-            code = next(one["code"] for one in reasons if one["rule"] == rule)
-            found.append(say("rules-would-reason", language, rule=rule, code=code))
+            one = next(one for one in reasons if one["rule"] == rule)
+            sentence = one["facts"].get(f"message_{language}") or say(one["code"], language, **one["facts"])
+            found.append(say("rules-would-compare", language, rule=name, compared=sentence))
     return found

@@ -15,6 +15,8 @@ from labmw.errors import ConfigError, LabmwError
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from labmw.config import Config
@@ -149,7 +151,6 @@ def history(
 
 def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Packs]:
     """What is compared: the packs in force, or one pack; and the same with the new version in the place of the old."""
-    from labmw.watch.inspection import packs_of
     from rules.pack import load
 
     fresh = load(new)
@@ -159,19 +160,27 @@ def _two(settings: Config | None, baseline: str, new: Path) -> tuple[Packs, Pack
         raise ConfigError(
             "labmw.toml", "rules", "is not given, so nothing is active", "give --config, or --baseline FOLDER"
         )
+    return beside(settings, fresh)
+
+
+def beside(settings: Config, fresh: Pack) -> tuple[Packs, Packs]:
+    """The packs in force, and the same with a new version in the place of the old."""
+    from labmw.watch.inspection import packs_of
+
     before, problem = packs_of(settings)
     if problem is not None:
         raise problem
     rest = [pack for pack in before.active if pack.id != fresh.id]
-    return before, as_signed([*rest, fresh])
+    return before, as_signed([*rest, fresh], before.classes)
 
 
-def as_signed(packs: list[Pack]) -> Packs:
+def as_signed(packs: list[Pack], classes: Mapping[str, str] | None = None) -> Packs:
     """As if they were signed: a question about a replay, not a signature."""
     from rules.pack import Packs, signed
 
     now = datetime.now(UTC)
-    return Packs.of(packs, [signed(pack, who="replay", at=now, reason="replay") for pack in packs])
+    signatures = [signed(pack, who="replay", at=now, reason="replay") for pack in packs]
+    return Packs.of(packs, signatures, classes=classes)
 
 
 def _day(text: str) -> datetime | None:

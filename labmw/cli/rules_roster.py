@@ -47,7 +47,9 @@ def add(
     tongue = language_of(settings, language)
     start, end = instant(since, settings, "--from", tongue), instant(until, settings, "--until", tongue)
     number = decide(
-        settings, add_to_roster(decision(settings, why, by, tongue), person.strip(), stamp(start), stamp(end)), tongue
+        settings,
+        add_to_roster(decision(settings, why, by, tongue, act="rules"), person.strip(), stamp(start), stamp(end)),
+        tongue,
     )
     typer.echo(say("roster-added", tongue, number=number, who=person))
 
@@ -68,7 +70,7 @@ def end(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    decide(settings, end_on_roster(decision(settings, why, by, tongue), number), tongue)
+    decide(settings, end_on_roster(decision(settings, why, by, tongue, act="rules"), number), tongue)
     typer.echo(say("roster-ended", tongue, number=number))
 
 

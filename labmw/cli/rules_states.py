@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require, rights_of
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -20,6 +21,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.pack_words import looser
 from labmw.cli.qc_words import instant
 from labmw.cli.writing import reason_given, who, write
 from labmw.errors import LabmwError
@@ -66,16 +68,19 @@ def sign(
 ) -> None:
     """Sign that a pack, exactly as it is, was reviewed, approved, or read and understood.
 
-    Exit codes: 0 signed, 1 the pack cannot be used, 2 wrong usage.
+    Exit codes: 0 signed, 1 the pack cannot be used, or no role that may, 2 wrong usage.
     """
     from rules.signature import ROLES
 
     settings, tongue = _ready(config, language)
     if step not in ("reviewed", "approved", "read") or role not in ROLES[step]:
         fail(say("rules-step-unknown", tongue, step=step, role=role), UNUSABLE)
+    person = who(by)
+    if step != "read":  # whoever works with rules may say that they have read them
+        require(settings, person, "rules", tongue, *(["technical"] if step == "reviewed" else []))
     one = _load(pack)
-    _add(settings, one, step, who(by), role, reason_given(why, tongue), tongue)
-    typer.echo(say("rules-signed", tongue, pack=one.name, step=say(f"rules-state-{step}", tongue), who=who(by)))
+    _add(settings, one, step, person, role, reason_given(why, tongue), tongue)
+    typer.echo(say("rules-signed", tongue, pack=one.name, step=say(f"rules-state-{step}", tongue), who=person))
 
 
 def activate(
@@ -109,7 +114,7 @@ def activate(
     So must what it may add to a prescription (--protocol), and which reserved tests it may release (--except): neither outlives its version.
 
     What is put in force is kept beside the signatures, and goes on judging whatever becomes of the folder.
-    Exit codes: 0 in force (or will be), 1 the pack cannot be used or lacks an approval, 2 wrong usage.
+    Exit codes: 0 in force (or will be), 1 the pack cannot be used or lacks an approval, or no role that may, 2 wrong usage.
     """
     from labmw.watch.inspection import in_force, packs_of
     from rules.archive import keep
@@ -117,8 +122,9 @@ def activate(
     from rules.loosening import loosens
 
     settings, tongue = _ready(config, language)
-    one = _load(pack)
     person = who(by)
+    require(settings, person, "rules", tongue)
+    one = _load(pack)
     reason = reason_given(why, tongue)
     effective = instant(since, settings, "--from", tongue) if since else None
     before, problem = packs_of(settings)
@@ -136,7 +142,7 @@ def activate(
     if less and not second:
         typer.echo(say("rules-loosens", tongue, pack=one.name), err=True)
         for what in less[:20]:
-            typer.echo(f"  {what}", err=True)
+            typer.echo(f"  {looser(what, tongue)}", err=True)
         fail(say("rules-needs-approval", tongue, folder=pack), WRONG)
     try:
         keep(in_force(settings), one, written(pack))
@@ -169,12 +175,13 @@ def retire(
 ) -> None:
     """Take a pack out of force, at once: what no other pack judges is held. One person is enough.
 
-    Exit codes: 0 retired, 1 no such pack is in force, 2 wrong usage.
+    Exit codes: 0 retired, 1 no such pack is in force, or no role that may, 2 wrong usage.
     """
     from labmw.watch.inspection import packs_of
 
     settings, tongue = _ready(config, language)
     reason = reason_given(why, tongue)
+    require(settings, who(by), "rules", tongue, "stop")
     before, problem = packs_of(settings)
     if problem is not None:
         fail(str(problem), WRONG)
@@ -212,9 +219,12 @@ def _signatures(settings: Config) -> tuple[Signature, ...]:
 
 
 def _approver(settings: Config, one: Pack, person: str) -> str:
-    """Who else has approved exactly this content; "" when nobody has."""
+    """Who else, of those who may, has approved exactly this content; "" when nobody has."""
+    rights = rights_of(settings)
     approved = [
-        sig for sig in _signatures(settings) if sig.step == "approved" and (sig.pack, sig.hash) == (one.id, one.hash)
+        sig
+        for sig in _signatures(settings)
+        if sig.step == "approved" and (sig.pack, sig.hash) == (one.id, one.hash) and rights.may(sig.who, "rules")
     ]
     return next((sig.who for sig in reversed(approved) if sig.who.casefold() != person.casefold()), "")
 

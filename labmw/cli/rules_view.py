@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labmw.phrases import Language, say
+from labmw.cli import pack_words
+from labmw.cli.trace_words import guarded
+from labmw.phrases import Language, codes, say
 from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rules.replay.comparison import Comparison
     from rules.replay.tuning import Identity, Tuned
 
+DECIDED = ("released", "stopped")
 SHOWN = 12  # flipped results of each kind
 SHOWN_BY = 24  # tests, wards, hours
 
@@ -98,14 +101,14 @@ def covered(console: Console, language: Language, found: Sequence[tuple[str, Cov
     """Show what examples have seen."""
     table = _table(language, say("rules-coverage", language), "rule", "condition", "seen", "never")
     for pack, one in found:
-        seen = ", ".join(f"{way} {count}" for way, count in sorted(one.seen.items()))
+        seen = ", ".join(f"{say(f'way-{way}', language)} {count}" for way, count in sorted(one.seen.items()))
         rule = f"{pack.partition('@')[0]}/{one.rule}"
         _add(
             table,
             rule,
             one.condition or "-",
             seen,
-            ", ".join(one.never),
+            ", ".join(say(f"way-{way}", language) for way in one.never),
             style="yellow" if set(one.never) - {"unknown"} else "",
         )
     console.print(table)
@@ -122,9 +125,16 @@ def explanations(console: Console, language: Language, told: Sequence[Mapping[st
         for pack in one["packs"]:
             console.print(Text("  " + say("judged-by", language, pack=pack["pack"])))
         for reason in one["reasons"]:
-            console.print(Text(f"  {reason['sentence']}  ({reason['rule']}, {reason['level']})"))
+            level = say(f"level-{reason['level']}", language)
+            whose = ", ".join(filter(None, (guarded(reason["rule"], language), level)))
+            console.print(Text(f"  {reason['sentence']}  ({whose})"))
+        quiet = [line["rule"] for line in one["trace"] if line["outcome"] == "passed" and not line["detail"]]
         for line in one["trace"]:
-            console.print(Text(f"    {line['sentence']}", "dim"))
+            if line["rule"] not in quiet:
+                console.print(Text(f"    {line['sentence']}", "dim"))
+        if quiet:
+            names = ", ".join(guarded(rule, language) for rule in quiet)
+            console.print(Text("    " + say("story-nothing-against", language, rules=names), "dim"))
         if one["would_release"]:
             console.print(Text("  " + say("rules-would", language)))
             for sentence in one["would_release"]:
@@ -168,7 +178,7 @@ def compared(
             right=("results", "before", "after"),
         )
         for kind, (count, before, after) in found.planted.items():
-            _add(table, kind, count, f"{before / count:.0%}", f"{after / count:.0%}")
+            _add(table, _mishap(kind, language), count, f"{before / count:.0%}", f"{after / count:.0%}")
         console.print(table)
     for rule, check in skipped.items():
         console.print(say("rules-not-replayed", language, rule=rule, check=check), style="yellow", markup=False)
@@ -181,8 +191,14 @@ def _flips(console: Console, language: Language, kind: str, flipped: pl.DataFram
     table = _table(language, "", "specimen", "test", "value", "ward", "decision")
     for row in flipped.head(SHOWN).iter_rows(named=True):
         value = f"{row['comparator']}{row['number']:g} {row['unit']}" if row["number"] is not None else row["value"]
-        _add(table, row["specimen"], row["loinc"], value, row["ward"], row["decision"])
+        decided = say(f"history-{row['decision']}", language) if row["decision"] in DECIDED else row["decision"]
+        _add(table, row["specimen"], row["loinc"], value, row["ward"], decided)
     console.print(table)
+
+
+def _mishap(kind: str, language: Language) -> str:
+    """What was planted in an invented history, in words; what a laboratory has called it itself stays."""
+    return say(f"mishap-{kind}", language) if f"mishap-{kind}" in codes() else kind
 
 
 def _percent(share: float | None) -> str:
@@ -196,7 +212,8 @@ def changed(console: Console, language: Language, found: Sequence[Change]) -> No
         return
     table = _table(language, "", "where", "what", "before", "after")
     for one in found:
-        _add(table, one.where, one.what, one.before or "-", one.after or "-")
+        sides = (pack_words.value(one.what, side, language) if side else "–" for side in (one.before, one.after))
+        _add(table, pack_words.place(one.where, language), pack_words.key(one.what, language), *sides)
     console.print(table)
 
 
@@ -205,7 +222,15 @@ def tuned(console: Console, language: Language, found: Sequence[Tuned]) -> None:
     table = _table(language, say("rules-tuned", language), "test", "mode", "limit", "pairs", "false-holds", "caught", right=("limit", "pairs", "false-holds", "caught"))  # fmt: skip
     for one in found:
         caught = "-" if one.caught != one.caught else f"{one.caught:.0%}"
-        _add(table, one.name, one.mode, f"{one.limit:.4g}", one.pairs, f"{one.false_holds:.1%}", caught)
+        _add(
+            table,
+            one.name,
+            pack_words.value("mode", one.mode, language),
+            f"{one.limit:.4g}",
+            one.pairs,
+            f"{one.false_holds:.1%}",
+            caught,
+        )
     console.print(table)
 
 

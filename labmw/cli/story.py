@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from labmw.cli.trace_words import spoken
 from labmw.phrases import Language, say
 from labmw.store import Row
 from labmw.watch.evidence import (
@@ -19,6 +20,7 @@ from labmw.watch.evidence import (
     records,
     without_names,
 )
+from labmw.watch.spoken import noted
 from labmw.watch.veil import hide
 from protocols.astm.control import show
 from protocols.plain.message import NAMES
@@ -184,7 +186,7 @@ def _quarantine(row: Row, manner: Manner) -> Value:
         "raised_at": row.raised_at,
         "state": row.state,
         "closed_at": row.closed_at or "",
-        "note": row.note,
+        "note": noted(row.note, manner.language),
     }
 
 
@@ -215,7 +217,7 @@ def _verdict(row: Row, manner: Manner) -> Value:
             "rule": rule,
             "outcome": outcome,
             "detail": detail,
-            "sentence": say(f"rule-{outcome}", manner.language, rule=rule, detail=detail or "–"),
+            "sentence": spoken(rule, outcome, detail, manner.language, manner.zone),
         }
         for rule, outcome, detail in json.loads(row.trace)
     ]
@@ -262,7 +264,7 @@ def _recall(row: Row, manner: Manner) -> Value:
         "raised_at": row.raised_at,
         "state": row.state,
         "closed_by": row.closed_by,
-        "note": row.note,
+        "note": noted(row.note, manner.language),
     }
 
 

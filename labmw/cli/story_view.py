@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from labmw.cli.trace_words import guarded
 from labmw.phrases import Language, say
 from labmw.watch.spoken import moment, some
 
@@ -170,13 +171,19 @@ class Drawing:
         style = "green" if verdict["level"] in ("release", "comment") else "bold yellow"
         node = branch.add(Text(self._say("story-verdict", **facts), style))
         for reason in verdict["reasons"]:
-            node.add(Text(f"{reason['sentence']}  ({reason['rule']})" if reason["rule"] else reason["sentence"]))
+            rule = guarded(reason["rule"], self.language)
+            node.add(Text(f"{reason['sentence']}  ({rule})" if rule else reason["sentence"]))
         quiet = [line["rule"] for line in verdict["trace"] if line["outcome"] == "passed" and not line["detail"]]
         for line in verdict["trace"]:
             if line["rule"] not in quiet:
                 node.add(Text(line["sentence"], OUTCOMES.get(line["outcome"], "")))
         if quiet:
-            node.add(Text(self._say("story-nothing-against", rules=", ".join(quiet)), "dim"))
+            node.add(
+                Text(
+                    self._say("story-nothing-against", rules=", ".join(guarded(rule, self.language) for rule in quiet)),
+                    "dim",
+                )
+            )
 
     def _outbox(self, branch: Tree, entry: Value) -> None:
         facts = {name: entry[name] for name in ("destination", "control_id", "attempts", "last_error")}

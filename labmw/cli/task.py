@@ -41,7 +41,7 @@ def list_(
 
     from labmw.store.statements import tasks
     from labmw.store.transaction import ask
-    from labmw.watch.spoken import moment
+    from labmw.watch.spoken import moment, noted
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
@@ -62,7 +62,9 @@ def list_(
         sentence = say(f"task-{row.kind}", tongue, **_facts(row))
         if row.state != "open":
             closed = moment(row.closed_at, zone)
-            sentence += " " + say("task-closed", tongue, by=row.closed_by, at=closed, note=row.note or "—")
+            sentence += " " + say(
+                "task-closed", tongue, by=row.closed_by, at=closed, note=noted(row.note, tongue) or "—"
+            )
         table.add_row(str(row.id), moment(row.raised_at, zone), sentence)
     console().print(table)
 

@@ -80,7 +80,7 @@ _TEMPLATE = """
     table(
       columns: data.columns.map(_ => auto), stroke: 0.4pt + luma(170), inset: 4pt,
       table.header(..data.columns.map(cell => strong(cell))),
-      ..data.rows.flatten(),
+      ..data.rows.flatten().map(cell => table.cell(breakable: cell.len() > 1500, cell)),
     )
   }
 }

@@ -45,6 +45,7 @@ class TestToDo:
     code: str
     priority: str = "R"
     ordered: datetime | None = None
+    dilution: str = ""  # 10 for 1 to 10; "" for the specimen as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,12 @@ def _grouped(dialect: OrderDialect, tests: Sequence[TestToDo]) -> list[tuple[Tes
 
 
 def _once(tests: Sequence[TestToDo]) -> list[TestToDo]:
-    """Each code once, as urgent as the most urgent test that it stands for: several tests may be ordered as one panel."""
-    found: dict[str, TestToDo] = {}
+    """Each code once in each dilution, as urgent as the most urgent test that it stands for: several tests may be ordered as one panel."""
+    found: dict[tuple[str, str], TestToDo] = {}
     for test in tests:
-        known = found.get(test.code)
+        known = found.get((test.code, test.dilution))
         if known is None or URGENCY.find(test.priority) % len(URGENCY) < URGENCY.find(known.priority) % len(URGENCY):
-            found[test.code] = test
+            found[test.code, test.dilution] = test
     return list(found.values())
 
 
@@ -224,8 +225,19 @@ def _order(dialect: OrderDialect, number: int, tests: Sequence[TestToDo], words:
         if place != 5:
             values[place] = _fill(template, words)
         elif tests:
-            values[5] = [_fill(template, {**words, "code": test.code}) for test in tests]
+            values[5] = [
+                _fill(template, {**words, "code": test.code, "dilution": _dilution(dialect, test)}) for test in tests
+            ]
     return build("O", values, occasion.delimiters)
+
+
+def _dilution(dialect: OrderDialect, test: TestToDo) -> str:
+    found = dialect.dilutions.get(test.dilution)
+    if found is None and test.dilution:
+        raise DriverError(
+            f"a dilution of 1 to {test.dilution} cannot be ordered; dilute by hand, or add it to `dilutions` of the driver"
+        )
+    return found or ""
 
 
 def _terminator(code: str, occasion: Occasion) -> str:

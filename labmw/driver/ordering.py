@@ -15,12 +15,12 @@ from typing import Final, Literal
 from protocols.astm.record import Delimiters
 
 _WORDS = """host analyzer model version now message specimen code priority action report material ordered collected
-patient family given birth sex q1 q2 q3 q4 q5 q6 q7 q8 q9 q10"""
+patient family given birth sex dilution q1 q2 q3 q4 q5 q6 q7 q8 q9 q10"""
 WORDS: Final = frozenset(_WORDS.split())
 """What a template may speak of.
 
 host: our name. analyzer, model, version: H.5, its first component, and H.13 of what the analyzer said last. message: the number of our message. now, ordered, collected:
-moments, in the analyzer's zone. specimen: the identifier, as the analyzer wrote it where it asked for it. code: the analyzer's own test code.
+moments, in the analyzer's zone. specimen: the identifier, as the analyzer wrote it where it asked for it. code: the analyzer's own test code. dilution: how far the specimen is to be diluted, by `dilutions`.
 action, report: O.12 and O.26. material: O.16, by `materials`. q1 to q10: the components of Q.3 that asked for the tube, empty unasked.
 """
 WORD: Final = re.compile(r"\{([a-z0-9]*)\}")
@@ -86,6 +86,9 @@ class OrderDialect:
     codes: Mapping[str, str] | None = (
         None  # O.5 by LOINC code; None: the keys of the driver's tests are what is ordered
     )
+    dilutions: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what is written for "1 to 10" (key 10); "" is the key of a specimen as it is; empty: none can be ordered
     most: int = 0  # tubes in one message at most; 0 = as many as there are
     frame: int = 240  # characters of text in one frame of ours (E1381-95 6.3.1)
     patience: float = 15.0
@@ -120,6 +123,7 @@ def chosen(dialect: OrderDialect) -> list[Chosen]:
         "{action}": (dialect.new,) if asks_only else (dialect.new, dialect.add, dialect.cancel),
         "{report}": (dialect.answer,) if asks_only else (dialect.answer, dialect.unasked),
         "{material}": tuple(dialect.materials.values()),
+        "{dilution}": tuple(dialect.dilutions.values()),
     }
     found: list[Chosen] = []
     for letter, templates in (("H", dialect.header), ("P", dialect.patient), ("O", dialect.order)):
@@ -162,6 +166,10 @@ def faults(dialect: OrderDialect) -> list[str]:
         found.append(
             'orders: "no work" is an O record, and `materials` has no entry "" for a tube of which nothing is known'
         )
+    if dialect.dilutions and "{dilution}" not in dialect.order.get(5, ""):
+        found.append("orders: `dilutions` are declared, and O.5 has no place for {dilution}")
+    if odd := sorted(one for one in dialect.dilutions if one and not (one.isdecimal() and int(one) > 1)):
+        found.append(f"orders: {odd[0]!r} of `dilutions` is no dilution; write 10 for 1 to 10")
     if dialect.wanted & dialect.aborted:
         found.append("orders: a status of Q.13 cannot both ask and take back")
     if not 1 <= dialect.patience <= 600:

@@ -14,15 +14,17 @@ from typing import Final
 
 from labmw.lab import awos
 from labmw.lab.lis_told import raise_task
-from labmw.lab.planning import plan
+from labmw.lab.planning import plan, rerun
 from labmw.lab.practice import Practice
 from labmw.lab.surroundings import Surroundings
 from labmw.lab.validation import order_again
 from labmw.model import Asked, Verdict
 from labmw.store import schema, statements
+from labmw.store.statements import deciding
 from labmw.store.statements import recalls as stored
 from labmw.store.statements.audit import audited
-from labmw.store.statements.worklist import change
+from labmw.store.statements.worklist import AGAIN as AGAIN_HERE
+from labmw.store.statements.worklist import change, present_again
 from labmw.store.transaction import Row, Transaction
 
 ADDING: Final = ("reflex", "add-on")
@@ -108,11 +110,13 @@ def _carry_out(site: str, row: Row, asked: Asked, practice: Practice, at: str) -
     """Do it; answers whether an analyzer is owed something by it."""
     match asked.kind:
         case "rerun":
-            return bool((yield from order_again(site, row, practice.law, at, BY, asked.rule)))
-        case "route" if asked.target in practice.law:
+            return bool((yield from order_again(site, row, practice.analyzers, at, BY, asked.rule)))
+        case "dilute":
+            return (yield from _dilute(site, row, asked, practice, at))
+        case "route" if asked.target in practice.analyzers:
             return (yield from _route(site, row, asked, practice, at))
-        case "dilute" | "route":
-            yield from _by_hand(site, row, asked, f"{asked.kind}-by-hand", at)
+        case "route":
+            yield from _by_hand(site, row, asked, "route-by-hand", at)
             return False
         case "reflex" | "add-on":
             yield from _add(site, row, asked, practice, at)
@@ -121,9 +125,24 @@ def _carry_out(site: str, row: Row, asked: Asked, practice: Practice, at: str) -
             return False  # a call is opened when the result is released
 
 
+def _dilute(site: str, row: Row, asked: Asked, practice: Practice, at: str) -> Transaction[bool]:
+    """Have the analyzer that measured the test measure it again diluted; where it cannot be told so, a person is, and why."""
+    why = "no-order"
+    for step in (yield deciding.awos_of_result(row.id)):
+        link = practice.analyzers.get(step.link)
+        if link is None or step.order is None or link.code_of(step) is None:
+            continue
+        if link.dilutes(asked.target):
+            yield from rerun(site, link, step, at, asked.target)
+            return True
+        why = "no-dilution"
+    yield from _by_hand(site, row, asked, "dilute-by-hand", at, why=why, analyzer=row.link)
+    return False
+
+
 def _route(site: str, row: Row, asked: Asked, practice: Practice, at: str) -> Transaction[bool]:
-    """Have another LAW analyzer measure the test too; the run that is there stays."""
-    link = practice.law[asked.target]
+    """Have another analyzer measure the test too; the run that is there stays."""
+    link = practice.analyzers[asked.target]
     orders = [one for one in (yield statements.orders_among(site, [row.specimen])) if one.loinc == row.loinc]
     usable = [one for one in orders if one.state != "cancelled" and link.code_of(one) is not None]
     if not usable:
@@ -132,6 +151,8 @@ def _route(site: str, row: Row, asked: Asked, practice: Practice, at: str) -> Tr
     order = usable[-1]
     yield change(schema.order, order.id, state="open", updated_at=at)
     yield from plan(site, link, order, awos.new_name(), row.patient, at, wanted="NW" if link.push else "")
+    if not link.push:
+        yield present_again(site, link.name, row.specimen, AGAIN_HERE, at)
     return True
 
 
@@ -161,8 +182,8 @@ def _propose(site: str, row: Row, asked: Asked, at: str) -> Transaction[None]:
     yield from raise_task(site, f"propose-{asked.kind}", subject, row.specimen, facts, at)
 
 
-def _by_hand(site: str, row: Row, asked: Asked, kind: str, at: str) -> Transaction[None]:
-    yield from raise_task(site, kind, f"result/{row.id}", row.specimen, _facts(row, asked), at)
+def _by_hand(site: str, row: Row, asked: Asked, kind: str, at: str, **more: str) -> Transaction[None]:
+    yield from raise_task(site, kind, f"result/{row.id}", row.specimen, {**_facts(row, asked), **more}, at)
 
 
 def _facts(row: Row, asked: Asked) -> Mapping[str, str]:

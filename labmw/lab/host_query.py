@@ -107,9 +107,7 @@ class Answering:
     tally: Counter[str]
     _rows: dict[str, list[Row]] = field(default_factory=dict)  # the AWOS to be said, by tube
     _doubts: dict[str, str] = field(default_factory=dict)
-    _kept_back: dict[str, Mapping[str, str]] = field(
-        default_factory=dict
-    )  # by tube: lines, and why it is to be presented there
+    _kept_back: dict[str, Mapping[str, str]] = field(default_factory=dict)  # by tube: where to present it, and why
 
     @property
     def at(self) -> str:
@@ -189,7 +187,7 @@ class Answering:
             orders = [one for one in orders if (code := self.link.code_of(one)) and code.code in question.tests]
         if not orders:
             return None
-        trial = work_of(self.link, tube, [(self._code(one), one.priority, one.ordered_at) for one in orders])
+        trial = work_of(self.link, tube, [(self._code(one), one.priority, one.ordered_at, "") for one in orders])
         if why := unwritable(self.link, occasion, trial):
             log.error("orders cannot be written for this analyzer", link=self.link.name, why=why)
             self._doubts[label] = UNWRITABLE
@@ -202,7 +200,9 @@ class Answering:
             return None
         self._rows[label] = rows
         ordered = {one.id: one.ordered_at for one in orders}
-        return work_of(self.link, tube, [(row.code, row.priority, ordered.get(row.order)) for row in rows])
+        return work_of(
+            self.link, tube, [(row.code, row.priority, ordered.get(row.order), row.dilution) for row in rows]
+        )
 
     def _code(self, order: Row) -> str:
         code = self.link.code_of(order)
@@ -231,14 +231,9 @@ class Answering:
 
     def _see_tubes(self, question: Asked) -> Transaction[None]:
         """Remember where the analyzer says that the tubes stand."""
-        dialect = self.link.dialect
-        if not dialect.rack:
-            return
+        places = (self.link.dialect.rack, self.link.dialect.position)
         for one in question.tubes:
-            rack, place = (
-                one.parts[number - 1].strip() if 0 < number <= len(one.parts) else ""
-                for number in (dialect.rack, dialect.position)
-            )
+            rack, place = (one.parts[at - 1].strip() if 0 < at <= len(one.parts) else "" for at in places)
             if rack:
                 yield from see_tube(self.site, "rack", rack, place, one.identifier, self.link.name, self.at)
 
@@ -372,9 +367,12 @@ def say(rows: Sequence[Row], number: str, at: str, *, cancel: bool = False) -> T
         )
 
 
-def work_of(link: AstmLink, tube: Tube, tests: Sequence[tuple[str, str, str | None]], *, more: bool = False) -> Work:
-    """What is to be written of a tube: tests as code, priority and moment ordered."""
-    found = tuple(TestToDo(code, priority, read_stamp(at) if at else None) for code, priority, at in tests)
+Wanted = tuple[str, str, str | None, str]  # code, priority, moment ordered, dilution
+
+
+def work_of(link: AstmLink, tube: Tube, tests: Sequence[Wanted], *, more: bool = False) -> Work:
+    """What is to be written of a tube."""
+    found = tuple(TestToDo(code, first, read_stamp(at) if at else None, thin) for code, first, at, thin in tests)
     specimen = tube.specimen
     return Work(
         tube.identifier,

@@ -60,6 +60,10 @@ class LawLink:
             return Code(order.loinc, order.test_name or order.loinc, "LN")
         return self.codes.get(order.loinc)
 
+    def dilutes(self, factor: str) -> bool:
+        """Whether a dilution can be ordered of it (TCD-2)."""
+        return self.profile.dilution_ordered
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -132,8 +136,13 @@ def _step(link: LawLink, row: Any, control: str, at: datetime) -> law.Step:
         control=control,
         when=hl7_time(at, link.zone),
         priority=Code(priority, PRIORITIES[priority], "HL70485"),
-        treatment=law.Treatment(test=test) if control == "NW" else None,
+        treatment=law.Treatment(test=test, dilution=_dilution(row)) if control == "NW" else None,
     )
+
+
+def _dilution(row: Any) -> str:
+    """TCD-2 of an AWOS: 1:10; "" for a specimen as it is."""
+    return f"1:{row.dilution}" if row.dilution else ""
 
 
 def write_nothing(link: LawLink, tube: Tube, *, to: Header | None, at: datetime, reason: str = "") -> Broadcast:

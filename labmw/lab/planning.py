@@ -119,9 +119,18 @@ def _kept_back(link: WorkLink, order: Row, made: Sequence[Row], fit: Fitness) ->
 
 
 def plan(
-    site: str, link: WorkLink, order: Row, name: str, patient: str, at: str, *, queried: bool = False, wanted: str = ""
+    site: str,
+    link: WorkLink,
+    order: Row,
+    name: str,
+    patient: str,
+    at: str,
+    *,
+    queried: bool = False,
+    wanted: str = "",
+    dilution: str = "",
 ) -> Transaction[None]:
-    """Make the AWOS of an order on one analyzer; `wanted` NW where it is to be told without having asked."""
+    """Make the AWOS of an order on one analyzer; `wanted` NW where it is to be told without having asked; `dilution` 10 is 1 to 10."""
     code = link.code_of(order)
     assert code is not None
     yield statements.insert(
@@ -138,6 +147,7 @@ def plan(
         priority=order.priority,
         state=State.PLANNED,
         wanted=wanted,
+        dilution=dilution,
         created_at=at,
         queried_at=at if queried else None,
         updated_at=at,
@@ -244,13 +254,16 @@ def back_again(site: str, links: Sequence[WorkLink], orders: Sequence[Row], at: 
             yield stored.change(schema.re_present, row.id, reason=QC_BACK)
 
 
-def rerun(site: str, link: WorkLink, row: Row, at: str) -> Transaction[str]:
-    """Ask for a test once more: a new AWOS for the same order (LAW C.3); returns its identity.
+def rerun(site: str, link: WorkLink, row: Row, at: str, dilution: str = "") -> Transaction[str]:
+    """Ask for a test once more, diluted or not: a new AWOS for the same order (LAW C.3); returns its identity.
 
-    An analyzer that keeps a worklist is told at once, another gets it when it asks for the tube.
+    An analyzer that keeps a worklist is told at once; another gets it when it asks for the tube, which is listed to be presented again.
     """
     (order,) = [one for one in (yield statements.orders_among(site, [row.specimen])) if one.id == row.order]
     yield stored.change(schema.order, order.id, state="open", updated_at=at)
     name = awos.new_name()
-    yield from plan(site, link, order, name, row.patient, at, wanted="NW" if link.push else "")
+    wanted = "NW" if link.push else ""
+    yield from plan(site, link, order, name, row.patient, at, wanted=wanted, dilution=dilution)
+    if not link.push:
+        yield stored.present_again(site, link.name, row.specimen, stored.AGAIN, at)
     return name

@@ -1,4 +1,4 @@
-"""How does this laboratory work, as far as verdicts ask? Its modes by the hour, its LAW analyzers, its LIS, and how long a call counts."""
+"""How does this laboratory work, as far as verdicts ask? Its modes by the hour, the analyzers that are told what to do, its LIS, and how long a call counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from labmw.config import Config
-from labmw.lab.law_orders import LawLink
+from labmw.lab.work_link import WorkLink
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -39,14 +39,14 @@ class Practice:
 
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     modes: tuple[Mode, ...] = ()  # the first that holds counts
-    law: Mapping[str, LawLink] = field(default_factory=dict)
+    analyzers: Mapping[str, WorkLink] = field(default_factory=dict)  # those that are told what to do, by link
     lis: str = ""  # the destination that is told of added tests; "" = nobody is
     call_window: timedelta = timedelta(hours=24)  # within which a documented call covers a repeat
     taps: frozenset[str] = frozenset()  # lines that are only listened to: nothing of them leaves
     watch_rate: bool = True  # a jump of the release rate stops its analyzer
 
     @classmethod
-    def of(cls, config: Config, law: Mapping[str, LawLink]) -> Practice:
+    def of(cls, config: Config, analyzers: Mapping[str, WorkLink]) -> Practice:
         """What the configuration says."""
         modes = tuple(
             Mode(
@@ -60,7 +60,7 @@ class Practice:
         return cls(
             ZoneInfo(config.site.timezone),
             modes,
-            law,
+            analyzers,
             # A LIS over ASTM takes results alone.
             config.lis.name if config.lis is not None and config.lis.protocol == "hl7" else "",
             timedelta(hours=config.rules.call_hours),

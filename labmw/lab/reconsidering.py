@@ -16,6 +16,7 @@ from labmw.lab.late import recall, told_of
 from labmw.lab.practice import Practice
 from labmw.lab.routes import Takes, everything
 from labmw.lab.shadowing import Shadow
+from labmw.lab.spreading import Judged as WithVerdict
 from labmw.lab.surroundings import Surroundings
 from labmw.lab.verdict_rows import audit_row, verdict_row
 from labmw.lab.verification import STATE_OF, Judged, conclude
@@ -65,8 +66,9 @@ def reconsider(
     done = yield from act(site, changed, known, practice, now)
     reports = yield from let_go(site, changed, known, destinations, practice, now, takes)
     recalled = 0
-    for row, verdict in verdicts:
-        if row.state not in HELD and not verdict.released and not _of_today(row, verdict):
+    gone = yield from _under_their_packs(site, message, rows, verdicts, packs, practice, now)
+    for row, verdict in gone:
+        if not verdict.released and _against(verdict):
             worst = max(_against(verdict), key=lambda one: one.level)
             cause = worst.code if worst.code.startswith("reached-") else why or "late-fact"
             recalled += yield from recall(site, row.id, cause, told_of(worst), now)
@@ -92,15 +94,44 @@ OF_TODAY = frozenset(
 """Reasons that are true now and were not when the result left, without anything being wrong with it."""
 
 
-def _of_today(row: Row, verdict: Verdict) -> bool:
-    """Whether only the present speaks against it: a stop, another run, the hour, other packs than those that let it go. No reason to recall."""
-    if [one["pack"] if isinstance(one, dict) else one for one in json.loads(row.packs)] != list(verdict.packs):
-        return True
-    return not _against(verdict)
+def _under_their_packs(
+    site: str,
+    message: int,
+    rows: Sequence[Row],
+    verdicts: Sequence[WithVerdict],
+    packs: Packs,
+    practice: Practice,
+    now: str,
+) -> Transaction[list[WithVerdict]]:
+    """What has left, judged by the packs that let it go: that others are in force today is no reason to recall.
+
+    Where a version was not kept nobody can say what it would say now, and today's verdict stands: it is shown rather than passed over.
+    """
+    found: list[WithVerdict] = []
+    others: dict[tuple[str, ...], list[Row]] = {}
+    for row, verdict in verdicts:
+        if row.state in HELD:
+            continue
+        let_go_by = _packs_of(row)
+        if let_go_by == verdict.packs or packs.former(let_go_by) is None:
+            found.append((row, verdict))
+        else:
+            others.setdefault(let_go_by, []).append(row)
+    for names, mine in others.items():
+        before = packs.former(names)
+        assert before is not None
+        again, _, _ = yield from conclude(site, message, rows, before, practice, now)
+        found += [(row, verdict) for row, verdict in again if row in mine]
+    return found
+
+
+def _packs_of(row: Row) -> tuple[str, ...]:
+    """The versions by which the stored verdict of a result was given."""
+    return tuple(one["pack"] if isinstance(one, dict) else one for one in json.loads(row.packs))
 
 
 def _against(verdict: Verdict) -> list[Reason]:
-    """What speaks against a result, whenever it is asked."""
+    """What speaks against a result, whenever it is asked; not a stop, another run, or the hour."""
     return [
         one
         for one in verdict.reasons

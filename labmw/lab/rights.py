@@ -20,6 +20,8 @@ ACTS: Final = (
     "recall",  # close an entry of the recall list
     "stop",
     "resume",
+    "qc",  # say how quality control is done: materials, targets, plans, derogations, calibrations, reagents, averages
+    "rules",  # review, approve and put in force packs, retire them, keep the roster
 )
 """What a role may be allowed. Technical and biological validation are two: whoever has one does not have the other by it."""
 
@@ -56,11 +58,12 @@ class Rights:
         """Whether a person has a role that may."""
         return any(act in role.may and who in role.people for role in self.roles)
 
-    def require(self, who: str, act: str) -> str:
-        """Return the role by which a person may; raises Undecidable."""
-        found = next((role.name for role in self.roles if act in role.may and who in role.people), None)
+    def require(self, who: str, act: str, *or_else: str) -> str:
+        """Return the role by which a person may do one of these; raises Undecidable, which names the first."""
+        acts = {act, *or_else}
+        found = next((role.name for role in self.roles if acts & role.may and who in role.people), None)
         if found is None:
-            able = sorted({role.name for role in self.roles if act in role.may})
+            able = sorted({role.name for role in self.roles if acts & role.may})
             code = "rights-refused" if self.roles else "rights-nobody"
             raise Undecidable(code, who=who, act=act, roles=", ".join(able) or "–")
         return found

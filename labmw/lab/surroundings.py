@@ -24,11 +24,11 @@ from labmw.store import statements
 from labmw.store.statements import surroundings as stored
 from labmw.store.transaction import Row, Transaction
 from rules.pack import Packs
+from rules.vocabulary import VISIT
 
 MOST_RESULTS: Final = 2000  # of the tubes of one message, beside its own
 HISTORY: Final = timedelta(days=366)
 DEPTH: Final = 5  # earlier results of each test
-VISIT: Final = timedelta(hours=12)  # tubes collected within it of each other are of one visit
 MOST_TUBES: Final = 100
 LEFT: Final = ("released", "delivered", "dead", "technical")
 WAITING: Final = ("held", "blocked", "technical")

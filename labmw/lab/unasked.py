@@ -93,7 +93,7 @@ def _write(
             return []
     more = any(row.id not in mine and row.state in awos.LIVE - awos.UNSAID for row in there)
     number = new_number()
-    work = work_of(link, tube, [(row.code, row.priority, row.created_at) for row in rows], more=more)
+    work = work_of(link, tube, [(row.code, row.priority, row.created_at, row.dilution) for row in rows], more=more)
     occasion = occasion_of(link, heard, now, number)
     if why := unwritable(link, occasion, work, cancel=cancel):
         log.error("orders cannot be written for this analyzer", link=link.name, why=why)

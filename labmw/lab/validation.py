@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from labmw.lab.deciding import Decision
-from labmw.lab.law_orders import LawLink
 from labmw.lab.lis_told import raise_task
 from labmw.lab.planning import rerun as plan_rerun
 from labmw.lab.reporting import report_all
 from labmw.lab.rights import Rights, Undecidable
 from labmw.lab.routes import Takes, everything
+from labmw.lab.work_link import WorkLink
 from labmw.model import VerdictLevel
 from labmw.store import schema, statements
 from labmw.store.json_text import json_list
@@ -43,7 +43,7 @@ class House:
     destinations: tuple[str, ...] = ()
     lis: str = ""  # the destination that is told of what cannot be obtained; "" = nobody is
     validation: Literal["labmw", "lis"] = "labmw"
-    law: Mapping[str, LawLink] | None = None
+    analyzers: Mapping[str, WorkLink] | None = None  # those that are told what to do, by link
     takes: Takes = everything  # which destination takes which result
     keyboard: str = ""  # who is logged in where the decision was typed, for the audit
     released: Callable[[Decision, Sequence[Row]], Transaction[None]] | None = None  # what follows a release
@@ -149,7 +149,7 @@ def rerun(decision: Decision, chosen: Chosen, house: House) -> Transaction[list[
     for row in rows:
         becomes = "held" if row.state == "technical" else row.state
         yield from _decide(decision, house, row, becomes, _level(row), "rerun-asked", role)
-        name = yield from order_again(decision.site, row, house.law or {}, decision.at, decision.by, decision.why)
+        name = yield from order_again(decision.site, row, house.analyzers or {}, decision.at, decision.by, decision.why)
         found.append((row, name))
     return found
 
@@ -177,11 +177,11 @@ def comment(decision: Decision, chosen: Chosen, house: House) -> Transaction[lis
     return rows
 
 
-def order_again(site: str, row: Row, law: Mapping[str, LawLink], at: str, by: str, why: str) -> Transaction[str]:
-    """Have a test measured once more; answers the AWOS that asks a LAW analyzer, "" where a task asks a person."""
+def order_again(site: str, row: Row, analyzers: Mapping[str, WorkLink], at: str, by: str, why: str) -> Transaction[str]:
+    """Have a test measured once more; answers the AWOS that asks its analyzer, "" where a task asks a person."""
     for step in (yield stored.awos_of_result(row.id)):
-        link = law.get(step.link)
-        if link is not None and step.order is not None:
+        link = analyzers.get(step.link)
+        if link is not None and step.order is not None and link.code_of(step) is not None:
             return (yield from plan_rerun(site, link, step, at))
     facts = {"specimen": row.specimen, "test": row.test_name or row.code, "analyzer": row.link, "by": by, "why": why}
     yield from raise_task(site, RERUN_BY_HAND, f"result/{row.id}", row.specimen, facts, at)

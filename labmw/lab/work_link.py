@@ -46,6 +46,10 @@ class WorkLink(Protocol):
         """What the analyzer calls the test of an order; None when the order is not for it."""
         ...
 
+    def dilutes(self, factor: str) -> bool:
+        """Whether it can be told to measure a specimen diluted 1 to so much."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AstmLink:
@@ -78,3 +82,7 @@ class AstmLink:
             return None
         code = code_for(self.driver, order.loinc)
         return Code(code, order.test_name or code, "L") if code else None
+
+    def dilutes(self, factor: str) -> bool:
+        """Whether its dialect has a word for this dilution."""
+        return self.driver.orders is not None and factor in self.driver.orders.dilutions

@@ -17,12 +17,15 @@ from labmw.driver.check import loinc_check_digit
 from labmw.errors import MappingError, PackError
 from labmw.mapping.version import IGNORED, Analyte, Code, Version, digest
 from labmw.quantity import UNIT_ALIASES, is_ucum
+from rules.reserved import CLASSES, class_named
 from rules.spreadsheet import Line, Sheet, read_sheet
 from rules.strict import Table, refusal
 
 LARGEST: Final = 2**20  # bytes of the page
 MOST: Final = 20_000  # lines of a table
-ANALYTE_COLUMNS: Final = ("analyte", "name", "loinc", "unit", "also", "words", "decimals", "specimens")
+ANALYTE_COLUMNS: Final = ("analyte", "name", "loinc", "unit", "also", "words", "decimals", "specimens", "class")
+MAY_LACK: Final = ("class",)
+"""Columns that a catalogue of an earlier day did not have."""
 CODE_COLUMNS: Final = ("driver", "link", "code", "analyte", "unit")
 KEYS: Final = ("id", "version", "author", "from", "until", "catalogue", "codes", "units", "analyte", "code")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -109,6 +112,7 @@ def _analyte_of(table: Table) -> tuple[str, Analyte]:
         table.texts("words"),
         _whole(table.file, f"{table.where}.decimals", decimals),
         table.texts("specimens"),
+        _kind(table.file, f"{table.where}.class", table.text("class", default="")),
     )
     table.done()
     return f"{table.file}: {table.where}", found
@@ -125,6 +129,7 @@ def _analyte_in(sheet: Sheet, line: Line) -> Analyte:
         _several(cells["words"]),
         _whole(sheet.file, f"line {line.number}, decimals", sheet.number(line, "decimals")),
         _several(cells["specimens"]),
+        _kind(sheet.file, f"line {line.number}, class", cells["class"]),
     )
 
 
@@ -143,6 +148,13 @@ def _code_of(table: Table) -> tuple[str, Code]:
 def _code_in(line: Line) -> Code:
     cells = line.cells
     return Code(cells["code"], cells["analyte"], cells["driver"], cells["link"], cells["unit"])
+
+
+def _kind(file: str, where: str, text: str) -> str:
+    found = class_named(text) if text else ""
+    if found is None:
+        raise refusal(file, where, f"{text!r} is no class", f"write {', '.join(CLASSES)}, a class of LOINC, or nothing")
+    return found
 
 
 def _several(text: str) -> tuple[str, ...]:
@@ -168,7 +180,8 @@ def _sheet(page: Path, name: str, columns: Sequence[str], numeric: Sequence[str]
         raise refusal(
             str(page), name, f"cannot be read ({error.strerror})", "put it beside this file, or mend its name"
         ) from None
-    return read_sheet(str(page.parent / name), data, columns, numeric)
+    may_lack = [one for one in columns if one in MAY_LACK]
+    return read_sheet(str(page.parent / name), data, [one for one in columns if one not in MAY_LACK], numeric, may_lack)
 
 
 def _at(sheet: Sheet, line: Line) -> str:

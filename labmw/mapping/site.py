@@ -84,6 +84,20 @@ class Mappings:
         """Whether this version was in force with another content: then the older one must not take its place in silence."""
         return any((s.mapping, s.version) == (one.id, one.version) and s.hash != one.hash for s in self.signatures)
 
+    def classes(self, at: datetime) -> dict[str, str]:
+        """By LOINC code, the class of tests that never leave without a person, as the catalogue says it.
+
+        A class only tightens: what a signed version will say from a later day on holds already, and where none is in force, whatever any says.
+        """
+        version = self.now(at).version
+        later = [one for one in self.versions if one.begins > at and four_eyes(one, self.signatures)]
+        found: dict[str, str] = {}
+        for one in (version, *later) if version else self.versions:
+            found |= {
+                loinc: kind for loinc, kind in one.classes.items() if found.get(loinc, "infection") == "infection"
+            }
+        return found
+
     def driver(self, driver: Driver, link: str, at: datetime) -> Driver:
         """A driver as this site uses it on a link at a moment; the same value for the same question."""
         if not self.configured or driver.name.startswith("any-"):

@@ -24,6 +24,7 @@ class Analyte:
     words: tuple[str, ...] = ()  # what may come instead of a number
     decimals: int | None = None  # how many the laboratory prints; labmw rounds nothing
     specimens: tuple[str, ...] = ()  # kinds of tube it is measured on; () = not compared
+    kind: str = ""  # a class of tests that never leave without a person (rules.reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,15 @@ class Version:
         """As results bear it: id@version#the first twelve digits of its hash."""
         return f"{self.id}@{self.version}#{self.hash.removeprefix('sha256:')[:12]}"
 
+    @property
+    def classes(self) -> dict[str, str]:
+        """The LOINC codes that are of a class that never leaves without a person; of two lines about one code, not "infection"."""
+        found: dict[str, str] = {}
+        for one in self.analytes.values():
+            if one.kind and found.get(one.loinc, "infection") == "infection":
+                found[one.loinc] = one.kind
+        return found
+
     def current(self, at: datetime) -> bool:
         """Whether its dates hold at a moment."""
         return self.begins <= at and (self.ends is None or at < self.ends)
@@ -78,7 +88,9 @@ def digest(one: Version) -> str:
         "ends": one.ends.timestamp() if one.ends else None,
         "units": dict(one.units),
         "analytes": {
-            key: [a.name, a.loinc, a.unit, a.also, a.words, a.decimals, a.specimens] for key, a in one.analytes.items()
+            # What says no class has the hash that it had before there were classes.
+            key: [a.name, a.loinc, a.unit, a.also, a.words, a.decimals, a.specimens, *([a.kind] if a.kind else [])]
+            for key, a in one.analytes.items()
         },
         "codes": sorted([c.driver, c.link, c.code, c.analyte, c.unit] for c in one.codes),
     }

@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0012"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0015"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -186,7 +186,7 @@ awos = Table(
     "awos", metadata,
     _id(), *_must("site", "awos", "link"), *_may("specimen", "patient", "loinc", "code", "test_name"), _refers("order", "order.id", nullable=True),
     Column("priority", Text, nullable=False, server_default="R"), *_must("state"), *_may("wanted", "control_id"), _number("waits", 0), _number("sends", 0),
-    *_may("reason", "parent"), *_must("created_at"), *_later("queried_at", "broadcast_at", "answered_at", "resulted_at", "closed_at"), *_must("updated_at"),
+    *_may("reason", "parent", "dilution"), *_must("created_at"), *_later("queried_at", "broadcast_at", "answered_at", "resulted_at", "closed_at"), *_must("updated_at"),
     UniqueConstraint("site", "awos"),
     Index(None, "site", "specimen"),
     Index(None, "order"),

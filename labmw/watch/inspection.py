@@ -13,6 +13,7 @@ from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.lab.shadowing import Shadow
 from labmw.line.registry import Registry, reads
+from labmw.mapping.site import find
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
@@ -133,7 +134,10 @@ def packs_of(config: Config) -> tuple[Packs, PackError | None]:
         except PackError as unreadable:
             problem = unreadable
     versions, _ = kept(in_force(config))
-    return Packs.of(found, signatures, broken, language=config.site.language, kept=versions, now=SYSTEM.now()), problem
+    now = SYSTEM.now()
+    classes = find(config.mapping.folder, config.mapping.signatures).classes(now)
+    language = config.site.language
+    return Packs.of(found, signatures, broken, language=language, kept=versions, now=now, classes=classes), problem
 
 
 def shadows_of(config: Config, packs: Packs) -> tuple[tuple[Shadow, ...], tuple[PackError, ...]]:
@@ -143,7 +147,8 @@ def shadows_of(config: Config, packs: Packs) -> tuple[tuple[Shadow, ...], tuple[
     for pack in found:
         together = [*(one for one in packs.active if one.id != pack.id), pack]
         signatures = [signed(one, who="shadow", at=SYSTEM.now(), reason="shadow") for one in together]
-        shadows.append(Shadow(pack.name, pack.loincs, Packs.of(together, signatures, language=config.site.language)))
+        alone = Packs.of(together, signatures, language=config.site.language, classes=packs.classes)
+        shadows.append(Shadow(pack.name, pack.loincs, alone))
     return tuple(shadows), tuple(one.error for one in broken)
 
 

@@ -15,7 +15,7 @@ Mark = tuple[tuple[str, int, int], ...]
 
 
 def mark(config: Config) -> Mark:
-    """What the files are like now: name, size and time of each. Parents that packs extend are files of packs too."""
+    """What the files are like now: name, size and time of each. Parents that packs extend are files of packs too, and so is the catalogue."""
     folders = [Path(pack) if "/" in pack else SHIPPED / pack for pack in (*config.rules.packs, *config.rules.shadow)]
     places = {parent for folder in folders for parent in (folder, folder.parent)}
     files = {
@@ -25,6 +25,9 @@ def mark(config: Config) -> Mark:
         for file in place.glob(pattern)
     }
     files |= set(in_force(config).glob("*.json"))
+    if config.mapping.folder:  # its catalogue says which tests never leave without a person
+        files |= {file for pattern in ("*.toml", "*.csv") for file in Path(config.mapping.folder).glob(pattern)}
+        files |= {Path(config.mapping.signatures)} if config.mapping.signatures else set()
     if config.rules.signatures:
         files.add(Path(config.rules.signatures))
     found = []

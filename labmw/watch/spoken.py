@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from labmw.clock import read_stamp
-from labmw.phrases import Language
+from labmw.phrases import Language, say
+
+_NOTES: Final = tuple(
+    (re.compile(pattern), f"note-{code}")
+    for pattern, code in (
+        (r"sent again in message (?P<message>\d+)", "sent-again"),
+        (r"its order has come", "order-came"),
+        (r"they agree now", "agree"),
+        (r"(?P<what>.+) was added", "added"),
+        (r"reconciled by message/(?P<message>\d+)", "reconciled"),
+        (r"mismatch by message/(?P<message>\d+)", "mismatch"),
+    )
+)
+"""What labmw itself writes where a person would give a reason: kept in English, as logs are."""
+
+
+def noted(note: str, language: Language) -> str:
+    """A note as people read it: labmw's own in their language, a person's as it was written."""
+    for pattern, code in _NOTES:
+        if match := pattern.fullmatch(note):
+            return say(code, language, **match.groupdict())
+    return note
 
 
 def duration(time: timedelta, language: Language) -> str:

@@ -13,7 +13,7 @@ from labmw.clock import stamp
 from labmw.config import Config
 from labmw.phrases import Language, codes, say
 from labmw.store import Row
-from labmw.store.statements.worklist import KEPT_BACK
+from labmw.store.statements.worklist import ON_ITS_LINE
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.snapshot import Snapshot
 from labmw.watch.spoken import duration, moment, since, some
@@ -194,7 +194,7 @@ def _to_present(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
     for reason in dict.fromkeys(row.reason for row in rows):
         here = [row for row in rows if row.reason == reason]
         words = reason_in_words(reason, [{"specimen": row.specimen} for row in here], telling.language)
-        if reason in KEPT_BACK:
+        if reason in ON_ITS_LINE:
             links = some(row.link for row in here)
             about = some(row.specimen for row in here)
             yield warning("tubes", "tubes-kept-back", count=len(here), links=links, specimens=about, why=words)

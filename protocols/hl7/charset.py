@@ -99,9 +99,10 @@ def _bijective(raw: bytes, encoding: str, declared: str, override: str | None = 
 
 
 def _gives_back(text: str, encoding: str, raw: bytes) -> bool:
+    """Whether a text comes to the same bytes again; some codecs read more than they write (ISO 2022 JP takes ESC 80)."""
     try:
         return text.encode(encoding) == raw
-    except UnicodeEncodeError:  # ISO-2022-JP reads characters that it cannot write
+    except UnicodeEncodeError:
         return False
 
 

@@ -108,6 +108,7 @@ class LawProfile:
     container_in_sac: bool = True  # SAC-3 is filled
     set_ids: bool = True  # SPM-1 is filled
     volume_field: bool = False  # TCD-9 is understood
+    dilution_ordered: bool = False  # TCD-2 of an order says how far the specimen is to be diluted; a family of which no document shows it is not told
     rerun_as_new_step: bool = True  # uncertain: a repeat that the laboratory asks for is a new AWOS with a new id
     rebroadcast_with_new_ids: bool = False  # an analyzer that lost its worklist gets its work again under new ids
     control_role: str = "Q"  # SPM-11 of a control specimen
@@ -144,7 +145,9 @@ class LawProfile:
         return dict(self.transactions).get(number)
 
 
-GENERIC = LawProfile("generic")
+GENERIC = LawProfile(
+    "generic", dilution_ordered=True
+)  # uncertain: TCD-2 is HL7 2.5.1 chapter 13; LAW itself was not at hand
 
 _ROCHE_QUERIES = (
     QueryName("WOS_ROCHE", "Work Order Step Roche Extension", "ROCHE", QueryBy.CONTAINER),  # QPD-3, 4 and 5 together
@@ -179,7 +182,8 @@ COBAS_PRO = LawProfile(
 
 COBAS_4800 = replace(
     GENERIC,
-    name="cobas-4800",  # capture: a whole run in one message; patients with SPM-11 Q
+    name="cobas-4800",
+    dilution_ordered=False,  # capture: a whole run in one message; patients with SPM-11 Q
     accept="ER",
     role_tells_control=False,
 )

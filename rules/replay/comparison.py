@@ -9,6 +9,7 @@ import polars as pl
 
 from labmw.model import VerdictLevel
 from rules.replay.judge import GUARDS, Judged
+from rules.replay.spread import reached
 
 LEAVES = int(VerdictLevel.COMMENT)  # up to here a result leaves without a person
 STOPPED = "stopped"
@@ -48,7 +49,8 @@ def compare(before: Judged, after: Judged) -> Comparison:
     columns = [
         name
         for name in before.table.columns
-        if name not in (*before.rules, GUARDS, "verdict") and name in after.table.columns
+        if name not in (*before.rules, *map(reached, before.reaching), GUARDS, "verdict")
+        and name in after.table.columns
     ]
     table = before.table.select(*columns, pl.col("verdict").alias("before")).join(
         after.table.select("row", pl.col("verdict").alias("after")), on="row"
@@ -105,9 +107,9 @@ def sole(one: Judged) -> dict[str, int]:
     """Return how many results each rule alone keeps from leaving: without it they would."""
     if not one.rules:
         return {}
-    keeping = [pl.col(name) > LEAVES for name in (*one.rules, GUARDS)]
+    keeping = [one.kept(name) > LEAVES for name in (*one.rules, GUARDS)]
     single = one.table.with_columns(pl.sum_horizontal(keeping).alias("_keeping"))
     counts = single.select(
-        ((pl.col("_keeping") == 1) & (pl.col(name) > LEAVES)).sum().alias(name) for name in one.rules
+        ((pl.col("_keeping") == 1) & (one.kept(name) > LEAVES)).sum().alias(name) for name in one.rules
     )
     return dict(zip(one.rules, map(int, counts.row(0)), strict=True))

@@ -26,6 +26,8 @@ from rules.pack import Packs, Plan, Step
 from rules.replay.cases import Cases
 from rules.replay.features import ends, features, with_ratios, with_siblings
 from rules.replay.lower import Lowered, lower, prefix
+from rules.replay.spread import fired, reached, spread
+from rules.rule import Rule
 from rules.subject import Scope
 from rules.vocabulary import ANY
 
@@ -36,11 +38,16 @@ _PLAIN = ("hours", "tube_hours", "age", "haemolysis", "icterus", "lipaemia", "ru
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict of every judged row (`verdict`), what each rule asked for (a column by its name), and the rules that were not asked."""
+    """The verdict of every judged row (`verdict`), what each rule asked for of it (a column by its name), and the rules that were not asked."""
 
     table: pl.DataFrame
     rules: tuple[str, ...]
     skipped: Mapping[str, str]  # rule: why
+    reaching: tuple[str, ...] = ()  # rules that hold more than their own result: what they reach is a column of its own
+
+    def kept(self, name: str) -> pl.Expr:
+        """What a rule, or the guards, ask for of each row, reached ones included."""
+        return pl.max_horizontal(name, reached(name)) if name in self.reaching else pl.col(name)
 
     @property
     def hold_rate(self) -> float:
@@ -74,11 +81,13 @@ def judge(prepared: pl.DataFrame, packs: Packs) -> Judged:
     skipped: dict[str, str] = {}
     found: list[pl.DataFrame] = []
     names: dict[str, None] = {}
+    reaching: dict[str, Rule] = {}
     wanted = prepared.filter(pl.col("judged"))
     for (loinc, unit), part in wanted.group_by("loinc", "unit", maintain_order=True):
         plan = packs.plan(str(loinc))
         several = _Part(prepared, part, packs, plan, str(unit) or "1", skipped).judged()
         names |= dict.fromkeys(step.name for step in plan.steps if step.name not in skipped)
+        reaching |= {step.name: step.rule for step in plan.steps if step.name not in skipped and far(step)}
         found.append(several)
     rules = tuple(name for name in names if name not in skipped)
     if not found:
@@ -87,8 +96,17 @@ def judge(prepared: pl.DataFrame, packs: Packs) -> Judged:
     missing = [name for name in rules if name not in table.columns]
     table = table.with_columns(pl.lit(0, LEVEL).alias(name) for name in missing)
     kept = [*rules, GUARDS]
-    table = table.with_columns(pl.col(name).fill_null(0) for name in kept)
-    return Judged(wanted.join(table.select("row", "verdict", *kept), on="row", how="left").sort("row"), rules, skipped)
+    table = table.with_columns(
+        *(pl.col(name).fill_null(0) for name in kept), *(pl.col(fired(name)).fill_null(False) for name in reaching)
+    )
+    columns = ["row", "verdict", *kept, *map(fired, reaching)]
+    whole = spread(wanted.join(table.select(columns), on="row", how="left"), reaching)
+    return Judged(whole.drop(map(fired, reaching)).sort("row"), rules, skipped, tuple(reaching))
+
+
+def far(step: Step) -> bool:
+    """Whether a rule, fired, holds more than its own result."""
+    return step.rule.reach != "result" and step.rule.verdict >= VerdictLevel.REVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +195,20 @@ class _Part:
 
     def _columns(self, table: pl.DataFrame, reader: Callable[[Truth], pl.Expr]) -> pl.DataFrame:
         levels: dict[str, pl.Expr] = {}
+        fires: list[pl.Expr] = []
         for step in self.plan.steps:
-            made = self._level(step, reader)
+            made = self._answer(step, reader)
             if made is None:
                 self.skipped[step.name] = step.rule.check.name
-            else:
-                levels[step.name] = made.cast(LEVEL).alias(step.name)
-        table = table.with_columns(self._guards().alias(GUARDS), *levels.values())
-        return table.select("row", pl.max_horizontal(GUARDS, *levels).cast(LEVEL).alias("verdict"), GUARDS, *levels)
+                continue
+            levels[step.name] = made[0].cast(LEVEL).alias(step.name)
+            if far(step):
+                fires.append(made[1].fill_null(False).alias(fired(step.name)))
+        table = table.with_columns(self._guards().alias(GUARDS), *levels.values(), *fires)
+        said = [one.meta.output_name() for one in fires]
+        return table.select(
+            "row", pl.max_horizontal(GUARDS, *levels).cast(LEVEL).alias("verdict"), GUARDS, *levels, *said
+        )
 
     def _guards(self) -> pl.Expr:
         hold = reduce(lambda a, b: a | b, [pl.col(f"flag:{flag.value}") for flag in sorted(IN_DOUBT)])
@@ -193,7 +217,8 @@ class _Part:
             hold |= pl.lit(True)
         return pl.when(hold).then(pl.lit(int(VerdictLevel.HOLD))).otherwise(pl.lit(0)).cast(LEVEL)
 
-    def _level(self, step: Step, reader: Callable[[Truth], pl.Expr]) -> pl.Expr | None:
+    def _answer(self, step: Step, reader: Callable[[Truth], pl.Expr]) -> tuple[pl.Expr, pl.Expr] | None:
+        """What a rule asks for of each row, and where it has fired; None where the history cannot say."""
         rule = step.rule
         exempt = pl.lit(False)
         if rule.scope.drivers:
@@ -202,22 +227,18 @@ class _Part:
             exempt |= (pl.col("ward") != "") & ~pl.col("ward").is_in(sorted(rule.scope.wards))
         for exemption in rule.exemptions:
             exempt |= pl.col("ward").is_in(sorted(exemption.scope.wards))
-        made = self._together(step) if isinstance(rule.check, IdentityCheck | DilutionCheck) else lower(step, self.unit)
-        if made is None:
-            return None
-        if isinstance(made, Lowered):
-            truth = reader(made.tree)
-            found: pl.Expr = (
-                pl.when(truth).then(pl.lit(int(rule.verdict)))
-                .when(truth.is_null()).then(pl.lit(int(made.unknown))).otherwise(pl.lit(0))
-            )  # fmt: skip
-            for condition, instead in reversed(made.before):
-                found = pl.when(reader(condition)).then(pl.lit(int(instead))).otherwise(found)
+        if isinstance(rule.check, IdentityCheck | DilutionCheck):
+            found, fires = self._together(step)
         else:
-            found = made if isinstance(made, pl.Expr) else pl.lit(int(made))
-        return pl.when(exempt).then(pl.lit(0)).otherwise(found) if rule.scope != Scope() or rule.exemptions else found
+            made = lower(step, self.unit)
+            if made is None:
+                return None
+            found, fires = _said(made, rule.verdict, reader)
+        if rule.scope != Scope() or rule.exemptions:
+            return pl.when(exempt).then(pl.lit(0)).otherwise(found), fires & ~exempt
+        return found, fires
 
-    def _together(self, step: Step) -> pl.Expr:
+    def _together(self, step: Step) -> tuple[pl.Expr, pl.Expr]:
         """The checks that compare many tests at once with their earlier results."""
         check, verdict = step.rule.check, int(step.rule.verdict)
         assert isinstance(check, IdentityCheck | DilutionCheck)
@@ -235,28 +256,50 @@ class _Part:
             falls = [(1 - change(analyte.alias).exp()) * 100 for analyte in check.tests]
             count = pl.sum_horizontal([one.is_not_null().cast(pl.Int32) for one in falls])
             fires = reduce(lambda a, b: a & b, [(one > float(check.percent)).fill_null(True) for one in falls])
-        return (
-            pl.when(count < check.at_least).then(pl.lit(int(check.no_previous)))
-            .when(fires).then(pl.lit(verdict)).otherwise(pl.lit(0))
-        )  # fmt: skip
+        few = count < check.at_least
+        found = pl.when(few).then(pl.lit(int(check.no_previous))).when(fires).then(pl.lit(verdict)).otherwise(pl.lit(0))
+        return found, fires & ~few
 
     def _rows(self, table: pl.DataFrame) -> pl.DataFrame:
         cases = Cases.of(self.whole, table["patient"].unique().to_list())
         names = [step.name for step in self.plan.steps if step.name not in self.skipped]
+        reaching = [step.name for step in self.plan.steps if step.name not in self.skipped and far(step)]
         found = []
         for row in table.iter_rows(named=True):
             verdict = engine_judge(cases.case(row), self.packs)
             asked = {one.rule: int(one.level) for one in verdict.reasons}
             guards = max((int(one.level) for one in verdict.reasons if one.rule.startswith("labmw/")), default=0)
             levels = {name: asked.get(name, 0) for name in names}
-            found.append({"row": row["row"], "verdict": max(guards, *levels.values(), 0), GUARDS: guards, **levels})
+            words = {name: word for name, word, _ in verdict.trace}
+            fires = {fired(name): words[name] == "fired" for name in reaching}
+            top = max(guards, *levels.values(), 0)
+            found.append({"row": row["row"], "verdict": top, GUARDS: guards, **levels, **fires})
         schema: dict[str, Any] = {
             "row": table["row"].dtype,
             "verdict": LEVEL,
             GUARDS: LEVEL,
             **dict.fromkeys(names, LEVEL),
+            **dict.fromkeys(map(fired, reaching), pl.Boolean),
         }
         return pl.DataFrame(found, schema=schema)
+
+
+def _said(
+    made: Lowered | VerdictLevel, verdict: VerdictLevel, reader: Callable[[Truth], pl.Expr]
+) -> tuple[pl.Expr, pl.Expr]:
+    """What a lowered rule asks for, and where it has fired."""
+    if not isinstance(made, Lowered):
+        return pl.lit(int(made)), pl.lit(False)
+    truth = reader(made.tree)
+    found: pl.Expr = (
+        pl.when(truth).then(pl.lit(int(verdict))).when(truth.is_null()).then(pl.lit(int(made.unknown))).otherwise(pl.lit(0))
+    )  # fmt: skip
+    fires = truth
+    for condition, instead in reversed(made.before):
+        before = reader(condition)
+        found = pl.when(before).then(pl.lit(int(instead))).otherwise(found)
+        fires &= ~before.fill_null(False)
+    return found, fires
 
 
 def limit_columns(limits: UnitLimits, before: str = "") -> list[pl.Expr]:

@@ -108,7 +108,7 @@ def safety_tables(console: Console, one: Planted, score: Found | None) -> None:
         table.add_row(f"{wanted:.0%}", f"{held:.1%}", f"{caught:.1%}", f"{low:.1%} to {high:.1%}")
     console.print(table)
     best = score.best
-    console.print(f"The best test alone at 5 %: {best.name} ({best.mode}), {best.caught:.1%}; the score finds {score.above * 100:.0f} points more, at least 20: {_met(score.above >= BETTER)}")  # fmt: skip
+    console.print(f"The best test alone: {best.name} ({best.mode}), {best.caught:.1%} at {best.false_holds:.1%} held for nothing; at no more than 5 % found the score catches {score.above * 100:.0f} points more, at least 20: {_met(score.above >= BETTER)}")  # fmt: skip
 
 
 def safety_json(one: Planted, score: Found | None) -> dict[str, Any]:

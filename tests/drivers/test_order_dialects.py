@@ -183,3 +183,19 @@ def test_show_gives_the_dialect_as_json() -> None:
     places = {one["place"]: one for one in shown["places"]}
     assert places["O.12"]["text"] == "{action} = A" and "manual" in places["O.12"]["source"]
     assert shown["codes"] == {"3016-3": "241"} and not shown["cancels"]
+
+
+def test_cobas_e411_dilutes_as_in_the_manual() -> None:
+    """Host Interface Manual 2.3, p. 51, example 1: ^^^10^\\^^^30^2\\^^^40^; table 17: the ratios that there are."""
+    work = Work("000004", (TestToDo("10"), TestToDo("30", dilution="2"), TestToDo("40")))
+    order = next(line for line in written("roche-cobas-e411", work, at()) if line.startswith("O|"))
+    assert order.split("|")[4] == "^^^10^\\^^^30^2\\^^^40^"
+    with pytest.raises(DriverError, match="1 to 3 cannot be ordered"):
+        written("roche-cobas-e411", Work("1", (TestToDo("10", dilution="3"),)), at())
+
+
+@pytest.mark.parametrize("name", sorted(set(TOLD) - {"roche-cobas-e411"}))
+def test_no_other_family_is_known_to_take_a_dilution(name: str) -> None:
+    with pytest.raises(DriverError, match="dilute by hand"):
+        code = code_for(REGISTRY.named(name), next(iter(TOLD[name].codes or {}), "")) or "X"
+        written(name, Work("1", (TestToDo(code, dilution="10"),)), at())

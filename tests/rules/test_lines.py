@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from labmw.errors import PackError
 from rules.lines import line_of
+from rules.pack import SHIPPED, load
 
 PAGE = """[pack]
 id = "x"
@@ -42,3 +47,19 @@ message.en = "x"
 )  # fmt: skip
 def test_lines(where: str, key: str, line: int | None) -> None:
     assert line_of(PAGE, where, key) == line
+
+
+def test_what_is_wrong_with_a_pack_as_a_whole_names_its_line(tmp_path: Path) -> None:
+    """An example that comes out otherwise, and a rule without one: nobody searches a page of five hundred lines for them."""
+    for old, new, told in [
+        ("H = 51", "H = 49", "comes out as release"),
+        ('id = "TRANSAMINASES"', 'id = "TRANSAMINASES"\nscope = "sampel"', "sampel"),
+    ]:
+        folder = tmp_path / told.partition(" ")[0]
+        shutil.copytree(SHIPPED / "chemistry", folder)
+        page = folder / "pack.toml"
+        text = page.read_text(encoding="utf-8")
+        assert old in text
+        page.write_text(text.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(PackError, match=rf"pack\.toml: line \d+, rule.*{told}"):
+            load(folder)

@@ -12,7 +12,7 @@ import pytest
 from labmw.model import Case
 from rules.engine import judge
 from rules.pack import Packs, load
-from rules.reserved import CLASSES, RESERVED, class_of, negative
+from rules.reserved import CLASSES, RESERVED, class_named, class_of, negative
 from rules.vocabulary import is_loinc
 from tests.rules.cases import HEAD, HEADER, LIMIT, NOON, before, case, sign, write
 
@@ -103,3 +103,29 @@ def test_a_pack_may_add_to_the_table_and_never_take_from_it(tmp_path: Path) -> N
     assert class_of("56888-1", "genetics") == "genetics"
     assert class_of("2823-3", "infection", "prenatal") == "prenatal", "of two packs the stricter"
     assert class_of("2823-3", "", "") == "" and class_of("2823-3", "infection") == "infection"
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("genetics", "genetics"), ("Prenatal", "prenatal"), ("BLDBK", "immunohaematology"), ("MOLPATH.MUT", "genetics"), ("molpath", "genetics"),
+        ("HLA", "genetics"), ("CHEM", ""), ("HEM/BC", ""), ("genetic", None), ("immunohematology", None), ("x", None),
+    ],
+)  # fmt: skip
+def test_a_catalogue_may_use_our_words_or_the_classes_of_loinc(word: str, kind: str | None) -> None:
+    assert class_named(word) == kind, "a word that is none is a mistake, not a test without a class"
+
+
+def test_the_catalogue_of_the_site_reserves_a_test_that_no_pack_classes(tmp_path: Path) -> None:
+    """And takes nothing from the table or from a pack; a signature excepts it as it does any other."""
+    plain = packs(tmp_path)
+    [pack] = plain.active
+    assert judge(case(), plain).released
+    held = Packs.of([pack], sign(pack), classes={"2823-3": "prenatal"})
+    assert [one.code for one in judge(case(), held).reasons] == ["reserved-prenatal"]
+    assert judge(case(), Packs.of([pack], sign(pack), classes={"2951-2": "prenatal"})).released
+    excepted = [replace(one, exceptions=("2823-3",)) for one in sign(pack)]
+    assert judge(case(), Packs.of([pack], excepted, classes={"2823-3": "prenatal"})).released
+    blood = packs(tmp_path / "blood", loinc="883-9").active
+    weaker = Packs.of(blood, sign(blood[0]), classes={"883-9": "infection"})
+    assert [one.code for one in judge(word("NEGATIVE", "883-9"), weaker).reasons] == ["reserved-immunohaematology"]

@@ -100,8 +100,8 @@ ack_timeout = 2.0
 packs = ["chemistry"]
 signatures = "signatures.toml"
 [roles.tester]
-may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"]
-people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette"]
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules"]
+people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
 {self.extra}
 """,
             encoding="utf-8",

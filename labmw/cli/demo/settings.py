@@ -53,7 +53,7 @@ packs = [{", ".join(f'"{pack}"' for pack in PACKS)}]
 signatures = "signatures.toml"
 
 [roles.biologist]   # who may decide, with --by: an invented laboratory has invented people
-may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume"]
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules"]
 people = ["Dr Alouette", "Dr Bergeronnette"]
 
 [roles.technician]

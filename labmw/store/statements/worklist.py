@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, BindParameter, Integer, Table, Update, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Integer,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as row_or_conflict
 
 from labmw.store.schema import awos, awos_result, message, order, re_present, result, tube_place
@@ -20,6 +33,10 @@ LIVE: Final = ("planned", "broadcast", "accepted", "in-process")
 
 KEPT_BACK: Final = ("tube-qc-out", "tube-qc-elsewhere", "tube-qc-back")
 """Why a tube is to be presented, for a test whose control failed: here, on the analyzer that was to do it, or here and it passes again."""
+AGAIN: Final = "tube-again"
+"""Why a tube is to be presented: one of its tests is to be measured once more here, and the analyzer learns of it when it asks."""
+ON_ITS_LINE: Final = (*KEPT_BACK, AGAIN)
+"""Reasons that end on the line that they name, wherever else the tube is seen."""
 
 
 def _given_numbers(name: str) -> BindParameter[Any]:
@@ -167,7 +184,7 @@ _PRESENTED: Final = (
     .where(
         re_present.c.site == given("of_site"),
         re_present.c.specimen == given("tube"),
-        or_(re_present.c.link == given("of_link"), re_present.c.reason.not_in(KEPT_BACK)),
+        or_(re_present.c.link == given("of_link"), re_present.c.reason.not_in(ON_ITS_LINE)),
         re_present.c.closed_at.is_(None),
     )
     .values(closed_at=given("at"))
@@ -179,11 +196,23 @@ _TO_PRESENT: Final = (
         re_present.c.site == given("site"),
         re_present.c.closed_at.is_(None),
         or_(
-            re_present.c.reason.not_in(KEPT_BACK),
-            exists().where(
-                order.c.site == re_present.c.site,
-                order.c.specimen == re_present.c.specimen,
-                is_one_of(order.c.state, "open"),
+            re_present.c.reason.not_in(ON_ITS_LINE),
+            and_(
+                re_present.c.reason == AGAIN,
+                exists().where(
+                    awos.c.site == re_present.c.site,
+                    awos.c.link == re_present.c.link,
+                    awos.c.specimen == re_present.c.specimen,
+                    is_one_of(awos.c.state, "planned"),
+                ),
+            ),
+            and_(
+                re_present.c.reason != AGAIN,
+                exists().where(
+                    order.c.site == re_present.c.site,
+                    order.c.specimen == re_present.c.specimen,
+                    is_one_of(order.c.state, "open"),
+                ),
             ),
         ),
     )

@@ -80,7 +80,7 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_from_a_material_to_a_target_each_step_says_the_next(desk: Desk) -> None:
     assert "qc lot add" in desk.qc(
-        "material", "add", "C1", "--name", "Multi", "--level", "1", "--why", "new", "--by", "A"
+        "material", "add", "C1", "--name", "Multi", "--level", "1", "--why", "new", "--by", "Dr Alouette"
     )
     assert "qc target set" in desk.qc("lot", "add", "C1", "L77", "--until", "2031-01-31", "--why", "new")
     desk.qc(
@@ -107,6 +107,35 @@ def test_from_a_material_to_a_target_each_step_says_the_next(desk: Desk) -> None
     assert "L77" in desk.qc("target", "list", language="fr")
     assert "1" in desk.qc("lot", "close", "C1", "L77", "--why", "expired")
     assert desk.found("target", "list") == []
+
+
+CHANGES = [
+    ("material", "add", "C9"), ("material", "close", "C1"), ("lot", "add", "C1", "L9"), ("lot", "close", "C1", "L1"),
+    ("target", "set", "analyzer", ALT, "C1", "L1", "--mean", "1", "--sd", "1", "--unit", "U/L", "--source", "x"),
+    ("plan", "analyzer", ALT), ("restart", "analyzer", ALT), ("exclude", "1"), ("derogation", "approve", "1"), ("derogation", "end", "1"),
+    ("derogation", "ask", "analyzer", ALT, "--until", "2030-01-01"), ("calibration", "done", "analyzer", ALT), ("calibration", "withdraw", "1"),
+    ("reagent", "load", "analyzer", ALT, "L1"), ("reagent", "unload", "1"), ("reagent", "accept", "analyzer", ALT, "L1"),
+    ("reagent", "refuse", "analyzer", ALT, "L1"), ("average", "stop", "analyzer", ALT), ("average", "clear", "analyzer", ALT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", CHANGES, ids=" ".join)
+def test_nobody_without_a_role_changes_anything(desk: Desk, arguments: tuple[str, ...]) -> None:
+    with (desk.folder / "labmw.toml").open("a", encoding="utf-8") as file:
+        file.write('[roles.night]\nmay = ["stop"]\npeople = ["T. Pinson"]\n')
+    told = desk.qc(*arguments, "--why", "x", "--by", "A passer-by", code=1, language="fr")
+    assert "A passer-by" in told and "régler le contrôle de qualité" in told
+    if arguments[:2] in {("reagent", "refuse"), ("derogation", "end")}:  # what only tightens, whoever may stop may do
+        assert "régler" not in desk.qc(*arguments, "--why", "x", "--by", "T. Pinson", code=int(arguments[1] == "end"))
+    else:
+        desk.qc(*arguments, "--why", "x", "--by", "T. Pinson", code=1)
+
+
+def test_the_second_person_must_be_one_who_may(desk: Desk) -> None:
+    desk.qc("plan", "analyzer", ALT, "--gate", "bracket", "--why", "x")
+    looser = ("plan", "analyzer", ALT, "--gate", "start", "--why", "x", "--by", "Dr Alouette", "--second")
+    assert "A passer-by" in desk.qc(*looser, "A passer-by", code=1)
+    desk.qc(*looser, "Dr Bergeronnette")
 
 
 def test_a_french_sheet_is_read_whole_or_not_at_all(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import forked
 import pytest
 from stage import Stage, free_port
 
-from rules.pack import SHIPPED
+from rules.pack import SHIPPED, load
 
 pytestmark = pytest.mark.xdist_group("daemon")
 
@@ -23,6 +23,9 @@ class Laboratory:
     def __init__(self, folder: Path) -> None:
         Stage(folder, free_port(), free_port()).build(["S1"])
         self.folder, self.pack = folder, folder / "chemistry"
+        with (folder / "labmw.toml").open("a", encoding="utf-8") as config:
+            config.write('[roles.biologist]\nmay = ["rules", "stop"]\npeople = ["Dr A", "dr a", "Dr B"]\n')
+            config.write('[roles.technician]\nmay = ["technical", "stop"]\npeople = ["T"]\n')
         shutil.copytree(SHIPPED / "chemistry", self.pack)
         (folder / "signatures.toml").write_text("", encoding="utf-8")
 
@@ -79,6 +82,29 @@ def test_from_draft_to_retired(laboratory: Laboratory) -> None:
     laboratory.rules("retire", "chemistry", "--by", "Dr A", "--why", "again", code=1)
 
 
+def test_only_who_may_signs_and_puts_in_force(laboratory: Laboratory) -> None:
+    pack = str(laboratory.pack)
+    laboratory.rules("sign", pack, "--step", "read", "--by", "Somebody", "--why", "x")  # reading is everybody's
+    for step in ("reviewed", "approved"):
+        assert "Somebody" in laboratory.rules("sign", pack, "--step", step, "--by", "Somebody", "--why", "x", code=1)
+    assert "signer et mettre en vigueur" in laboratory.rules(
+        "sign", pack, "--step", "approved", "--by", "T", "--why", "x", code=1, language="fr"
+    )
+    with (laboratory.folder / "signatures.toml").open("a", encoding="utf-8") as file:  # one that got past the command
+        one = load(laboratory.pack)
+        file.write(
+            f'[[signature]]\npack = "{one.id}"\nversion = "{one.version}"\nhash = "{one.hash}"\nwho = "Somebody"\nrole = "biologist"\n'
+            'at = 2026-01-01T00:00:00+00:00\nreason = "x"\nstep = "approved"\n'
+        )
+    laboratory.rules("activate", pack, "--by", "Dr A", "--why", "x", code=1)
+    laboratory.rules("sign", pack, "--step", "approved", "--by", "Dr B", "--why", "x")
+    laboratory.rules("activate", pack, "--by", "T", "--why", "x", code=1)
+    laboratory.rules("activate", pack, "--by", "Dr A", "--why", "x")
+    laboratory.rules("roster", "add", "T", "--from", "2026-12-01", "--until", "2026-12-02", "--why", "x", "--by", "T", code=1)  # fmt: skip
+    laboratory.rules("retire", "chemistry", "--by", "Somebody", "--why", "x", code=1)
+    laboratory.rules("retire", "chemistry", "--by", "T", "--why", "stopping takes one person who may stop")
+
+
 @pytest.fixture
 def active(laboratory: Laboratory) -> Laboratory:
     pack = str(laboratory.pack)
@@ -96,7 +122,9 @@ def test_what_is_stricter_takes_one_person_what_is_looser_two(active: Laboratory
     active.version("2026.4", "2026.5")
     active.change("CL,*,18y,,*,*,mmol/L,91,114", "CL,*,18y,,*,*,mmol/L,88,120", "limits.csv")
     told = active.rules("activate", pack, "--by", "Dr A", "--why", "wider", code=1)
-    assert "lim_lo 91 -> 88" in told and "lim_hi 114 -> 120" in told
+    assert "lower release limit 91 -> 88" in told and "upper release limit 114 -> 120" in told
+    french = active.rules("activate", pack, "--by", "Dr A", "--why", "wider", code=1, language="fr")
+    assert "limites de CL en mmol/L, 18 ans et plus : limite basse de libération 91 -> 88" in french
     assert active.states() == {"2026.4": "active", "2026.5": "draft"}, "the version before goes on"
 
 

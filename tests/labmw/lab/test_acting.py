@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from judging import Bench, bench
+from judging import START, Bench, bench
 from packs import CA, MG, K, calcium, low, potassium, two
 
+from labmw.clock import stamp
 from labmw.delivery.lis import LisReport
-from labmw.lab.law_orders import LawLink
+from labmw.driver.declaration import Test
+from labmw.driver.order_writing import write_orders
+from labmw.lab.host_query import occasion_of, work_of
+from labmw.lab.law_orders import LawLink, Tube, write_steps
+from labmw.lab.planning import offered
 from labmw.lab.practice import Practice
+from labmw.lab.work_link import AstmLink
+from labmw.line.registry import Registry
+from labmw.phrases import say
 from labmw.store import schema, statements
+from labmw.store.statements import worklist
 from labmw.store.transaction import Transaction, ask
 from protocols.hl7.datatypes import Code
+from protocols.hl7.profile import GENERIC, PERSONALITIES, LawProfile
 
 RERUN = 'action = ["rerun"]'
 ADD = f'action = ["add-on:{MG}"]\nprotocol = "P-1"'
@@ -61,7 +72,7 @@ def planned(desk: Bench, link: str = "law") -> Transaction[None]:
 
 async def test_a_rerun_reaches_a_law_analyzer_as_an_order(tmp_path: Path) -> None:
     async with bench(tmp_path, packs=two(tmp_path / "two", low(RERUN)), loincs=(K, CA)) as one:
-        one.verification.practice = Practice(law={"law": law()})
+        one.verification.practice = Practice(analyzers={"law": law()})
         woken: list[int] = []
         one.verification.wake_orders = lambda: woken.append(1)
         await one.bring(potassium("3.2"))
@@ -78,7 +89,7 @@ async def test_a_test_is_added_under_a_signed_protocol_and_else_proposed(
     tmp_path: Path, signed: tuple[str, ...], state: str
 ) -> None:
     async with bench(tmp_path, packs=two(tmp_path / "two", low(ADD), protocols=signed), loincs=(K, CA)) as one:
-        one.verification.practice = Practice(law={"law": law()}, lis="LIS")
+        one.verification.practice = Practice(analyzers={"law": law()}, lis="LIS")
         await one.judged(potassium("3.2"))
         assert actions(one) == [("add-on", MG, state)]
         orders = one.ask('SELECT placer, state FROM "order" WHERE loinc = ?', MG)
@@ -142,6 +153,68 @@ async def test_a_test_that_a_rule_added_adds_no_other_by_itself(tmp_path: Path) 
         assert one.ask('SELECT count(*) FROM "order" WHERE loinc = ?', MG) == [(0,)]
 
 
+DILUTE = 'action = ["dilute:10"]'
+
+
+async def test_a_dilution_reaches_a_law_analyzer_as_an_order(tmp_path: Path) -> None:
+    async with bench(tmp_path, packs=two(tmp_path / "two", low(DILUTE)), loincs=(K, CA)) as one:
+        one.verification.practice = Practice(analyzers={"law": law()})
+        await one.bring(potassium("3.2"))
+        await one.run(planned(one))
+        await one.settle()
+        told = one.ask("SELECT link, loinc, state, wanted, dilution FROM awos WHERE awos <> 'A1'")
+        assert told == [("law", K, "planned", "NW", "10")]
+        assert one.ask("SELECT count(*) FROM task") == [(0,)] and actions(one) == [("dilute", K, "done")]
+        rows = await one.run(ask(worklist.awos_wanted("TEST", "law", most=9)))
+        (step,) = write_steps(law(), Tube("S1"), rows, control="NW", to=None, at=START).raw.decode().split("\rTCD|")[1:]
+        assert step.split("\r")[0] == "K^Potassium^L|^1^:^10"
+
+
+@pytest.mark.parametrize("profile", [one for one in PERSONALITIES.values() if one is not GENERIC])
+async def test_a_family_that_no_document_shows_diluting_is_not_told(tmp_path: Path, profile: LawProfile) -> None:
+    """And the task says why; without this a dilution would be ordered of an analyzer that may overlook it."""
+    async with bench(tmp_path, packs=two(tmp_path / "two", low(DILUTE)), loincs=(K, CA)) as one:
+        one.verification.practice = Practice(analyzers={"law": replace(law(), profile=profile)})
+        await one.bring(potassium("3.2"))
+        await one.run(planned(one))
+        await one.settle()
+        [(kind, facts)] = one.ask("SELECT kind, facts FROM task")
+        assert (kind, json.loads(str(facts))["why"]) == ("dilute-by-hand", "no-dilution")
+        assert one.ask("SELECT count(*) FROM awos") == [(1,)]
+        said = say("task-dilute-by-hand", "fr", **json.loads(str(facts)))
+        assert "dilué au 1/10" in said and "ne dit comment" in said and "…" not in said
+
+
+async def test_an_astm_analyzer_that_asks_gets_the_dilution_when_the_tube_comes_again(tmp_path: Path) -> None:
+    driver = Registry.find().named("roche-cobas-e411")
+    mine = AstmLink("e411", replace(driver, tests={"10": Test(K, "mmol/L")}), ZoneInfo("UTC"))
+    async with bench(tmp_path, packs=two(tmp_path / "two", low(DILUTE)), loincs=(K, CA)) as one:
+        one.verification.practice = Practice(analyzers={"e411": mine})
+        await one.bring(potassium("3.2"))
+        await one.run(planned(one, "e411"))
+        await one.settle()
+        assert one.ask("SELECT specimen, link, reason FROM re_present") == [("S1", "e411", "tube-again")]
+        order = (await one.run(ask(statements.orders_among("TEST", ["S1"]))))[:1]
+        offer = await one.run(offered("TEST", mine, Tube("S1"), order, stamp(START), queried=True))
+        assert [(row.code, row.dilution) for row in offer.rows] == [("10", "10")]
+        work = work_of(mine, Tube("S1"), [(row.code, "R", None, row.dilution) for row in offer.rows])
+        sent = write_orders(mine.driver, occasion_of(mine, None, START, "1"), [work], asked=True).raw.decode()
+        assert "|^^^10^10|R|" in sent
+
+
+async def test_a_dilution_that_the_family_does_not_have_is_for_a_person(tmp_path: Path) -> None:
+    driver = Registry.find().named("roche-cobas-e411")
+    mine = AstmLink("e411", replace(driver, tests={"10": Test(K, "mmol/L")}), ZoneInfo("UTC"))
+    packs = two(tmp_path / "two", low('action = ["dilute:7"]'))
+    async with bench(tmp_path, packs=packs, loincs=(K, CA)) as one:
+        one.verification.practice = Practice(analyzers={"e411": mine})
+        await one.bring(potassium("3.2"))
+        await one.run(planned(one, "e411"))
+        await one.settle()
+        [(kind, facts)] = one.ask("SELECT kind, facts FROM task")
+        assert (kind, json.loads(str(facts))["why"]) == ("dilute-by-hand", "no-dilution")
+
+
 @pytest.mark.parametrize(("asked", "kind"), [("dilute:10", "dilute-by-hand"), ("route:elsewhere", "route-by-hand")])
 async def test_what_no_analyzer_can_be_told_a_person_is(tmp_path: Path, asked: str, kind: str) -> None:
     async with bench(tmp_path, packs=two(tmp_path / "two", low(f'action = ["{asked}"]')), loincs=(K, CA)) as one:
@@ -152,7 +225,7 @@ async def test_what_no_analyzer_can_be_told_a_person_is(tmp_path: Path, asked: s
 
 async def test_a_test_is_routed_to_a_law_analyzer(tmp_path: Path) -> None:
     async with bench(tmp_path, packs=two(tmp_path / "two", low('action = ["route:law"]')), loincs=(K, CA)) as one:
-        one.verification.practice = Practice(law={"law": law()})
+        one.verification.practice = Practice(analyzers={"law": law()})
         await one.judged(potassium("3.2"))
         assert one.ask("SELECT link, loinc, wanted FROM awos") == [("law", K, "NW")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from judging import START, Bench, bench, timed
-from packs import CA, EDTA, K, calcium, panel, potassium, two
+from packs import CA, EDTA, K, calcium, low, panel, potassium, two
 from stage import ALT, SITE
 
 from labmw.clock import stamp
@@ -16,6 +16,7 @@ from labmw.lab.late import look_again, patient_changed, quality_failed
 from labmw.lab.validation import Chosen, comment, hold
 from labmw.store import statements
 from labmw.store.transaction import ask
+from rules.pack import Packs
 
 
 def now(desk: Bench) -> str:
@@ -156,9 +157,37 @@ async def test_a_sex_that_is_corrected_judges_again_and_lists_what_left(tmp_path
         await one.run(patient_changed(SITE, "P-S1", "late-patient", now(one)))
         await one.settle()
         assert one.states() == [("S1", "22", "released"), ("S2", "22", "released")]
-        listed = one.ask("SELECT result.specimen, cause FROM recall JOIN result ON result.id = recall.result")
-        assert listed in ([("S1", "late-patient")], [])  # only where the limits ask for the age
+        assert one.ask("SELECT result.specimen, cause FROM recall JOIN result ON result.id = recall.result") == [
+            ("S1", "late-patient")
+        ]  # its limits ask for the age
         assert one.ask("SELECT count(*) FROM verdict") == [(2,)]
+
+
+NEVER = low("", "NEVER").replace("K < 3.5", "K > 4").replace('"4.2"', '"3.9"').replace('"3.4"', '"4.4"')
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_left_is_judged_by_the_packs_that_let_it_go(tmp_path: Path, known: bool) -> None:
+    """A stricter pack of today is no reason to recall; a late fact is one under either, and where the old pack was not kept it is shown."""
+    first = two(tmp_path / "one", EDTA)
+    second = two(tmp_path / "two", EDTA, NEVER)
+    signatures = [*first.signatures, *second.signatures]
+    stricter = Packs.of(second.active, signatures, kept=first.active if known else ())
+    assert [pack.name for pack in stricter.active] == [pack.name for pack in second.active] != [first.active[0].name]
+    async with bench(tmp_path, packs=first, loincs=(K, CA)) as one:
+        await one.judged(potassium("4.2"))
+        await one.judged(potassium("6.5", minutes=1, specimen="S2"))
+        one.verification.packs = lambda: stricter
+        messages = [int(str(number)) for (number,) in one.ask("SELECT message FROM result")]
+        await one.run(look_again(SITE, messages[:1], "late-sibling", now(one)))
+        await one.settle()
+        listed = one.ask("SELECT result.value FROM recall JOIN result ON result.id = recall.result")
+        assert listed == ([] if known else [("4.2",)])
+        await one.judged(
+            calcium("1.1", minutes=3, specimen="S2")
+        )  # EDTA: it would have been held by the first pack too
+        listed = one.ask("SELECT result.value FROM recall JOIN result ON result.id = recall.result ORDER BY 1")
+        assert ("6.5",) in listed
 
 
 async def test_what_was_held_for_want_of_a_fact_leaves_with_it(tmp_path: Path) -> None:

@@ -181,3 +181,19 @@ def test_the_schema_for_editors_has_the_keys_that_are_read() -> None:
         assert f'"{name}"' in source
     for one in (schema, *items.values()):
         assert one["additionalProperties"] is False
+
+
+def test_a_catalogue_may_say_the_class_of_a_test(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    plain = load(file)
+    assert plain.classes == {}, "a catalogue without the column is read as before"
+    table = tmp_path / "catalogue.csv"
+    lines = CATALOGUE.strip().split("\n")
+    table.write_text("\n".join([f"{lines[0]};class", f"{lines[1]};prenatal", f"{lines[2]};"]), encoding="utf-8")
+    found = load(file)
+    assert found.classes == {"3016-3": "prenatal"} and found.hash != plain.hash
+    table.write_text("\n".join([f"{lines[0]};class", f"{lines[1]};CHEM", f"{lines[2]};"]), encoding="utf-8")
+    assert load(file).hash == plain.hash, "what says no class has the hash that it had before"
+    table.write_text("\n".join([f"{lines[0]};class", f"{lines[1]};prenatl", f"{lines[2]};"]), encoding="utf-8")
+    with pytest.raises(MappingError, match="line 2, class: 'prenatl' is no class"):
+        load(file)

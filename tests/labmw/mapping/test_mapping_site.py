@@ -207,3 +207,16 @@ def test_signatures_are_kept_as_they_are_read(tmp_path: Path) -> None:
 
 def test_drivers_stay_frozen_values() -> None:
     assert isinstance(overlaid(ERBA, "one", made()), Driver)
+
+
+def test_the_class_of_a_test_is_that_of_the_version_in_force_and_of_any_where_none_is() -> None:
+    """A class only tightens: a catalogue that lost its signature still keeps its tests for a biologist."""
+    first = made(analytes={"ALT": replace(ALT, kind="prenatal"), "GLU": GLU})
+    second = made("2", AT, analytes={"ALT": ALT, "GLU": replace(GLU, kind="genetics")})
+    in_force = Mappings(True, (first, second), (*both(first), *both(second, 1)))
+    assert in_force.classes(AT - timedelta(hours=1)) == {"1742-6": "prenatal", "14749-6": "genetics"}
+    assert in_force.classes(AT) == {"14749-6": "genetics"}
+    assert Mappings(True, (first,), ()).classes(AT) == {"1742-6": "prenatal"}
+    assert Mappings().classes(AT) == {}
+    twice = made(analytes={"A": replace(ALT, kind="infection"), "ALT": replace(ALT, kind="genetics"), "GLU": GLU})
+    assert twice.classes == {"1742-6": "genetics"}, "of two lines about one code the stricter"

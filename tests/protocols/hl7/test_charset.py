@@ -105,6 +105,7 @@ def test_two_spellings_of_one_character_are_not_made_one(raw: bytes, encoding: s
         ]
     ),
 )
+@example(b"\x1b\x80", "ISO IR87")  # read, and not written again
 def test_every_byte_comes_back(raw: bytes, declared: str) -> None:
     text, encoding, _ = charset.decode(raw, declared)
     assert text.encode(encoding, "surrogateescape") == raw

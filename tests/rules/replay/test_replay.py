@@ -117,7 +117,7 @@ def test_sole_hits_are_what_a_rule_alone_keeps(packs: Packs, plain: pl.DataFrame
     counts = sole(judged)
     name = max(counts, key=lambda one: counts[one])
     without = judged.table.with_columns(
-        pl.max_horizontal(GUARDS, *(one for one in judged.rules if one != name)).alias("less")
+        pl.max_horizontal(GUARDS, *(judged.kept(one) for one in judged.rules if one != name)).alias("less")
     )
     freed = without.filter(
         (pl.col("verdict") > int(VerdictLevel.COMMENT)) & (pl.col("less") <= int(VerdictLevel.COMMENT))
