@@ -49,6 +49,7 @@ class Choices(_Strict, frozen=True):
     answer_accepts: bool = False  # AA without an ORC of the order means that it is accepted
     reply_with_content: bool = True  # false: the partner expects a plain ACK to a sub-order
     results_as: Literal["ORU_R01", "OUL_R22"] = "ORU_R01"
+    shipment: Literal["obx", "spm", ""] = "obx"  # where the number of the box is sent; "": it is not sent
     ins: bool = True  # the INS of a qualified identity goes along
 
 
@@ -141,6 +142,7 @@ class Partner(_Strict, frozen=True):
             one.answer_accepts,
             one.reply_with_content,
             one.results_as,
+            one.shipment,
             one.ins,
         )
 
@@ -225,6 +227,10 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
             )
         if one.files:
             _check_files(file, f"{key}.files", one.files)
+        if one.files and one.files.format == "hprim" and one.choices.shipment == "spm":
+            raise ConfigError(
+                file, f"{key}.choices.shipment", "is spm, and HPRIM files have no SPM", 'set "obx", or leave it out'
+            )
         _check_codes(file, key, one)
         _check_routes(file, key, one, links)
         for name, value, least, most in (

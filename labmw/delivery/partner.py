@@ -112,6 +112,10 @@ class PartnerAnswers:
             refused = reply is not None and reply.control == "UA"
             yield from note(row, "told-refused" if refused else "told", row.state, cause, {"status": row.said_status})
             return
+        if row.control == "SC":  # that it is on its way: whatever is answered, the sub-order stays where it is
+            refused = reply is not None and reply.control == "UA"
+            yield from note(row, "told-refused" if refused else "told", row.state, cause, {"about": row.about})
+            return
         if row.control == "NW" and row.state == State.CREATED:
             yield from move(row, Event.SENT, cause)
             now = yield from again(row)

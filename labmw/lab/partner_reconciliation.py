@@ -106,11 +106,17 @@ def _open(rows: Sequence[Row], partner: str, at: str) -> Iterator[Difference]:
 
 
 def _boxed(box: Row, tubes: Sequence[Row], since: str, at: str) -> Iterator[Difference]:
-    """Tubes that were shipped and of which nothing was heard, and those that could not be used."""
-    overdue = box.shipped_at is not None and read_stamp(at) - read_stamp(box.shipped_at) > WITHOUT_TUBE
+    """Tubes that were shipped or announced and of which nothing was heard, that nobody asks for, or that could not be used."""
+    left = box.shipped_at if box.direction == "out" else box.opened_at
+    overdue = left is not None and read_stamp(at) - read_stamp(left) > WITHOUT_TUBE
+    if box.announced is not None and overdue and len(tubes) < box.announced:
+        facts = (("box", box.number), ("named", str(len(tubes))), ("announced", str(box.announced)))
+        yield Difference(box.partner, "reconcile-box", facts)
     for one in tubes:
-        state = "missing" if one.state == "packed" and overdue else one.state
-        if state == "missing" or (state == "non-conforming" and one.at >= since):
+        state = "missing" if one.state in ("packed", "announced") and overdue else one.state
+        if state == "unexpected" and (one.at >= since or box.state == "announced"):
+            yield Difference(box.partner, "reconcile-tube-unasked", (("box", box.number), ("specimen", one.specimen)))
+        elif state == "missing" or (state == "non-conforming" and one.at >= since):
             facts = (("box", box.number), ("specimen", one.specimen), ("state", state))
             yield Difference(box.partner, "reconcile-tube", facts)
 

@@ -32,6 +32,7 @@ class Shipment:
     tracking: str
     print_to: Path | None
     as_json: bool
+    aliquot: str = ""
 
 
 def ship(settings: Config, wanted: Shipment, by: str, tongue: Language) -> int:
@@ -44,56 +45,66 @@ def ship(settings: Config, wanted: Shipment, by: str, tongue: Language) -> int:
     if wanted.partner not in names:
         fail(say("interlab-no-partner", tongue, partner=wanted.partner, partners=", ".join(names) or "–"), UNUSABLE)
     refused = False
+    if wanted.aliquot and len(wanted.tubes) != 1:
+        fail(say("interlab-aliquot-of-one", tongue, aliquot=wanted.aliquot), UNUSABLE)
     if wanted.tubes:
         tubes = [tube.strip() for tube in wanted.tubes]
-        step = shipments.pack(site, wanted.partner, tubes, wanted.temperature, by, now())
-        (doubts,) = write(settings, step, tongue=tongue)
-        for doubt in doubts:
-            typer.echo(say(doubt.reason, tongue, **dict(doubt.facts)), err=True)
-        refused = bool(doubts)
-    if wanted.close:
-        (closed,) = write(
-            settings,
-            shipments.close_box(site, wanted.partner, wanted.courier, wanted.tracking, by, now()),
-            tongue=tongue,
+        step = shipments.pack(
+            site, wanted.partner, tubes, wanted.temperature.strip(), by, now(), wanted.aliquot.strip()
         )
+        (packed,) = write(settings, step, tongue=tongue)
+        for doubt in (*packed.refused, *packed.remarks):
+            typer.echo(say(doubt.reason, tongue, **dict(doubt.facts)), err=True)
+        refused = bool(packed.refused)
+    if wanted.close:
+        partner = next(one for one in settings.partners if one.name == wanted.partner)
+        tells = bool(partner.choices.shipment)
+        leaving = shipments.close_box(site, partner.name, wanted.courier, wanted.tracking, by, now(), tells=tells)
+        (closed,) = write(settings, leaving, tongue=tongue)
         if isinstance(closed, Doubt):
             fail(say(closed.reason, tongue, **dict(closed.facts)), REFUSED)
-        typer.echo(say("interlab-shipped", tongue, box=closed[0].number, orders=closed[1]), err=wanted.as_json)
+        told = say("interlab-shipped", tongue, box=closed.box.number, orders=closed.sent, told=closed.told)
+        typer.echo(told, err=wanted.as_json)
     _show(settings, wanted, tongue)
     return REFUSED if refused else 0
 
 
 def _show(settings: Config, wanted: Shipment, tongue: Language) -> None:
-    from labmw.lab.shipments import contents
+    from labmw.lab.shipments import contents, waiting_for
 
-    found = look(settings, lambda: contents(settings.site.id, wanted.partner), tongue)
-    if found is None:
-        typer.echo(say("interlab-no-box", tongue, partner=wanted.partner))
-        return
-    box, tubes = found
+    site, partner = settings.site.id, wanted.partner
+    found = look(settings, lambda: contents(site, partner), tongue)
+    outside = look(settings, lambda: waiting_for(site, partner), tongue)
+    if found is None and not wanted.as_json:
+        typer.echo(say("interlab-no-box", tongue, partner=partner))
+    box, tubes = found or (None, [])
     if wanted.as_json:
         told = {
-            "box": box.mapping(),
+            "box": box.mapping() if box is not None else None,
             "tubes": [tube.mapping() | {"orders": [row.number for row in rows]} for tube, rows in tubes],
+            "waiting": [{"specimen": specimen, "orders": [row.number for row in rows]} for specimen, rows in outside],
         }
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for tube, rows in tubes:
-            typer.echo(
-                f"  {tube.specimen}  {', '.join(row.number for row in rows)}  {say(f'interlab-tube-{tube.state}', tongue)}"
-            )
-        typer.echo(
-            say(
-                "interlab-box", tongue, box=box.number, count=len(tubes), state=say(f"interlab-box-{box.state}", tongue)
-            )
-        )
-    if wanted.print_to is not None:
+        if box is not None:
+            _draw(box, tubes, tongue)
+        for specimen, rows in outside:
+            names = ", ".join(row.number for row in rows)
+            typer.echo(say("interlab-outside", tongue, specimen=specimen, orders=names))
+    if wanted.print_to is not None and box is not None:
         try:
             wanted.print_to.write_bytes(packing_list(settings, wanted.partner, box, tubes, tongue))
         except OSError as problem:
             fail(say("interlab-unwritable", tongue, file=wanted.print_to, problem=problem), UNUSABLE)
         typer.echo(say("interlab-printed", tongue, file=wanted.print_to), err=wanted.as_json)
+
+
+def _draw(box: Row, tubes: list[tuple[Row, list[Row]]], tongue: Language) -> None:
+    for tube, rows in tubes:
+        names = ", ".join(row.number for row in rows)
+        typer.echo(f"  {tube.specimen}  {names}  {say(f'interlab-state-of-tube-{tube.state}', tongue)}")
+    state = say(f"interlab-box-{box.state}", tongue)
+    typer.echo(say("interlab-box", tongue, box=box.number, count=len(tubes), state=state))
 
 
 def packing_list(
@@ -108,7 +119,7 @@ def packing_list(
             tube.specimen,
             ", ".join(service_of(row).text for row in rows),
             ", ".join(row.number for row in rows),
-            say(f"interlab-tube-{tube.state}", tongue),
+            say(f"interlab-state-of-tube-{tube.state}", tongue),
         )
         for tube, rows in tubes
     )

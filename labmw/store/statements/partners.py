@@ -22,6 +22,68 @@ def boxes_of(site: str, partner: str) -> Step:
     return Step(_BOXES, {"site": site, "partner": partner})
 
 
+_NUMBERED: Final = (
+    select(box)
+    .where(box.c.site == given("site"), box.c.direction == "in", box.c.number == given("number"))
+    .order_by(box.c.id)
+)
+_BOX: Final = select(box).where(box.c.id == given_number("of_box"))
+_COMING: Final = (
+    select(box)
+    .where(box.c.site == given("site"), box.c.direction == "in", box.c.state == "announced")
+    .order_by(box.c.id)
+)
+_NAMED: Final = (
+    select(box_tube, box.c.partner)
+    .join(box, box.c.id == box_tube.c.box)
+    .where(box_tube.c.site == given("site"), box_tube.c.specimen == given("specimen"), box.c.direction == "in")
+    .order_by(box_tube.c.id)
+)
+_LISTED: Final = _NAMED.where(box_tube.c.state != "unexpected")
+_UNASKED: Final = _NAMED.where(box_tube.c.state == "unexpected", box.c.partner == given("partner"))
+_PACKED: Final = (
+    select(box_tube, box.c.partner, box.c.number)
+    .join(box, box.c.id == box_tube.c.box)
+    .where(
+        box_tube.c.site == given("site"),
+        box_tube.c.specimen == given("specimen"),
+        box.c.direction == "out",
+        box_tube.c.state == "packed",
+    )
+    .order_by(box_tube.c.id)
+)
+
+
+def boxes_numbered(site: str, number: str) -> Step:
+    """The boxes of requesters under a number of theirs."""
+    return Step(_NUMBERED, {"site": site, "number": number})
+
+
+def box_of(box_: int) -> Step:
+    """One box."""
+    return Step(_BOX, {"of_box": box_})
+
+
+def boxes_coming(site: str) -> Step:
+    """The boxes of requesters that are not all here."""
+    return Step(_COMING, {"site": site})
+
+
+def tubes_coming(site: str, specimen: str) -> Step:
+    """A tube on the lists of requesters, wherever they name it."""
+    return Step(_LISTED, {"site": site, "specimen": specimen})
+
+
+def came_unasked(site: str, partner: str, specimen: str) -> Step:
+    """A tube that came before anybody asked for it."""
+    return Step(_UNASKED, {"site": site, "partner": partner, "specimen": specimen})
+
+
+def packed(site: str, specimen: str) -> Step:
+    """A tube in boxes that leave, each with `partner` and the box's `number`."""
+    return Step(_PACKED, {"site": site, "specimen": specimen})
+
+
 def tubes_in(box_: int) -> Step:
     """The tubes of a box."""
     return Step(_TUBES, {"of_box": box_})
