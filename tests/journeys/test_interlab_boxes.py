@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,19 @@ from interside import ADA, ALT, Two, both, set_up
 from stage import Stage, eventually
 from typer.testing import CliRunner
 
+from labmw.config import load
+from labmw.lab.packed_tubes import packed_tubes
+from labmw.lab.shipments import contents
+from labmw.store import open_reader
 from protocols.hl7 import check
 from protocols.hl7.deviation import Severity
 from protocols.hl7.er7 import Message
 from simulators.ltw import Order, OrderingLis, order_message
 
 ALAT = f"{ALT}^ALAT^LN"
+WHOLE = replace(ADA, birth_place="63220")
+UNSURE = replace(WHOLE, number="P2", ins=ADA.ins.replace("279035121518989", "285047599900181"), status="PROV")
+QUALIFIED = ("TESTPERSON Ada", "INS 279035121518989 (NIR)", True)
 
 
 def labmw(stage: Stage, *words: str, code: int = 0, language: str = "en") -> str:
@@ -31,6 +39,16 @@ def labmw(stage: Stage, *words: str, code: int = 0, language: str = "en") -> str
 
 def tubes(stage: Stage) -> list[tuple[object, ...]]:
     return stage.ask("SELECT specimen, state FROM box_tube ORDER BY specimen")
+
+
+def listed(stage: Stage) -> list[tuple[str, str, bool]]:
+    """What the packing list says of each tube: name, INS, and whether it has a Data Matrix."""
+    config = load(stage.config)
+    with open_reader(config.store.url) as reader:
+        found = reader.look(lambda: contents("TEST", "B"))
+        assert found is not None
+        lines = reader.look(lambda: packed_tubes("TEST", config.partners[0], found[1], "fr"))
+    return [(one.patient[0], one.patient[-1], bool(one.mark)) for one in lines]
 
 
 def boxes_said(two: Two) -> list[tuple[str, str]]:
@@ -53,11 +71,12 @@ async def test_a_box_is_announced_and_checked_tube_by_tube(where: str, tmp_path:
     two = set_up(tmp_path, a_more=f'send = "with-box"\nchoices = {{ shipment = "{where}" }}')
     async with both(two) as played:
         for place in range(1, 4):
-            await played.order(f"M{place}", f"T{place}", ALAT)
+            await played.order(f"M{place}", f"T{place}", ALAT, person=UNSURE if place == 2 else WHOLE)
         await eventually(lambda: len(played.sub_orders()) == 3)
         assert "T1" in labmw(two.a, "ship", "B")  # what waits outside
         labmw(two.a, "ship", "B", "T1", "T2", "--temperature", "+4")
         labmw(two.a, "ship", "B", "T3")
+        assert listed(two.a) == [QUALIFIED, ("TESTPERSON Ada", "01/01/1970 · F", False), QUALIFIED]
         out = labmw(two.a, "ship", "B", "--close", "--courier", "Transports D", "--tracking", "1Z")
         assert "waited for it: 3" in out
         await eventually(lambda: [state for _, state in played.sub_orders("b")] == ["accepted"] * 3)
@@ -111,11 +130,12 @@ async def test_a_sub_order_that_has_left_is_told_its_box_and_stays_where_it_is(t
 
 
 async def test_a_partner_that_is_not_told_boxes_is_not(tmp_path: Path) -> None:
-    two = set_up(tmp_path, a_more='choices = { shipment = "" }')
+    two = set_up(tmp_path, a_more='choices = { shipment = "", ins = false }')
     async with both(two) as played:
         await played.order("M1", "T1", ALAT)
         await eventually(lambda: played.sub_orders() == [("T1", "accepted")])
         labmw(two.a, "ship", "B", "T1", "--close")
+        assert [line[2] for line in listed(two.a)] == [False]
         await played.order("M2", "T2", ALAT)
         await eventually(lambda: played.sub_orders() == [("T1", "accepted"), ("T2", "accepted")])
         assert boxes_said(two) == [("NW", ""), ("NW", "")]

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import typer
 
 from labmw.cli.options import fail
 from labmw.cli.writing import UNUSABLE, look, now, write
 from labmw.phrases import Language, say
+from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -111,30 +113,30 @@ def packing_list(
     settings: Config, partner: str, box: Row, tubes: list[tuple[Row, list[Row]]], tongue: Language
 ) -> bytes:
     """The list that goes into the box."""
-    from labmw.documents.packing_list import PackedTube, PackingList, as_pdf
-    from labmw.lab.sub_orders import service_of
+    from labmw.documents.packing_list import PackingList, as_pdf
+    from labmw.lab.packed_tubes import packed_tubes
 
-    lines = tuple(
-        PackedTube(
-            tube.specimen,
-            ", ".join(service_of(row).text for row in rows),
-            ", ".join(row.number for row in rows),
-            say(f"interlab-state-of-tube-{tube.state}", tongue),
-        )
-        for tube, rows in tubes
-    )
+    agreed = next(one for one in settings.partners if one.name == partner)
+    lines = look(settings, lambda: packed_tubes(settings.site.id, agreed, tubes, tongue), tongue)
     name = settings.site.name or settings.site.id
-    columns = tuple(say(f"interlab-column-{one}", tongue) for one in ("specimen", "order", "test", "state"))
-    assert len(columns) == 4
+    said = {
+        "from": name if not agreed.our_id else f"{name} ({agreed.our_id})",
+        "to": agreed.laboratory or partner,
+        "temperature": box.temperature,
+        "tubes": str(len(lines)),
+        "shipped": moment(box.shipped_at, ZoneInfo(settings.site.timezone)) if box.shipped_at else "",
+        "courier": box.courier,
+        "tracking": box.tracking,
+    }
+    columns = [say(f"interlab-list-{one}", tongue) for one in ("tube", "patient", "tests")]
     return as_pdf(
         PackingList(
             say("interlab-list-title", tongue, box=box.number, partner=partner),
             box.number,
-            say(
-                "interlab-list-subtitle", tongue, laboratory=name, temperature=box.temperature or "–", count=len(lines)
-            ),
+            tuple((say(f"interlab-list-{key}", tongue), text) for key, text in said.items() if text),
             tongue,
-            columns,
+            (columns[0], columns[1], columns[2]),
+            say("interlab-list-scan", tongue),
             lines,
         )
     )
