@@ -19,8 +19,9 @@ from labmw.lab.sub_orders import Cause, again, move, note
 from labmw.partner import PartnerTerms
 from labmw.store import schema
 from labmw.store.statements import interlab as stored
+from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
-from labmw.store.transaction import Row, Transaction
+from labmw.store.transaction import Row, Step, Transaction
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.er7 import Message
@@ -78,6 +79,7 @@ class PartnerAnswers:
         if why:
             yield from self._refused(row, said, why, cause)
             return
+        yield _mended(row, cause)
         if not said:
             yield from self._reported(payload, cause)
             return
@@ -94,6 +96,7 @@ class PartnerAnswers:
             yield change(schema.outbox, row.id, state="dead", last_error=why)  # `labmw outbox retry` lays it down again
             yield from self._refused(row, said, why, cause)
             return
+        yield _mended(row, cause)
         replies = _replies(message.raw)
         for one in said:
             yield from self._answered(one, replies.get(one.number), cause)
@@ -154,6 +157,11 @@ class PartnerAnswers:
                 continue
             for row in (yield stored.sub_orders_numbered(cause.site, "subcontractor", cause.by, [order.placer.id])):
                 yield from move(row, event, cause, {"status": order.status})
+
+
+def _mended(row: Row, cause: Cause) -> Step:
+    """The partner has taken what it had refused: nobody has to see to it any more."""
+    return tasks.close_task(cause.site, TAKEN_BACK, f"outbox/{row.id}", at=cause.at, by="labmw", why="taken")
 
 
 def _replies(receipt: bytes | None) -> dict[str, OrderReply]:

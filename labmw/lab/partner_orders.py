@@ -18,6 +18,7 @@ from labmw.partner import PartnerTerms
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
+from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.datatypes import Code, EntityId
@@ -145,6 +146,11 @@ class _Step:
             return self.refuse(after, _STATUS.get(State(row.state), ""))
         if after.state is State.RETURNED and row.state != State.RETURNED:
             yield from not_done(row, self.cause)
+        if event is Event.RECEIVED:
+            subject = f"sub-order/{row.number}"
+            yield tasks.close_task(
+                self.told.site, NOT_THERE, subject, at=self.told.at, by=self.partner, why="the tube has come"
+            )
         if event in (Event.RECEIVED, Event.RETURNED):
             yield from tube_arrived(row, self.cause, "received" if event is Event.RECEIVED else "non-conforming")
         self.taken.done(self.order, "OK", self.order.status, self.order.filler)

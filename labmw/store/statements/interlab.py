@@ -280,6 +280,23 @@ _DELIVERED_SINCE: Final = (
 )
 
 
+_REFUSED_SINCE: Final = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.site == given("site"),
+        outbox.c.destination == given("to"),
+        outbox.c.state == "dead",
+        outbox.c.created_at >= given("since"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def refused_since(site: str, destination: str, since: str) -> Step:
+    """The dead letters to a destination among what was to be said to it since a moment."""
+    return Step(_REFUSED_SINCE, {"site": site, "to": destination, "since": since})
+
+
 def delivered_since(site: str, destination: str, since: str) -> Step:
     """The messages that a destination has acknowledged since a moment."""
     return Step(_DELIVERED_SINCE, {"site": site, "to": destination, "since": since})

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from labmw.store.schema import box, box_tube, catalogue_entry, outbox, partner_file, sub_order
+from labmw.store.schema import box, box_tube, catalogue_entry, partner_file, sub_order
 from labmw.store.statements.words import given, given_number
 from labmw.store.transaction import Step
 
@@ -150,9 +150,11 @@ _FILES: Final = (
     .where(partner_file.c.site == given("site"), partner_file.c.partner == given("partner"))
     .order_by(partner_file.c.id)
 )
-_SENT_SO_FAR: Final = select(func.count().label("count")).where(
-    outbox.c.site == given("site"), outbox.c.destination == given("to"), outbox.c.id <= given_number("entry")
+_OUT: Final = select(partner_file).where(
+    partner_file.c.site == given("site"), partner_file.c.partner == given("partner"), partner_file.c.direction == "out"
 )
+_LAID: Final = _OUT.where(partner_file.c.detail == given("detail"))
+_LAST: Final = _OUT.order_by(partner_file.c.id.desc()).limit(1)
 _SAME_FILE: Final = (
     select(partner_file)
     .where(
@@ -175,6 +177,11 @@ def same_file(site: str, partner: str, digest: str) -> Step:
     return Step(_SAME_FILE, {"site": site, "partner": partner, "digest": digest})
 
 
-def place_among(site: str, destination: str, entry: int) -> Step:
-    """One row: the how-many-eth message to a destination this is (`count`), from 1."""
-    return Step(_SENT_SO_FAR, {"site": site, "to": destination, "entry": entry})
+def file_laid(site: str, partner: str, detail: str) -> Step:
+    """The file of ours that holds a message (`detail` is its MSH-10)."""
+    return Step(_LAID, {"site": site, "partner": partner, "detail": detail})
+
+
+def last_file(site: str, partner: str) -> Step:
+    """The newest file of ours for a partner."""
+    return Step(_LAST, {"site": site, "partner": partner})
