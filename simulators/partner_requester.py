@@ -86,6 +86,7 @@ class RequesterLab:
     port: int
     answer: str = "accept"
     name: str = "DEM"
+    numbers_added: bool = True  # False: it wants no test that it did not ask for
     received: list[Message] = field(default_factory=list)
     told: dict[str, list[str]] = field(
         default_factory=dict
@@ -164,8 +165,11 @@ class RequesterLab:
             if not again:
                 said = f"{orc.component(1)} {orc.component(5)} {condition}".strip()
                 self.told.setdefault(number, []).append(said)
-            control = "NA" if orc.component(1) == "SN" else "OK"
-            rows.append(f"ORC|{control}|{number}^DEM|{orc.field(3)}||{orc.component(5)}")
+            added = orc.component(1) == "SN"
+            if added and not self.numbers_added:
+                rows.append(f"ORC|UA||{orc.field(3)}||CA{'|' * 11}NOTASKED^Non demandé^99DEM")
+                continue
+            rows.append(f"ORC|{'NA' if added else 'OK'}|{number}^DEM|{orc.field(3)}||{orc.component(5)}")
         return _ended(rows)
 
     def _report(self, message: Message, *, again: bool) -> None:

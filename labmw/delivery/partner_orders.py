@@ -124,7 +124,7 @@ def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[Su
     )  # fmt: skip
     return SubOrder(
         control=row.control,
-        placer=EntityId(row.number, row.authority),
+        placer=EntityId(row.number, row.authority) if row.control != "SN" else None,
         service=service_of(row),
         filler=EntityId(row.filler, row.filler_authority) if row.filler else None,
         group=EntityId(row.group_number, row.group_authority) if row.group_number else None,
@@ -133,6 +133,7 @@ def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[Su
         prescriber=Person.read(obr, 16) or Person.read(orc, 12),
         facility=terms.us if ours else Organisation.read(orc, 21) or Organisation(terms.partner.facility or terms.partner.name, "D"),
         reason=reason,
+        parent=EntityId(row.parent, row.authority) if row.control == "SN" else None,
         priority=row.priority,
         collected=collected,
         answers=tuple(_item(one) for one in items),

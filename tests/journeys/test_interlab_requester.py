@@ -9,15 +9,25 @@ from pathlib import Path
 
 import pytest
 from requesterside import ALAT, set_up, tube
+from sqlalchemy import literal, select
 from stage import Analyzer, Stage, eventually, listens, message
 
 from labmw.app import Laboratory
 from labmw.config import load
+from labmw.lab.acting import _add
+from labmw.lab.practice import Practice
+from labmw.model import Asked
+from labmw.store import schema
+from labmw.store.statements.words import given_number
+from labmw.store.transaction import Step, Transaction
 from protocols.hl7.er7 import Message
 from simulators.errors import ScenarioError
 from simulators.ltw import OrderingLis
 from simulators.partner_requester import Ask, RequesterLab, Tube, ask, loaded
 
+_RESULT = select(schema.result, literal("R").label("priority")).where(
+    schema.result.c.message == given_number("of_message")
+)
 SCENARIO = Path(__file__).parents[2] / "simulators" / "scenarios" / "requester.toml"
 
 
@@ -28,6 +38,13 @@ class Asking:
     lab: RequesterLab
     stage: Stage
     port: int
+    laboratory: Laboratory
+
+    async def add(self, loinc: str, name: str) -> None:
+        """A signed rule adds a test to the tube of the first result."""
+        [row] = self.stage.ask("SELECT message FROM result")
+        asked = Asked("reflex", loinc, "pack/rule", "pack", True, "P-1", (("test_en", name),))
+        await self.laboratory.store.run(added(int(str(row[0])), asked))
 
     async def say(self, one: Tube, step: Ask) -> Message:
         async with OrderingLis("127.0.0.1", self.port) as line:
@@ -45,9 +62,14 @@ async def asking(folder: Path, answer: str = "accept") -> AsyncIterator[Asking]:
         try:
             await laboratory.start()
             await eventually(lambda: listens(port) and listens(stage.analyzer_port))
-            yield Asking(lab, stage, port)
+            yield Asking(lab, stage, port, laboratory)
         finally:
             await laboratory.stop()
+
+
+def added(message_: int, asked: Asked) -> Transaction[None]:
+    [row] = yield Step(_RESULT, {"of_message": message_})
+    yield from _add("TEST", row, asked, Practice(lis="LIS"), "2026-11-01T09:00:00.000000Z")
 
 
 def controls(reply: Message) -> Sequence[str]:
@@ -106,6 +128,37 @@ async def test_a_requester_that_cannot_take_results_gets_them_when_it_can(tmp_pa
         one.lab.answer = "accept"
         await eventually(lambda: one.lab.results == {"RQ-T1": [("22", "F")]})
         assert len({each.control_id for each in one.lab.received}) == 1
+
+
+async def test_a_test_that_our_rules_add_is_numbered_by_the_requester_and_reported_to_it_alone(tmp_path: Path) -> None:
+    async with asking(tmp_path) as one:
+        await one.say(tube("T1"), Ask())
+        await Analyzer(one.stage.analyzer_port).send("T1", message("T1"))
+        await eventually(lambda: one.lab.results == {"RQ-T1": [("22", "F")]})
+        await one.add("2157-6", "Creatine kinase")
+        await eventually(lambda: len(one.lab.told) == 1)
+        [(number, said)] = one.lab.told.items()
+        assert said == ["SN SC"]
+        [sn] = [each for each in one.lab.received if each.code == "OML"]
+        assert sn.all("ORC")[0].component(8) == "RQ-T1"  # the sub-order that it comes from
+        asked = ("SELECT parent, authority, state FROM sub_order WHERE number = ?", number)
+        await eventually(lambda: one.stage.ask(*asked) == [("RQ-T1", "DEM", "accepted")])
+        await Analyzer(one.stage.analyzer_port).send("T1b", message("T1", "80", test="CKK"))
+        await eventually(lambda: one.lab.results.get(number) == [("80", "F")])
+        assert one.stage.ask("SELECT DISTINCT destination FROM outbox") == [("DEM",)]
+        assert one.stage.ask("SELECT state FROM sub_order ORDER BY id") == [("final",), ("final",)]
+
+
+async def test_a_test_that_the_requester_does_not_want_is_measured_by_nobody(tmp_path: Path) -> None:
+    async with asking(tmp_path) as one:
+        one.lab.numbers_added = False
+        await one.say(tube("T1"), Ask())
+        await Analyzer(one.stage.analyzer_port).send("T1", message("T1"))
+        await eventually(lambda: one.lab.results == {"RQ-T1": [("22", "F")]})
+        await one.add("2157-6", "Creatine kinase")
+        await eventually(lambda: one.stage.ask("SELECT state FROM sub_order ORDER BY id")[1:] == [("returned",)])
+        assert one.stage.ask("SELECT state FROM \"order\" WHERE loinc = '2157-6'") == [("cancelled",)]
+        assert one.stage.ask("SELECT kind FROM task WHERE state = 'open'") == [("added-test-refused",)]
 
 
 def test_a_scenario_that_says_nonsense_is_refused(tmp_path: Path) -> None:
