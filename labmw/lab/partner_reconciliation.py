@@ -110,8 +110,9 @@ def _boxed(box: Row, tubes: Sequence[Row], since: str, at: str) -> Iterator[Diff
     """Tubes that were shipped or announced and of which nothing was heard, that nobody asks for, or that could not be used."""
     left = box.shipped_at if box.direction == "out" else box.opened_at
     overdue = left is not None and read_stamp(at) - read_stamp(left) > WITHOUT_TUBE
-    if box.announced is not None and overdue and len(tubes) < box.announced:
-        facts = (("box", box.number), ("named", str(len(tubes))), ("announced", str(box.announced)))
+    named = sum(one.state != "unexpected" for one in tubes)
+    if box.announced is not None and overdue and named < box.announced:
+        facts = (("box", box.number), ("named", str(named)), ("announced", str(box.announced)))
         yield Difference(box.partner, "reconcile-box", facts)
     for one in tubes:
         state = "missing" if one.state in ("packed", "announced") and overdue else one.state

@@ -759,6 +759,8 @@ box = Table(
     _id(), *_must("site", "partner", "number"), *_may("temperature", "courier", "tracking"), *_must("state", "opened_at"), *_later("shipped_at", "received_at"),
     *_may("by"), Column("direction", Text, nullable=False, server_default="out"), Column("announced", Integer),
     UniqueConstraint("site", "partner", "number"),
+    Index("ix_box_named", "site", "number", **_where("direction = 'in'")),
+    Index("ix_box_coming", "site", **_where("direction = 'in' AND state = 'announced'")),
 )  # fmt: skip
 
 # A tube in a box. States: packed, or announced in one that comes; received, missing, non-conforming; unexpected: it came, and no list names it.
@@ -767,6 +769,7 @@ box_tube = Table(
     _id(), *_must("site"), _refers("box", "box.id"), *_must("specimen", "state"), *_may("reason"), *_must("at"), *_may("by"),
     UniqueConstraint("site", "box", "specimen"),
     Index(None, "box"),
+    Index(None, "site", "specimen"),
 )  # fmt: skip
 
 # What a partner performs, as its catalogue says: one row for each of its codes and our analyte, in a version.

@@ -120,7 +120,7 @@ def _coming(settings: Config, came: Arrival, tongue: Language) -> int:
         said = box.announced if box.announced is not None else "?"
         typer.echo(
             say("interlab-box-coming", tongue, box=box.number, partner=box.partner, temperature=box.temperature or "–",
-                courier=box.courier or "–", tracking=box.tracking or "–", count=len(tubes), said=said)
+                courier=box.courier or "–", tracking=box.tracking or "–", count=sum(tube.state != "unexpected" for tube in tubes), said=said)
         )  # fmt: skip
         for tube in tubes:
             typer.echo(f"  {tube.specimen}  {say(f'interlab-state-of-tube-{tube.state}', tongue)}")

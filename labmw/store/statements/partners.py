@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select, update
 
 from labmw.store.schema import box, box_tube, catalogue_entry, partner_file, sub_order
-from labmw.store.statements.words import given, given_number
+from labmw.store.statements.words import given, given_number, is_one_of
 from labmw.store.transaction import Step
 
 _IN_BOX: Final = select(sub_order).where(sub_order.c.box == given_number("of_box")).order_by(sub_order.c.id)
@@ -24,13 +24,13 @@ def boxes_of(site: str, partner: str) -> Step:
 
 _NUMBERED: Final = (
     select(box)
-    .where(box.c.site == given("site"), box.c.direction == "in", box.c.number == given("number"))
+    .where(box.c.site == given("site"), is_one_of(box.c.direction, "in"), box.c.number == given("named"))
     .order_by(box.c.id)
 )
 _BOX: Final = select(box).where(box.c.id == given_number("of_box"))
 _COMING: Final = (
     select(box)
-    .where(box.c.site == given("site"), box.c.direction == "in", box.c.state == "announced")
+    .where(box.c.site == given("site"), is_one_of(box.c.direction, "in"), is_one_of(box.c.state, "announced"))
     .order_by(box.c.id)
 )
 _NAMED: Final = (
@@ -54,9 +54,9 @@ _PACKED: Final = (
 )
 
 
-def boxes_numbered(site: str, number: str) -> Step:
+def boxes_numbered(site: str, named: str) -> Step:
     """The boxes of requesters under a number of theirs."""
-    return Step(_NUMBERED, {"site": site, "number": number})
+    return Step(_NUMBERED, {"site": site, "named": named})
 
 
 def box_of(box_: int) -> Step:

@@ -18,3 +18,7 @@ def upgrade() -> None:
     op.add_column("box", sa.Column("announced", sa.Integer(), nullable=True))
     op.add_column("sub_order", sa.Column("aliquot", sa.Text(), server_default="", nullable=False))
     op.add_column("sub_order_said", sa.Column("about", sa.Text(), server_default="", nullable=False))
+    comes, coming = sa.text("direction = 'in'"), sa.text("direction = 'in' AND state = 'announced'")
+    op.create_index("ix_box_named", "box", ["site", "number"], sqlite_where=comes, postgresql_where=comes)
+    op.create_index("ix_box_coming", "box", ["site"], sqlite_where=coming, postgresql_where=coming)
+    op.create_index("ix_box_tube_site_specimen", "box_tube", ["site", "specimen"])
