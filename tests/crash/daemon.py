@@ -77,10 +77,8 @@ STEPS = (
     "sub-order-answered",
     "partner-message-not-committed",
     "partner-message-committed",
-    "file-not-laid",
     "file-laid",
     "answer-laid",
-    "file-not-aside",
     "file-aside",
     "file-put-away",
 )
@@ -290,7 +288,6 @@ class _TrappedPlace:
     """A folder of a partner, here or on its server."""
 
     async def set_aside(self, name: str, state: State) -> bool:
-        TRAP.passes("file-not-aside")
         mine: bool = await super().set_aside(name, state)  # type: ignore[misc]
         TRAP.passes("file-aside")
         return mine
@@ -300,11 +297,8 @@ class _TrappedPlace:
         TRAP.passes("file-put-away")
 
     async def lay(self, name: str, data: bytes, *, replace: bool = False) -> bool:
-        answer = name.endswith(".ACK")
-        if not answer:
-            TRAP.passes("file-not-laid")
         mine: bool = await super().lay(name, data, replace=replace)  # type: ignore[misc]
-        TRAP.passes("answer-laid" if answer else "file-laid")
+        TRAP.passes("answer-laid" if name.endswith(".ACK") else "file-laid")
         return mine
 
 

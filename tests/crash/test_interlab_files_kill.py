@@ -22,9 +22,7 @@ ALAT = "1742-6^ALAT^LN"
 ADA = Person("P1", family="Lefèvre", given="Zoé")
 TUBES = [f"K{place}" for place in range(4)]
 STEPS = (
-    "file-not-laid",
     "file-laid",
-    "file-not-aside",
     "file-aside",
     "partner-message-committed",
     "answer-laid",

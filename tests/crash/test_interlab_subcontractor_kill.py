@@ -18,14 +18,11 @@ from simulators.partner_requester import RequesterLab
 
 TUBES = [f"K{place}" for place in range(6)]
 STEPS = (
-    "partner-message-not-committed",
     "partner-message-committed",
     "message-committed",
     "verdict-committed",
-    "sub-order-not-sent",
     "sub-order-sent",
     "sub-order-answered",
-    "delivery-committed",
 )
 
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from interside import ADA, ALT, Two, both, set_up
 from stage import Stage, eventually
 from typer.testing import CliRunner
@@ -66,9 +65,8 @@ def boxes_said(two: Two) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("where", ["obx", "spm"])
-async def test_a_box_is_announced_and_checked_tube_by_tube(where: str, tmp_path: Path) -> None:
-    two = set_up(tmp_path, a_more=f'send = "with-box"\nchoices = {{ shipment = "{where}" }}')
+async def test_a_box_is_announced_and_checked_tube_by_tube(tmp_path: Path) -> None:
+    two = set_up(tmp_path, a_more='send = "with-box"')
     async with both(two) as played:
         for place in range(1, 4):
             await played.order(f"M{place}", f"T{place}", ALAT, person=UNSURE if place == 2 else WHOLE)
@@ -113,7 +111,7 @@ async def test_a_box_is_announced_and_checked_tube_by_tube(where: str, tmp_path:
 
 
 async def test_a_sub_order_that_has_left_is_told_its_box_and_stays_where_it_is(tmp_path: Path) -> None:
-    two = set_up(tmp_path)
+    two = set_up(tmp_path, a_more='choices = { shipment = "spm" }')
     async with both(two) as played:
         await played.order("M1", "T1", ALAT)
         await eventually(lambda: played.sub_orders() == [("T1", "accepted")])

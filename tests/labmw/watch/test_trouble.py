@@ -228,6 +228,9 @@ def test_late_sub_orders_are_called_out_by_partner_and_side() -> None:
         sub_order("SPE", stamp(NOW + timedelta(hours=1))), sub_order("CHU", None), sub_order("CHU", ago(hours=1), state="cancel-sent"),
     )  # fmt: skip
     found = told(snapshot(sub_orders=late))
-    assert [(one.code, one.subject) for one in found] == [("interlab-late-theirs", "SPE"), ("interlab-late-ours", "DEM")]
+    assert [(one.code, one.subject) for one in found] == [
+        ("interlab-late-theirs", "SPE"),
+        ("interlab-late-ours", "DEM"),
+    ]
     assert "2 sub-orders, the oldest for 3 h" in found[0].sentence("en")
     assert "en retard pour 2 sous-demandes" in found[0].sentence("fr")
