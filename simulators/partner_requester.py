@@ -267,13 +267,19 @@ async def ask(lab: RequesterLab, tube: Tube, host: str, port: int, replies: list
     for step in tube.steps:
         await asyncio.sleep(step.after)
         message = lab.message(tube, step)
-        async with OrderingLis(host, port) as line:
-            for _ in range(step.times):
-                reply = await line.tell(message)
-                msa = reply.first("MSA")
-                orders = " ".join(orc.component(1) for orc in reply.all("ORC"))
-                replies.append(f"{tube.tube} {step.says} {msa.component(1) if msa else '?'} {orders}".strip())
-                tell(replies[-1])
+        try:
+            async with OrderingLis(host, port) as line:
+                for _ in range(step.times):
+                    reply = await line.tell(message)
+                    msa = reply.first("MSA")
+                    orders = " ".join(orc.component(1) for orc in reply.all("ORC"))
+                    replies.append(f"{tube.tube} {step.says} {msa.component(1) if msa else '?'} {orders}".strip())
+                    tell(replies[-1])
+        except OSError as error:
+            tell(
+                f"{tube.tube} {step.says}: {host}:{port} cannot be spoken to ({error}); is the laboratory listening there?"
+            )
+            raise
 
 
 def requester(arguments: Sequence[str]) -> int:
