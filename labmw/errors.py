@@ -8,10 +8,14 @@ class LabmwError(Exception):
 
 
 class ConfigError(LabmwError):
-    """The configuration cannot be used: file, key and remedy are in the message."""
+    """The configuration cannot be used: file, key and remedy are in the message.
 
-    def __init__(self, file: str, key: str, problem: str, remedy: str) -> None:
+    `code` and `facts` are its phrase, where it is said in the reader's language.
+    """
+
+    def __init__(self, file: str, key: str, problem: str, remedy: str, code: str = "", **facts: str) -> None:
         self.file, self.key, self.problem, self.remedy = file, key, problem, remedy
+        self.code, self.facts = code, facts
         super().__init__(f"{file}: {key}: {problem}; {remedy}" if key else f"{file}: {problem}; {remedy}")
 
 

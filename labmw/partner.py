@@ -49,6 +49,7 @@ class Choices(_Strict, frozen=True):
     answer_accepts: bool = False  # AA without an ORC of the order means that it is accepted
     reply_with_content: bool = True  # false: the partner expects a plain ACK to a sub-order
     results_as: Literal["ORU_R01", "OUL_R22"] = "ORU_R01"
+    shipment: Literal["obx", "spm", ""] = "obx"  # where the number of the box is sent; "": it is not sent
     ins: bool = True  # the INS of a qualified identity goes along
 
 
@@ -141,6 +142,7 @@ class Partner(_Strict, frozen=True):
             one.answer_accepts,
             one.reply_with_content,
             one.results_as,
+            one.shipment,
             one.ins,
         )
 
@@ -204,27 +206,53 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
         key = f"partners[{index}] ({one.name})"
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", one.name):
             raise ConfigError(
-                file, f"{key}.name", "is not an identifier", "use 1 to 32 letters, digits, '_', '.' or '-'"
+                file,
+                f"{key}.name",
+                "is not an identifier",
+                "use 1 to 32 letters, digits, '_', '.' or '-'",
+                "partner-config-name",
             )
         if {one.name, one.feed} & seen:
-            raise ConfigError(file, f"{key}.name", "is used by another line or destination", "give each its own name")
+            raise ConfigError(
+                file,
+                f"{key}.name",
+                "is used by another line or destination",
+                "give each its own name",
+                "partner-config-name-used",
+            )
         seen |= {one.name, one.feed}
         if bool(one.files) == bool(one.connect or one.listen):
-            raise ConfigError(file, key, "has no way, or two", "set connect and listen, or files")
+            raise ConfigError(file, key, "has no way, or two", "set connect and listen, or files", "partner-config-way")
         if one.tls and one.connect:
             tls_settings.check(file, f"{key}.tls", one.tls, listens=False)
         if one.tls and one.listen:
             tls_settings.check(file, f"{key}.tls", one.tls, listens=True)
         if one.routes and not one.performs_for_us:
             raise ConfigError(
-                file, f"{key}.routes", "are set for a requester", 'set role = "subcontractor", or leave them out'
+                file,
+                f"{key}.routes",
+                "are set for a requester",
+                'set role = "subcontractor", or leave them out',
+                "partner-config-routes",
             )
         if one.performs and one.performs_for_us:
             raise ConfigError(
-                file, f"{key}.performs", "is set for a subcontractor", 'set role = "requester", or leave it out'
+                file,
+                f"{key}.performs",
+                "is set for a subcontractor",
+                'set role = "requester", or leave it out',
+                "partner-config-performs",
             )
         if one.files:
             _check_files(file, f"{key}.files", one.files)
+        if one.files and one.files.format == "hprim" and one.choices.shipment == "spm":
+            raise ConfigError(
+                file,
+                f"{key}.choices.shipment",
+                "is spm, and HPRIM files have no SPM",
+                'set "obx", or leave it out',
+                "partner-config-shipment",
+            )
         _check_codes(file, key, one)
         _check_routes(file, key, one, links)
         for name, value, least, most in (
@@ -240,18 +268,33 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
         ):
             if not least <= value <= most:
                 raise ConfigError(
-                    file, f"{key}.{name}", f"{value:g} is out of bounds", f"give a number from {least:g} to {most:g}"
+                    file,
+                    f"{key}.{name}",
+                    f"{value:g} is out of bounds",
+                    f"give a number from {least:g} to {most:g}",
+                    "partner-config-bounds",
+                    value=f"{value:g}",
+                    least=f"{least:g}",
+                    most=f"{most:g}",
                 )
 
 
 def _check_files(file: str, key: str, files: Exchange) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", files.prefix):
         raise ConfigError(
-            file, f"{key}.prefix", "cannot begin a file's name", "use 1 to 32 letters, digits, '_' or '-'"
+            file,
+            f"{key}.prefix",
+            "cannot begin a file's name",
+            "use 1 to 32 letters, digits, '_' or '-'",
+            "partner-config-prefix",
         )
     if files.out.rstrip("/") == files.into.rstrip("/"):
         raise ConfigError(
-            file, f"{key}.into", "is the folder of what leaves too", "give each direction a folder of its own"
+            file,
+            f"{key}.into",
+            "is the folder of what leaves too",
+            "give each direction a folder of its own",
+            "partner-config-folders",
         )
     if files.sftp is not None:
         sftp_settings.check(file, f"{key}.sftp", files.sftp)
@@ -271,11 +314,22 @@ def _check_routes(file: str, key: str, one: Partner, links: frozenset[str]) -> N
         for loinc in route.tests:
             _loinc(file, f"{place}.tests", loinc)
         if not all(1 <= day <= 7 for day in route.days):
-            raise ConfigError(file, f"{place}.days", "is not a day of the week", "1 is Monday, 7 is Sunday")
+            raise ConfigError(
+                file, f"{place}.days", "is not a day of the week", "1 is Monday, 7 is Sunday", "partner-config-day"
+            )
         if route.down and route.down not in links:
-            raise ConfigError(file, f"{place}.down", f"there is no link {route.down!r}", "name one of the links")
+            raise ConfigError(
+                file,
+                f"{place}.down",
+                f"there is no link {route.down!r}",
+                "name one of the links",
+                "partner-config-down",
+                down=route.down,
+            )
 
 
 def _loinc(file: str, key: str, loinc: str) -> None:
     if not re.fullmatch(r"\d{1,7}-\d", loinc):
-        raise ConfigError(file, key, f"{loinc!r} is not a LOINC code", 'write it like "14749-6"')
+        raise ConfigError(
+            file, key, f"{loinc!r} is not a LOINC code", 'write it like "14749-6"', "partner-config-loinc", loinc=loinc
+        )

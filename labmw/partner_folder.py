@@ -18,13 +18,14 @@ import structlog
 
 from labmw.clock import Clock, stamp
 from labmw.delivery.partner import PartnerAnswers
-from labmw.delivery.partner_files import message_of
+from labmw.delivery.partner_files import charset_of, message_of
 from labmw.delivery.patience import Patience
 from labmw.errors import PlaceError, StoreError
 from labmw.lab.partner_feed import PartnerFeed
 from labmw.line.file_place import ASIDE, FileGone, FilePlace, State, shown
 from labmw.line.health import LinkHealth
 from labmw.line.received import Received
+from labmw.metrics import TOLERANCES
 from labmw.partner import Exchange
 from labmw.store import schema, statements
 from labmw.store.statements import partners as stored
@@ -195,14 +196,25 @@ class PartnerFolder:
 
     async def _message(self, name: str, data: bytes, message: Message) -> None:
         digest = hashlib.sha256(data).hexdigest()
+        other = charset_of(data, self.exchange)
         known = await self.store.view(_same(self.feed.terms.lis.site, self.feed.terms.partner.name, digest))
         row = self._row(name, digest, "duplicate" if known else "taken")
+        row["detail"] = f"charset {other}" if other else ""
         received = self._received(name, data, message, digest, row)
+        if other:
+            TOLERANCES.labels(self.health.link, "charset").inc()
+            self.health.trouble("partner-charset", file=shown(name), found=other, agreed=self.exchange.encoding)
+            received = replace(received, tolerances=("charset",))
+        else:
+            self.health.well("partner-charset")
         stored_ = await self.feed.take(replace(received, before=()) if known else received)
         if known or stored_.repeat:
             await self.store.run(_keep(row | {"state": "duplicate", "message": stored_.message}))
         self.health.message()
-        await self._reply(name, stored_.reply)
+        agreed = self.exchange.encoding
+        await self._reply(
+            name, stored_.reply, f"the file is in {other} and not in {agreed}: agree on one" if other else ""
+        )
 
     async def _refuse(self, name: str, data: bytes, why: str) -> None:
         """A file that cannot be read is kept, shown and answered."""
@@ -211,7 +223,8 @@ class PartnerFolder:
         sender = f"{escape(partner.application or partner.name, STANDARD)}|{escape(partner.facility, STANDARD)}"
         head = f"MSH|^~\\&|{sender}|||||ORM|{escape(shown(name), STANDARD)}|P|2.5.1\r"
         message = Message.parse(head.encode())
-        received = self._received(name, data, message, digest, self._row(name, digest, "rejected"))
+        row = self._row(name, digest, "rejected") | {"detail": why[:500]}
+        received = self._received(name, data, message, digest, row)
         kept = await self.feed.refuse(received, why)
         log.warning("a file of a partner cannot be read; it is kept, and its sender is told", file=shown(name), why=why)
         await self._reply(name, kept.reply)
@@ -238,11 +251,13 @@ class PartnerFolder:
         number = hashlib.sha256(message.raw).hexdigest()[:20].upper()
         return ack(message, code, control_id=number, when=now.strftime("%Y%m%d%H%M%S%z"), error=error)
 
-    async def _reply(self, name: str, reply: bytes) -> None:
+    async def _reply(self, name: str, reply: bytes, remark: str = "") -> None:
         if not reply:
             return
         answer = f"{Path(name).stem}.ACK"
-        data = to_hprim(reply, shown(answer), self.exchange.encoding) if self.exchange.format == "hprim" else reply
+        data = reply
+        if self.exchange.format == "hprim":
+            data = to_hprim(reply, shown(answer), self.exchange.encoding, remark=remark)
         await self.out.lay(answer, data, replace=True)  # what comes again is answered again; the newest counts
 
     def _row(self, name: str, digest: str, state: str) -> dict[str, object]:

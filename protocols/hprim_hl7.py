@@ -7,6 +7,7 @@ OBR-11 beyond N, A and C, of ACK, and documents as Base64 in OBX of type FIC. Al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from protocols.errors import Hl7Error, HprimError
@@ -16,12 +17,14 @@ from protocols.hl7.separators import STANDARD
 from protocols.hprim import AS_IN_HL7, HprimFile, Layout, Record, build, escape
 
 CONTEXTS = {"OML": "ORM", "ORU": "ORU", "ORL": "ACK", "ACK": "ACK"}
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes that no character set explains: a name with them in it is nobody's."""
 _ACTIONS = {"NW": "N", "CA": "C"}
 _STATUS = {"SC": "S", "IP": "I", "A": "P", "CM": "F", "CA": "X"}  # ORC-5 in OBR-25, where no result stands
 
 
-def to_hprim(data: bytes, name: str, encoding: str = "cp1252", layout: Layout = AS_IN_HL7) -> bytes:
-    """The HPRIM file of an HL7 message of ours; ``name`` is the file's (H-3).
+def to_hprim(data: bytes, name: str, encoding: str = "cp1252", layout: Layout = AS_IN_HL7, remark: str = "") -> bytes:
+    """The HPRIM file of an HL7 message of ours; ``name`` is the file's (H-3), ``remark`` what an answer says beside its errors.
 
     Raises: Hl7Error for another type of message, HprimError for what no record can hold.
     """
@@ -54,7 +57,15 @@ def to_hprim(data: bytes, name: str, encoding: str = "cp1252", layout: Layout = 
     ]
     msa = message.first("MSA")
     if msa is not None:
-        rows.append(["ERR", "1", msa.component(1), escape(msa.component(2)), escape(_told(message))])
+        rows.append(
+            [
+                "ERR",
+                "1",
+                msa.component(1),
+                escape(msa.component(2)),
+                escape("; ".join(filter(None, (_told(message), remark)))),
+            ]
+        )
     rows += _body(message)
     rows.append(["L", "1"])
     return build(rows, encoding, layout)
@@ -202,6 +213,8 @@ def to_hl7(file: HprimFile) -> Message:
     kind = kinds.get(file.context)
     if kind is None:
         raise HprimError(f"H-7 is {file.context[:12]!r}: only ORM, ORU and ACK are exchanged here")
+    if _UNDECODED.search(file.text):
+        raise HprimError(f"the file holds {file.charset_problem}: write it in one of them and send it again")
     if not file.terminated:
         raise HprimError("the file ended before its L record: it was cut off, send it again")
     head = file.records[0]

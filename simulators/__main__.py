@@ -9,6 +9,7 @@ from simulators import alone, command
 from simulators.errors import SimulatorError
 from simulators.interlab import interlab
 from simulators.partner_lab import partner
+from simulators.partner_requester import requester
 from simulators.plain import plain
 
 ALONE = {
@@ -20,6 +21,7 @@ ALONE = {
     "interlab": interlab,
     "partner": partner,
     "plain": plain,
+    "requester": requester,
 }
 
 

@@ -15,14 +15,17 @@ from labmw.delivery.partner_results import write_reported
 from labmw.lab.elsewhere import CANNOT_CANCEL
 from labmw.lab.lis_told import raise_task
 from labmw.lab.partner_orders import not_done
+from labmw.lab.partner_reflex import is_unnumbered, not_wanted, numbered
 from labmw.lab.sub_orders import Cause, again, move, note
 from labmw.partner import PartnerTerms
 from labmw.store import schema
 from labmw.store.statements import interlab as stored
+from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
-from labmw.store.transaction import Row, Transaction
+from labmw.store.transaction import Row, Step, Transaction
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
+from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message
 from protocols.hl7.ilw_results import read_sub_results, said_of
 from protocols.hl7.ilw_states import Event, State
@@ -78,12 +81,13 @@ class PartnerAnswers:
         if why:
             yield from self._refused(row, said, why, cause)
             return
+        yield _mended(row, cause)
         if not said:
             yield from self._reported(payload, cause)
             return
         replies = _replies(receipts[0].receipt if receipts else b"")
         for one in said:
-            yield from self._answered(one, replies.get(one.number), cause)
+            yield from self._answered(one, _reply_to(one, replies), cause)
 
     def answered(self, row: Row, acknowledgment: Acknowledgment, message: Message, at: str) -> Transaction[None]:
         """A partner has answered by a file what was laid down for it earlier."""
@@ -94,9 +98,10 @@ class PartnerAnswers:
             yield change(schema.outbox, row.id, state="dead", last_error=why)  # `labmw outbox retry` lays it down again
             yield from self._refused(row, said, why, cause)
             return
+        yield _mended(row, cause)
         replies = _replies(message.raw)
         for one in said:
-            yield from self._answered(one, replies.get(one.number), cause)
+            yield from self._answered(one, _reply_to(one, replies), cause)
 
     def _refused(self, row: Row, said: Sequence[Row], why: str, cause: Cause) -> Transaction[None]:
         """The whole message: a person mends it."""
@@ -108,9 +113,21 @@ class PartnerAnswers:
         yield from raise_task(cause.site, TAKEN_BACK, f"outbox/{row.id}", row.specimen, facts, cause.at)
 
     def _answered(self, row: Row, reply: OrderReply | None, cause: Cause) -> Transaction[None]:
+        if row.control == "SN" and reply is not None:
+            if reply.control == "UA":
+                why = reply.reason or Code("")
+                told = Cause(cause.site, cause.at, None, cause.by, why.code, why.text or why.code)
+                yield from not_wanted(row, told)
+            elif reply.placer is not None and is_unnumbered(row):
+                yield from numbered(row, reply.placer, cause)
+            return
         if row.role == "subcontractor":
             refused = reply is not None and reply.control == "UA"
             yield from note(row, "told-refused" if refused else "told", row.state, cause, {"status": row.said_status})
+            return
+        if row.control == "SC":  # that it is on its way: whatever is answered, the sub-order stays where it is
+            refused = reply is not None and reply.control == "UA"
+            yield from note(row, "told-refused" if refused else "told", row.state, cause, {"about": row.about})
             return
         if row.control == "NW" and row.state == State.CREATED:
             yield from move(row, Event.SENT, cause)
@@ -152,15 +169,27 @@ class PartnerAnswers:
                 yield from move(row, event, cause, {"status": order.status})
 
 
-def _replies(receipt: bytes | None) -> dict[str, OrderReply]:
-    """What an ORL says of each order, by the requester's number; nothing for a plain acknowledgment."""
+def _mended(row: Row, cause: Cause) -> Step:
+    """The partner has taken what it had refused: nobody has to see to it any more."""
+    return tasks.close_task(cause.site, TAKEN_BACK, f"outbox/{row.id}", at=cause.at, by="labmw", why="taken")
+
+
+def _reply_to(row: Row, replies: Sequence[OrderReply]) -> OrderReply | None:
+    """What is said of one sub-order: by the requester's number, or by ours of a test that we have added and that has none yet."""
+    if row.control == "SN":
+        return next((one for one in replies if one.filler is not None and one.filler.id == row.filler), None)
+    return next((one for one in replies if one.placer is not None and one.placer.id == row.number), None)
+
+
+def _replies(receipt: bytes | None) -> Sequence[OrderReply]:
+    """What an ORL says of each order; nothing for a plain acknowledgment."""
     if not receipt:
-        return {}
+        return ()
     try:
         _, _, replies = read_order_reply(Message.parse(receipt))
     except Hl7Error:
-        return {}
-    return {one.placer.id: one for one in replies if one.placer is not None}
+        return ()
+    return replies
 
 
 class PatientSender:

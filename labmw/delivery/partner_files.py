@@ -13,7 +13,9 @@ from labmw.delivery.mllp import Unreachable
 from labmw.errors import DeliveryError, PlaceError
 from labmw.line.file_place import FilePlace
 from labmw.partner import Exchange, PartnerTerms
+from labmw.store import schema, statements
 from labmw.store.statements import partners as stored
+from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
@@ -29,17 +31,41 @@ def message_of(data: bytes, exchange: Exchange | None) -> Message:
     return Message.parse(data)
 
 
+def charset_of(data: bytes, exchange: Exchange) -> str:
+    """The character set of a file where it is another one than agreed; "" where it is not, or the file has none of its own."""
+    if exchange.format != "hprim":
+        return ""
+    file = parse(data, exchange.encoding)
+    return file.encoding if file.charset_problem else ""
+
+
 def written_for(terms: PartnerTerms, outbox: Row, message: bytes) -> Transaction[bytes]:
-    """The bytes of a message as they go to a partner: in its envelope, under the name of its file."""
+    """The bytes of a message as they go to a partner: in its envelope, under the name of its file.
+
+    The numbers of files are kept apart from the messages: one that cannot be written leaves no gap, and what retention destroys gives no number again.
+    """
     files = terms.partner.files
     if files is None or files.format == "hl7":
         return message
-    (place,) = yield stored.place_among(terms.lis.site, outbox.destination, outbox.id)
-    name = f"{files.prefix}{int(place.count):06d}.HPR"
+    site, partner = terms.lis.site, terms.partner.name
+    subject = str(outbox.control_id)  # not the row, whose number may be given again once it is destroyed
+    mine = yield stored.file_laid(site, partner, subject)  # written anew: an INS was withdrawn from it
+    last = yield stored.last_file(site, partner)
+    number = mine[0].number if mine else 1 + (last[0].number if last else 0)
+    name = f"{files.prefix}{number:06d}.HPR"
     try:
-        return to_hprim(message, name, files.encoding)
+        data = to_hprim(message, name, files.encoding)
     except (Hl7Error, HprimError) as error:
         raise DeliveryError(f"no HPRIM file can be written: {error}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if mine:
+        yield change(schema.partner_file, mine[0].id, digest=digest)
+    else:
+        yield statements.insert(
+            schema.partner_file, site=site, partner=partner, direction="out", name=name, number=number, digest=digest, state="sent",
+            detail=subject, at=outbox.created_at,
+        )  # fmt: skip
+    return data
 
 
 def name_of(control_id: str, message: bytes, exchange: Exchange) -> str:

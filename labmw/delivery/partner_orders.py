@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from labmw.clock import read_stamp
 from labmw.errors import DeliveryError
-from labmw.lab.sub_orders import service_of
+from labmw.lab.sub_orders import label_of, service_of
 from labmw.partner import PartnerTerms
 from labmw.store import statements
 from labmw.store.statements import identities
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
+from labmw.store.statements import partners as boxes
 from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7.adt import Ins
@@ -21,10 +22,12 @@ from protocols.hl7.datatypes import Code, EntityId, Identifier, Organisation, Pe
 from protocols.hl7.er7 import Segment, segment
 from protocols.hl7.fields import row as fields_of
 from protocols.hl7.ilw_orders import SentSpecimen, SubOrder, write_sub_orders
+from protocols.hl7.ilw_shipment import NOT_RECEIVED, Shipment
 from protocols.hl7.pid import with_ins
 from protocols.hl7.report import Header, Observation
 from protocols.hl7.values import Document, Text
 
+_SNR = Code(NOT_RECEIVED, "Sample not received", "HL70493")
 _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
 
 
@@ -80,7 +83,7 @@ def write_said(terms: PartnerTerms, outbox: Row, said: Sequence[Row]) -> Transac
         mine = [one for one in items if one.sub_order == row.id] if row.control in ("NW", "RO") else []
         orders.append((yield from _said(terms, row, mine)))
     try:
-        return write_sub_orders(header_of(terms, outbox), pid, orders)
+        return write_sub_orders(header_of(terms, outbox), pid, orders, terms.profile)
     except Hl7Error as error:
         raise DeliveryError(f"no truthful sub-order can be written: {error}") from error
 
@@ -104,17 +107,24 @@ def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[Su
         if row.reason and row.control in ("CA", "OC")
         else None
     )
+    missing = row.about == "missing"
+    shipment = (yield from _shipment(row)) if ours and (row.control == "NW" or row.about == "shipped") else None
+    if missing:
+        reason = _SNR
     specimen = SentSpecimen(
-        EntityId(row.specimen, site if ours else (number.authority if number else row.authority)),
+        EntityId(label_of(row), site if ours else (number.authority if number else row.authority)),
         kind,
+        parent=EntityId(row.specimen, site) if row.aliquot else None,
         collected=collected,
         received=spm.component(18) if ours else "",
         available="N" if refused else "",
         rejected=_rejected(row) if refused else (),
+        condition=(_SNR,) if missing else (),
+        shipment=shipment,
     )  # fmt: skip
     return SubOrder(
         control=row.control,
-        placer=EntityId(row.number, row.authority),
+        placer=EntityId(row.number, row.authority) if row.control != "SN" else None,
         service=service_of(row),
         filler=EntityId(row.filler, row.filler_authority) if row.filler else None,
         group=EntityId(row.group_number, row.group_authority) if row.group_number else None,
@@ -123,11 +133,22 @@ def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[Su
         prescriber=Person.read(obr, 16) or Person.read(orc, 12),
         facility=terms.us if ours else Organisation.read(orc, 21) or Organisation(terms.partner.facility or terms.partner.name, "D"),
         reason=reason,
+        parent=EntityId(row.parent, row.authority) if row.control == "SN" else None,
         priority=row.priority,
         collected=collected,
         answers=tuple(_item(one) for one in items),
         specimen=specimen,
     )  # fmt: skip
+
+
+def _shipment(row: Row) -> Transaction[Shipment | None]:
+    """The box in which the tube of a sub-order has left; None while it is still open."""
+    found = (yield boxes.box_of(row.box)) if row.box is not None else []
+    if not found or found[0].state == "open":
+        return None
+    (box,) = found
+    tubes = yield boxes.tubes_in(box.id)
+    return Shipment(EntityId(box.number, row.site), len(tubes), box.temperature, box.courier, box.tracking)
 
 
 def _rejected(row: Row) -> tuple[Code, ...]:

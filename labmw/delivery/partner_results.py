@@ -10,6 +10,7 @@ from labmw.delivery.observed import Telling, observation, withdrawn
 from labmw.delivery.partner_orders import header_of, pid_of, time_of
 from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.intake import specimen_of
+from labmw.lab.partner_reflex import is_unnumbered
 from labmw.lab.sub_orders import service_of, tests_in
 from labmw.partner import PartnerTerms
 from labmw.store import statements
@@ -59,6 +60,8 @@ def write_reported(terms: PartnerTerms, auto_release_text: str, outbox: Row) -> 
     orders: list[ReportOrder] = []
     for asking in mine:
         found = [(row, one) for row, one in observed if row.loinc in tests_in(asking)]
+        if found and is_unnumbered(asking):
+            raise DeliveryWaits(f"{asking.partner} has not given the added sub-order {asking.number} a number yet")
         if found:
             complete = set(tests_in(asking)) <= {row.loinc for row in reported}
             orders += yield from _order(terms, asking, found, complete, outbox)

@@ -14,13 +14,14 @@ from typing import Final
 
 from labmw.lab import awos
 from labmw.lab.lis_told import raise_task
+from labmw.lab.partner_reflex import add_for_requester
 from labmw.lab.planning import plan, rerun
 from labmw.lab.practice import Practice
 from labmw.lab.surroundings import Surroundings
 from labmw.lab.validation import order_again
 from labmw.model import Asked, Verdict
 from labmw.store import schema, statements
-from labmw.store.statements import deciding
+from labmw.store.statements import deciding, interlab
 from labmw.store.statements import recalls as stored
 from labmw.store.statements.audit import audited
 from labmw.store.statements.worklist import AGAIN as AGAIN_HERE
@@ -160,10 +161,20 @@ def _add(site: str, row: Row, asked: Asked, practice: Practice, at: str) -> Tran
     """Order a test on the tube under the signed protocol, and tell the LIS that it is under way."""
     name = dict(asked.facts).get("test_en", asked.target)
     filler = f"ADD-{row.id}-{asked.target}"
-    yield statements.insert_or_update(
+    made = yield statements.insert_or_update(
         schema.order, site=site, specimen=row.specimen, loinc=asked.target, placer="", filler=filler,
         priority=row.priority or "R", ordered_at=at, state="open", test_name=name, updated_at=at,
     )  # fmt: skip
+    asking = [
+        one
+        for one in (yield interlab.sub_orders_on(site, row.specimen))
+        if one.role == "subcontractor" and one.patient == row.patient
+    ]
+    if asking:  # another laboratory's tube: it is asked for a number, and our LIS hears nothing
+        yield from add_for_requester(
+            asking, int(made[0].id), (str(row.loinc), asked.target, name), int(row.message), at
+        )
+        return
     if not practice.lis:
         return
     made = yield statements.insert(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from labmw.errors import LabmwError
-from labmw.lab.partner_catalogue import Entry, Fault, Question, faults_of
+from labmw.lab.partner_catalogue import Entry, Fault, Question, faults_of, twice
 
 COLUMNS = (
     "code", "name", "loinc", "nabm", "specimen", "tube", "volume", "unit", "stability", "temperature", "turnaround", "questions", "requires",
@@ -32,27 +32,35 @@ class UnreadableCatalogue(LabmwError):
 
 
 def to_csv(entries: Iterable[Entry]) -> str:
-    """The catalogue as CSV. Questions: code=text, with ! where the answer is required; several are parted by |."""
+    """The catalogue as CSV. Questions: code=text, with ! where the answer is required; several are parted by |, and a | in a text is written after a backslash."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in entries:
-        questions = "|".join(f"{'!' if item.required else ''}{item.code}={item.text}" for item in one.questions)
+        questions = "|".join(
+            _escaped(f"{'!' if item.required else ''}{item.code}={item.text}") for item in one.questions
+        )
         texts = [getattr(one, name) for name in COLUMNS[:10]]
-        writer.writerow([*texts, one.turnaround or "", questions, "|".join(one.requires)])
+        writer.writerow([*texts, one.turnaround or "", questions, "|".join(map(_escaped, one.requires))])
     return out.getvalue()
 
 
 def from_csv(text: str) -> tuple[list[Entry], list[Fault]]:
     """The entries of a CSV file and what is wrong with it, line by line; raises UnreadableCatalogue for a header without `code`."""
-    reader = csv.DictReader(io.StringIO(text))
-    names = reader.fieldnames or []
+    head = text.partition("\n")[0]
+    reader = csv.DictReader(
+        io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ","
+    )  # as French Excel writes it
+    try:
+        names = reader.fieldnames or []
+    except csv.Error as error:
+        raise UnreadableCatalogue(f"its first line is no CSV ({error}); use {', '.join(COLUMNS)}") from None
     if "code" not in names or (unknown := [name for name in names if name not in COLUMNS]):
         told = f"unknown columns: {', '.join(unknown)}" if "code" in names else "there is no column `code`"
         raise UnreadableCatalogue(f"{told}; use {', '.join(COLUMNS)}")
-    entries: list[Entry] = []
+    entries: list[tuple[int, Entry]] = []
     faults: list[Fault] = []
-    for line, row in enumerate(reader, 2):
+    for line, row in enumerate(_rows(reader), 2):
         if line > MOST:
             raise UnreadableCatalogue(f"more than {MOST} lines: cut it into several partners")
         if None in row or None in row.values():
@@ -66,12 +74,39 @@ def from_csv(text: str) -> tuple[list[Entry], list[Fault]]:
         entry = Entry(
             **texts,
             turnaround=int(hours),
-            questions=tuple(_question(item) for item in row.get("questions", "").split("|") if item.strip()),
-            requires=tuple(item.strip() for item in row.get("requires", "").split("|") if item.strip()),
+            questions=tuple(_question(item) for item in _parts(row.get("questions", ""))),
+            requires=tuple(_parts(row.get("requires", ""))),
         )
         faults += faults_of(line, entry)
-        entries.append(entry)
-    return entries, faults
+        entries.append((line, entry))
+    return [entry for _, entry in entries], faults + twice(entries)
+
+
+def _rows(reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UnreadableCatalogue(f"it is no CSV ({error}): look for a quote that is never closed") from None
+
+
+def _escaped(text: str) -> str:
+    """A text among several that are parted by |."""
+    return text.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _parts(text: str) -> list[str]:
+    """The texts of a cell that are parted by |; a backslash keeps what follows it."""
+    found = [""]
+    kept = False
+    for one in text:
+        if kept or one not in "\\|":
+            found[-1] += one
+            kept = False
+        elif one == "\\":
+            kept = True
+        else:
+            found.append("")
+    return [one.strip() for one in found if one.strip()]
 
 
 def _question(text: str) -> Question:
@@ -144,11 +179,11 @@ def from_fhir(text: str) -> tuple[list[Entry], list[Fault]]:
     """The entries of a Bundle and what is wrong with it; raises UnreadableCatalogue for anything that is no Bundle of ActivityDefinition."""
     try:
         bundle = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of ten thousand digits is a ValueError
         raise UnreadableCatalogue(f"it is not JSON ({error}); give a FHIR Bundle") from None
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise UnreadableCatalogue("it is no FHIR Bundle; give a Bundle of ActivityDefinition")
-    entries: list[Entry] = []
+    entries: list[tuple[int, Entry]] = []
     faults: list[Fault] = []
     for place, item in enumerate(_list(bundle, "entry"), 1):
         resource = _dict(item, "resource")
@@ -157,10 +192,10 @@ def from_fhir(text: str) -> tuple[list[Entry], list[Fault]]:
             continue
         entry = _entry(resource)
         faults += faults_of(place, entry)
-        entries.append(entry)
+        entries.append((place, entry))
         if place > MOST:
             raise UnreadableCatalogue(f"more than {MOST} entries: cut it into several partners")
-    return entries, faults
+    return [entry for _, entry in entries], faults + twice(entries)
 
 
 def _entry(resource: Mapping[str, Any]) -> Entry:
@@ -173,7 +208,6 @@ def _entry(resource: Mapping[str, Any]) -> Entry:
     container = _dict(tested, "container")
     units = _list(_dict(_dict(inside.get("ObservationDefinition", {}), "quantitativeDetails"), "unit"), "coding")
     asked = [one for one in _list(inside.get("Questionnaire", {}), "item") if isinstance(one, dict)]
-    hours = _dict(resource, "timingDuration").get("value", 0)
     return Entry(
         code=_text(own, "code"),
         name=_text(own, "display"),
@@ -185,7 +219,7 @@ def _entry(resource: Mapping[str, Any]) -> Entry:
         unit=_coded(units, UCUM),
         stability=_text(handling, "instruction"),
         temperature=_text(_dict(handling, "temperatureQualifier"), "text"),
-        turnaround=hours if isinstance(hours, int) and not isinstance(hours, bool) else -1,
+        turnaround=_hours(_dict(resource, "timingDuration")),
         questions=tuple(
             Question(_text(one, "linkId"), _text(one, "text"), bool(one.get("required")))
             for one in asked
@@ -193,6 +227,25 @@ def _entry(resource: Mapping[str, Any]) -> Entry:
         ),
         requires=tuple(_text(one, "linkId") for one in asked if one.get("type") == "attachment"),
     )
+
+
+_HOURS = {"h": 1, "d": 24, "wk": 168}
+
+
+def _hours(duration: Mapping[str, Any]) -> int:
+    """A turnaround in hours, 0 for none; -1 for what is no whole number of hours, days or weeks."""
+    if not duration:
+        return 0
+    value, unit = duration.get("value"), _HOURS.get(_text(duration, "code") or _text(duration, "unit"))
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or unit is None
+        or not 0 <= value <= 8760
+        or value != int(value)
+    ):
+        return -1
+    return int(value) * unit
 
 
 def _list(one: Any, name: str) -> list[Any]:

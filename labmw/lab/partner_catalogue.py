@@ -17,6 +17,9 @@ from labmw.store.statements import partners as stored
 from labmw.store.transaction import Row, Transaction
 
 _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
+_QUESTION = re.compile(r"[^\s=|!\\\x00-\x1f]{1,64}")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+LONGEST = 500  # characters of one text
 _TEXTS = ("code", "name", "loinc", "nabm", "specimen", "tube", "volume", "unit", "stability", "temperature")
 
 
@@ -66,8 +69,29 @@ def faults_of(line: int, entry: Entry) -> list[Fault]:
         found.append(Fault(line, "catalogue-loinc", (("loinc", entry.loinc),)))
     if entry.unit and not is_ucum(entry.unit):
         found.append(Fault(line, "catalogue-unit", (("unit", entry.unit),)))
+    for text in (*(getattr(entry, name) for name in _TEXTS), *entry.requires, *(one.text for one in entry.questions)):
+        if len(text) > LONGEST or _UNPRINTABLE.search(text):
+            found.append(
+                Fault(line, "catalogue-text", (("text", _UNPRINTABLE.sub("?", text[:40])), ("most", str(LONGEST))))
+            )
+    for one in entry.questions:
+        if not _QUESTION.fullmatch(one.code):
+            found.append(Fault(line, "catalogue-question", (("code", _UNPRINTABLE.sub("?", one.code[:40])),)))
     if not 0 <= entry.turnaround <= 8760:
         found.append(Fault(line, "catalogue-turnaround", (("hours", str(entry.turnaround)),)))
+    return found
+
+
+def twice(entries: Sequence[tuple[int, Entry]]) -> list[Fault]:
+    """The entries, each with its line, that repeat a code for the same test: which of them counts cannot be told."""
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for line, entry in entries:
+        if (entry.code, entry.loinc) in seen:
+            found.append(
+                Fault(line, "catalogue-twice", (("code", entry.code[:40]), ("loinc", entry.loinc[:40] or "–")))
+            )
+        seen.add((entry.code, entry.loinc))
     return found
 
 

@@ -198,7 +198,7 @@ class PartnerFeed:
         disposition = "refused" if refused else "quarantined" if doubts else "accepted"
         reason = _unserved(content) if refused else doubts[0].reason if doubts else ""
         facts = {"type": _named(message)} if refused else dict(doubts[0].facts) if doubts else {}
-        tolerances = ("control_id_reused",) if same else ()
+        tolerances = (*received.tolerances, *(("control_id_reused",) if same else ()))
         for doubt in doubts:
             tally["quarantined", doubt.reason] += 1
         yield change(

@@ -7,26 +7,30 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labmw.clock import stamp
+from labmw.lab.arrivals import announce, asked_for
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.lab.lis_told import Doubt, Told, quarantine, raise_task
 from labmw.lab.lis_tubes import place_tube
 from labmw.lab.partner_patients import keep_partner_patient
 from labmw.lab.shipments import tube_arrived
-from labmw.lab.sub_orders import Cause, move, note, service_of, tests_in
+from labmw.lab.sub_orders import Cause, again, label_of, move, note, service_of, tests_in
 from labmw.partner import PartnerTerms
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
+from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.datatypes import Code, EntityId
 from protocols.hl7.er7 import Segment
+from protocols.hl7.ilw_shipment import NOT_RECEIVED, is_about_the_box, shipment_of
 from protocols.hl7.ilw_states import Event, State
 from protocols.hl7.ltw_values import Action, OrderAnswer, OrderRequest, Orders
 from protocols.hl7.pid import restated
 from protocols.hl7.values import Text
 
 NOT_DONE = "interlab-not-done"
+NOT_THERE = "interlab-tube-missing"
 _TICK = timedelta(microseconds=1)
 _PRIORITIES = {"S": "S", "A": "A", "STAT": "S", "ASAP": "A"}
 _NO = {Action.CANCEL: "UC", Action.REPLACE: "UM", Action.CHANGE: "UX"}
@@ -131,6 +135,9 @@ class _Step:
         row = yield from self.known("requester")
         if row is None:
             return self.refuse(self.doubt("interlab-unknown-order"), "")
+        if self._not_there():
+            yield from self._missing(row)
+            return
         event = self._event()
         if event is None:
             return self.refuse(self.doubt("order-control", control=self.order.control))
@@ -139,8 +146,27 @@ class _Step:
             return self.refuse(after, _STATUS.get(State(row.state), ""))
         if after.state is State.RETURNED and row.state != State.RETURNED:
             yield from not_done(row, self.cause)
+        if event is Event.RECEIVED:
+            subject = f"sub-order/{row.number}"
+            yield tasks.close_task(
+                self.told.site, NOT_THERE, subject, at=self.told.at, by=self.partner, why="the tube has come"
+            )
         if event in (Event.RECEIVED, Event.RETURNED):
             yield from tube_arrived(row, self.cause, "received" if event is Event.RECEIVED else "non-conforming")
+        self.taken.done(self.order, "OK", self.order.status, self.order.filler)
+
+    def _not_there(self) -> bool:
+        """Whether the tube has not come: SPM-24, or the reason in an envelope that has no SPM."""
+        codes = {code.code for one in self.order.specimens for code in one.condition}
+        reason = self.order.reason.code if self.order.reason is not None else ""
+        return self.order.action is Action.STATUS and NOT_RECEIVED in {*codes, reason}
+
+    def _missing(self, row: Row) -> Transaction[None]:
+        """The partner has unpacked the box, and the tube is not in it: the sub-order stays, and a person looks for the tube."""
+        yield from note(row, "tube-missing", row.state, self.cause)
+        yield from tube_arrived(row, self.cause, "missing")
+        facts = {"order": row.number, "partner": row.partner, "specimen": label_of(row)}
+        yield from raise_task(self.told.site, NOT_THERE, f"sub-order/{row.number}", row.specimen, facts, self.told.at)
         self.taken.done(self.order, "OK", self.order.status, self.order.filler)
 
     def _event(self) -> Event | None:
@@ -211,6 +237,7 @@ class _Step:
                 row = yield from self.known("subcontractor")
                 if row is None:
                     return self.refuse(self.doubt("interlab-unknown-order"), "")
+                yield from self._boxed(row)
                 self.taken.done(
                     self.order, "OK", _STATUS.get(State(row.state), ""), EntityId(row.filler, self.told.site)
                 )
@@ -239,8 +266,18 @@ class _Step:
         if isinstance(since, Doubt):
             return self.refuse(since)
         filler = yield from self._open(tests, labels[0], self.patient, since)
+        opened = yield from self.known("subcontractor")
+        assert opened is not None
+        yield from self._boxed(opened)
+        yield from asked_for(opened, self.cause)
         self.taken.opened = True
         self.taken.done(order, "OK", "SC", filler)
+
+    def _boxed(self, row: Row) -> Transaction[None]:
+        """What is said of the box in which the tube travels."""
+        shipment = shipment_of(self.order)
+        if shipment is not None:
+            yield from announce((yield from again(row)), shipment, self.cause)
 
     def _asked_again(self, row: Row) -> Transaction[None]:
         """The same number again: the same answer, unless it now asks for something else."""
@@ -250,6 +287,7 @@ class _Step:
         if row.state in (State.CANCELLED, State.RETURNED, State.REFUSED):
             return self.refuse(self.doubt("interlab-closed", state=row.state))
         yield from note(row, "asked-again", row.state, self.cause)
+        yield from self._boxed(row)
         self.taken.done(self.order, "OK", _STATUS.get(State(row.state), "SC"), EntityId(row.filler, self.told.site))
 
     def _open(self, tests: tuple[str, ...], label: str, patient: str, since: datetime) -> Transaction[EntityId]:
@@ -293,6 +331,8 @@ class _Step:
         yield from note(row, "created", State.CREATED.value, self.cause)
         yield from move(row, Event.ACCEPTED, self.cause)
         for item in order.answers:
+            if is_about_the_box(item):
+                continue
             text = item.value.text if isinstance(item.value, Text) else ""
             kind = item.code.code or item.code.local_code or "answer"
             yield statements.insert_once(

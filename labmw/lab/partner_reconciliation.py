@@ -80,6 +80,7 @@ def reconcile(site: str, partners: Sequence[Partner], at: str, days: int) -> Tra
             found += _boxed(box, (yield exchanged.tubes_in(box.id)), since, at)
         files = yield exchanged.files_of(site, name)
         found += _gaps(files, name)
+        found += _refused(files, name, since)
     (counted,) = yield stored.transmitted_since(site, since)
     return Reconciliation(tuple(found), int(counted.total or 0), int(counted.transmitted or 0), days)
 
@@ -106,11 +107,18 @@ def _open(rows: Sequence[Row], partner: str, at: str) -> Iterator[Difference]:
 
 
 def _boxed(box: Row, tubes: Sequence[Row], since: str, at: str) -> Iterator[Difference]:
-    """Tubes that were shipped and of which nothing was heard, and those that could not be used."""
-    overdue = box.shipped_at is not None and read_stamp(at) - read_stamp(box.shipped_at) > WITHOUT_TUBE
+    """Tubes that were shipped or announced and of which nothing was heard, that nobody asks for, or that could not be used."""
+    left = box.shipped_at if box.direction == "out" else box.opened_at
+    overdue = left is not None and read_stamp(at) - read_stamp(left) > WITHOUT_TUBE
+    named = sum(one.state != "unexpected" for one in tubes)
+    if box.announced is not None and overdue and named < box.announced:
+        facts = (("box", box.number), ("named", str(named)), ("announced", str(box.announced)))
+        yield Difference(box.partner, "reconcile-box", facts)
     for one in tubes:
-        state = "missing" if one.state == "packed" and overdue else one.state
-        if state == "missing" or (state == "non-conforming" and one.at >= since):
+        state = "missing" if one.state in ("packed", "announced") and overdue else one.state
+        if state == "unexpected" and (one.at >= since or box.state == "announced"):
+            yield Difference(box.partner, "reconcile-tube-unasked", (("box", box.number), ("specimen", one.specimen)))
+        elif state == "missing" or (state == "non-conforming" and one.at >= since):
             facts = (("box", box.number), ("specimen", one.specimen), ("state", state))
             yield Difference(box.partner, "reconcile-tube", facts)
 
@@ -124,9 +132,22 @@ def _gaps(files: Sequence[Row], partner: str) -> Iterator[Difference]:
             yield Difference(partner, "reconcile-gap", (("numbers", missing),))
 
 
+def _refused(files: Sequence[Row], partner: str, since: str) -> Iterator[Difference]:
+    """Files of the partner that could not be read, or came in another character set than agreed."""
+    for row in files:
+        if row.direction != "in" or row.at < since:
+            continue
+        if row.state == "rejected":
+            yield Difference(partner, "reconcile-file-refused", (("file", row.name), ("why", row.detail or "–")))
+        elif row.detail.startswith("charset "):
+            facts = (("file", row.name), ("found", row.detail.removeprefix("charset ")))
+            yield Difference(partner, "reconcile-charset", facts)
+
+
 def resend_since(site: str, partner: str, since: str, at: str) -> Transaction[int]:
-    """Send everything again that a partner has acknowledged since a moment: it has lost it, and knows repeats by their number."""
+    """Send everything again that a partner has acknowledged since a moment, or refused: it has lost it, or mended what it refused; repeats it knows by their number."""
     rows = yield stored.delivered_since(site, partner, since)
-    for row in rows:
-        yield change(schema.outbox, row.id, state="waiting", due_at=at)
-    return len(rows)
+    refused = yield stored.refused_since(site, partner, since)
+    for row in (*rows, *refused):
+        yield change(schema.outbox, row.id, state="waiting", due_at=at, attempts=0)
+    return len(rows) + len(refused)

@@ -7,6 +7,7 @@ import json
 
 from labmw.lab.elsewhere import BLOCKED, cancel_sub_order
 from labmw.lab.lis_told import Doubt, audit
+from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
@@ -32,22 +33,6 @@ def _one(site: str, number: str) -> Transaction[Row | Doubt]:
     return rows[0]
 
 
-def receive_tube(site: str, specimen: str, by: str, at: str) -> Transaction[list[str]]:
-    """The tube of a requester is here: its sub-orders are told so; return their numbers."""
-    found: list[str] = []
-    for row in (yield stored.sub_orders_on(site, specimen)):
-        if row.role != "subcontractor" or State(row.state) not in (State.ACCEPTED,):
-            continue
-        cause = Cause(site, at, None, by)
-        if isinstance((yield from move(row, Event.RECEIVED, cause)), Doubt):
-            continue
-        yield from tell_partner(site, row.partner, [((yield from again(row)), "SC", "IP")], row.message, at)
-        found.append(row.number)
-    if found:
-        yield from audit(site, at, by, "tube-received", f"specimen/{specimen}", ", ".join(found))
-    return found
-
-
 def give_back(site: str, specimen: str, code: str, by: str, why: str, at: str) -> Transaction[list[str]]:
     """The tube of a requester cannot be used: its sub-orders go back with the reason, and analyzers are not to measure it; return their numbers."""
     found: list[str] = []
@@ -60,6 +45,7 @@ def give_back(site: str, specimen: str, code: str, by: str, why: str, at: str) -
         for order in (yield stored.orders_of_sub_orders([row.id])):
             if order.state == "open":
                 yield change(schema.order, order.id, state="cancelled", updated_at=at)
+        yield from tube_arrived(row, cause, "non-conforming")
         yield from tell_partner(site, row.partner, [((yield from again(row)), "OC", "CA")], row.message, at)
         found.append(row.number)
     if found:

@@ -102,14 +102,16 @@ def note(row: Row, event: str, state: str, cause: Cause, facts: Mapping[str, str
 
 
 def tell_partner(
-    site: str, partner: str, said: Sequence[tuple[Row, str, str]], message: int, at: str
+    site: str, partner: str, said: Sequence[tuple[Row, str, str]], message: int, at: str, about: str = ""
 ) -> Transaction[int]:
     """Write the outbox row that tells a partner of sub-orders: each with ORC-1 and ORC-5; return its number.
+
+    `about` is what of them is said beside that: "shipped", "missing".
 
     All are of one patient and tube: they go in one message.
     """
     first = said[0][0]
-    words = "/".join(f"{row.id}:{control}:{status}" for row, control, status in said)
+    words = "/".join(f"{row.id}:{control}:{status}{about}" for row, control, status in said)
     control_id = hashlib.sha256(f"{site}/{partner}/{message}/{words}/{at}".encode()).hexdigest()[:20].upper()
     priority = "S" if any(row.priority == "S" for row, _, _ in said) else "R"
     made = yield statements.insert(
@@ -127,9 +129,20 @@ def tell_partner(
     entry = int(made[0].id)
     for row, control, status in said:
         yield statements.insert(
-            schema.sub_order_said, site=site, outbox=entry, sub_order=row.id, control=control, status=status
+            schema.sub_order_said,
+            site=site,
+            outbox=entry,
+            sub_order=row.id,
+            control=control,
+            status=status,
+            about=about,
         )
     return entry
+
+
+def label_of(row: Row) -> str:
+    """The number on the tube that travels."""
+    return str(row.aliquot or row.specimen)
 
 
 def again(row: Row) -> Transaction[Row]:

@@ -49,20 +49,39 @@ class Sftp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 def check(file: str, key: str, sftp: Sftp) -> None:
     """Whether the settings can work together; raises ConfigError."""
     if not sftp.user.strip() or not sftp.user.isprintable():
-        raise ConfigError(file, f"{key}.user", "is empty or cannot be printed", "give the name under which we log in")
+        raise ConfigError(
+            file,
+            f"{key}.user",
+            "is empty or cannot be printed",
+            "give the name under which we log in",
+            "sftp-config-user",
+        )
     if not sftp.known_hosts:
         remedy = "name the file with the server's host key (ssh-keyscan writes it), and compare its fingerprint with the partner's by telephone"
-        raise ConfigError(file, f"{key}.known_hosts", "is not set", remedy)
+        raise ConfigError(file, f"{key}.known_hosts", "is not set", remedy, "sftp-config-known-hosts")
     if not sftp.key and not sftp.password_file:
         raise ConfigError(
-            file, f"{key}.key", "is not set", "name the file of our private key, or password_file where none is taken"
+            file,
+            f"{key}.key",
+            "is not set",
+            "name the file of our private key, or password_file where none is taken",
+            "sftp-config-key",
         )
     if sftp.passphrase_file and not sftp.key:
         raise ConfigError(
-            file, f"{key}.passphrase_file", "is of no use without key", "set key too, or leave the passphrase out"
+            file,
+            f"{key}.passphrase_file",
+            "is of no use without key",
+            "set key too, or leave the passphrase out",
+            "sftp-config-passphrase",
         )
     for name, seconds in (("connect_timeout", sftp.connect_timeout), ("read_timeout", sftp.read_timeout)):
         if not 0.05 <= seconds <= 600:
             raise ConfigError(
-                file, f"{key}.{name}", f"{seconds:g} is out of bounds", "give a number from 0.05 to 600 (seconds)"
+                file,
+                f"{key}.{name}",
+                f"{seconds:g} is out of bounds",
+                "give a number from 0.05 to 600 (seconds)",
+                "sftp-config-seconds",
+                value=f"{seconds:g}",
             )

@@ -697,11 +697,13 @@ shadow_verdict = Table(
 # One test or battery that one laboratory asks another for (IHE ILW). `role` is ours: requester or subcontractor; `number` is the requester's (ORC-2), `filler`
 # the subcontractor's (ORC-3). States: protocols.hl7.ilw_states; `before` is where a refused cancellation leads back to. `tests` are LOINC codes, `service`
 # OBR-4 in six parts. `missing` names what the test asks for and is not there yet: it blocks this sub-order alone. `due_at`: when its results are late.
+# `aliquot` is the number on the tube that leaves, where `specimen` itself stays.
 sub_order = Table(
     "sub_order", metadata,
     _id(), *_must("site", "role", "partner", "number"), *_may("authority", "filler", "filler_authority", "group_number", "group_authority"),
     *_may("specimen", "patient"), *_json("service", "tests", "missing", empty="[]"), Column("priority", Text, nullable=False, server_default="R"),
-    *_must("state"), *_may("before", "reason", "reason_text", "parent"), _refers("message", "message.id"), Column("box", _BIG),
+    *_must("state"), *_may("before", "reason", "reason_text", "parent", "aliquot"), _refers("message", "message.id"),
+    Column("box", _BIG),
     *_later("due_at"), *_must("created_at"), *_later("sent_at", "answered_at", "received_at", "resulted_at", "closed_at"), *_must("updated_at"),
     UniqueConstraint("site", "role", "partner", "number"),
     Index(None, "site", "specimen"),
@@ -726,10 +728,11 @@ sub_order_event = Table(
     Index(None, "sub_order"),
 )  # fmt: skip
 
-# What an outbox message to a partner says of which sub-orders: ORC-1 (NW, CA, SC, OC ...). One that carries results has none.
+# What an outbox message to a partner says of which sub-orders: ORC-1 (NW, CA, SC, OC ...), and with SC what of it: shipped, missing.
+# One that carries results has none.
 sub_order_said = Table(
     "sub_order_said", metadata,
-    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("sub_order", "sub_order.id"), *_must("control"), *_may("status"),
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), _refers("sub_order", "sub_order.id"), *_must("control"), *_may("status", "about"),
     UniqueConstraint("site", "outbox", "sub_order"),
     Index(None, "sub_order"),
     Index(None, "outbox"),
@@ -763,20 +766,23 @@ partner_document = Table(
     Index(None, "sub_order"),
 )  # fmt: skip
 
-# A box of tubes to a partner. States: open, shipped, received.
+# A box of tubes to a partner (`direction` out: open, shipped, received), or from one (in: announced, received; `announced` is how many tubes it says).
 box = Table(
     "box", metadata,
     _id(), *_must("site", "partner", "number"), *_may("temperature", "courier", "tracking"), *_must("state", "opened_at"), *_later("shipped_at", "received_at"),
-    *_may("by"),
+    *_may("by"), Column("direction", Text, nullable=False, server_default="out"), Column("announced", Integer),
     UniqueConstraint("site", "partner", "number"),
+    Index("ix_box_named", "site", "number", **_where("direction = 'in'")),
+    Index("ix_box_coming", "site", **_where("direction = 'in' AND state = 'announced'")),
 )  # fmt: skip
 
-# A tube in a box, or at the subcontractor one that came. States: packed, received, missing, non-conforming.
+# A tube in a box. States: packed, or announced in one that comes; received, missing, non-conforming; unexpected: it came, and no list names it.
 box_tube = Table(
     "box_tube", metadata,
     _id(), *_must("site"), _refers("box", "box.id"), *_must("specimen", "state"), *_may("reason"), *_must("at"), *_may("by"),
     UniqueConstraint("site", "box", "specimen"),
     Index(None, "box"),
+    Index(None, "site", "specimen"),
 )  # fmt: skip
 
 # What a partner performs, as its catalogue says: one row for each of its codes and our analyte, in a version.

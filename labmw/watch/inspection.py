@@ -45,6 +45,9 @@ def inspect(file: Path) -> Inspection:
     try:
         config = load(file)
     except ConfigError as problem:
+        if problem.code:
+            said = error(problem.key, problem.code, file=problem.file, key=problem.key, **problem.facts)
+            return Inspection(None, (*found, said))
         return Inspection(
             None,
             (

@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from labmw.config import Config
 from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.lock import holder
-from labmw.store.statements import analyzers, average, control, lookback, recalls, stops, tasks, worklist
+from labmw.store.statements import analyzers, average, control, interlab, lookback, recalls, stops, tasks, worklist
 
 _TUBES = (
     select(schema.result.c.message, schema.result.c.specimen)
@@ -47,6 +47,7 @@ class Snapshot:
     stops: tuple[Row, ...] = ()  # what does not leave by itself just now
     calls: tuple[Row, ...] = ()  # what prescribers have still to be told
     recalls: tuple[Row, ...] = ()  # what has left and is in doubt
+    sub_orders: tuple[Row, ...] = ()  # open, with other laboratories and for them
     lookbacks: tuple[Row, ...] = ()  # searches with lines that nobody has dealt with
 
 
@@ -79,5 +80,6 @@ def _look(site: str, served_by: int | None) -> Transaction[Snapshot]:
         stops=tuple((yield stops.stops_open(site))),
         calls=tuple((yield recalls.calls_open(site))),
         recalls=tuple((yield recalls.recalls_open(site))),
+        sub_orders=tuple((yield interlab.sub_orders_open(site))),
         lookbacks=tuple((yield lookback.lookbacks(site, every=False))),
     )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.clock import stamp
 from labmw.config import Config
+from labmw.lab.partner_watch import NOT_LATE
 from labmw.phrases import Language, codes, say
 from labmw.store import Row
 from labmw.store.statements.worklist import ON_ITS_LINE
@@ -181,12 +182,24 @@ def _people(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
         oldest = telling.ago(snapshot.tasks[0].raised_at)
         about = some(row.specimen for row in snapshot.tasks)
         yield warning("tasks", "tasks-open", count=len(snapshot.tasks), ago=oldest, specimens=about)
+    yield from _late(snapshot.sub_orders, telling)
     for row in snapshot.lookbacks:
         about, ago = row.subject, telling.ago(row.opened_at)
         yield warning("lookback", "lookback-open", number=row.id, about=about, left=row.left, ago=ago)
     yield from _to_present(snapshot.to_present, telling)
     yield from _quarantine(snapshot, telling)
     yield from _held(snapshot.held, telling)
+
+
+def _late(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:
+    """Sub-orders whose results are overdue, partner by partner: ours that a subcontractor has, and those that we owe a requester."""
+    now = stamp(telling.now)
+    late = [row for row in rows if row.due_at and row.due_at < now and row.state not in NOT_LATE]
+    for partner, role in dict.fromkeys((row.partner, row.role) for row in late):
+        here = [row for row in late if (row.partner, row.role) == (partner, role)]
+        about, ago = some(row.specimen for row in here), telling.ago(here[0].due_at)
+        code = "interlab-late-theirs" if role == "requester" else "interlab-late-ours"
+        yield warning(partner, code, partner=partner, count=len(here), ago=ago, specimens=about)
 
 
 def _to_present(rows: Sequence[Row], telling: Telling) -> Iterator[Finding]:

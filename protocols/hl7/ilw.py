@@ -23,6 +23,7 @@ from protocols.hl7.ilw_results import (
     said_of,
     write_sub_results,
 )
+from protocols.hl7.ilw_shipment import Shipment, shipment_of
 from protocols.hl7.ilw_states import REQUESTER, SUBCONTRACTOR, Event, Standing, State, advance
 from protocols.hl7.ltw_reply import OrderReply, read_order_reply, write_order_reply
 
@@ -35,6 +36,7 @@ __all__ = [
     "IlwProfile",
     "OrderReply",
     "SentSpecimen",
+    "Shipment",
     "Standing",
     "State",
     "SubOrder",
@@ -45,6 +47,7 @@ __all__ = [
     "read_sub_orders",
     "read_sub_results",
     "said_of",
+    "shipment_of",
     "write_order_reply",
     "write_sub_orders",
     "write_sub_results",

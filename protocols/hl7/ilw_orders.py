@@ -15,6 +15,7 @@ from protocols.hl7.datatypes import Code, EntityId, Organisation, Person
 from protocols.hl7.er7 import Field, Message, Segment, build
 from protocols.hl7.fields import coded, notes, numbered, row
 from protocols.hl7.ilw_profile import ILW_GENERIC, IlwProfile
+from protocols.hl7.ilw_shipment import Shipment, number_in_spm, shipment_rows
 from protocols.hl7.ltw_orders import read_orders
 from protocols.hl7.ltw_values import Action, Orders
 from protocols.hl7.messages import obx_row
@@ -35,6 +36,8 @@ class SentSpecimen:
     received: str = ""  # SPM-18, at the requester
     available: str = ""  # SPM-20: N, it cannot be used
     rejected: tuple[Code, ...] = ()  # SPM-21, table 0490
+    condition: tuple[Code, ...] = ()  # SPM-24, table 0493: SNR, it has not come
+    shipment: Shipment | None = None  # the box in which it travels
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,14 @@ class SubOrder:
     specimen: SentSpecimen | None = None
 
 
-def write_sub_orders(header: Header, pid: Segment, sub_orders: Sequence[SubOrder], *, visit_class: str = "U") -> bytes:
+def write_sub_orders(
+    header: Header,
+    pid: Segment,
+    sub_orders: Sequence[SubOrder],
+    profile: IlwProfile = ILW_GENERIC,
+    *,
+    visit_class: str = "U",
+) -> bytes:
     """The OML^O21 that says these sub-orders of one patient, in UTF-8. PID goes as it is given.
 
     Raises: Hl7Error for what a partner could misread: no number, no code, a missing laboratory, an impossible time.
@@ -68,13 +78,13 @@ def write_sub_orders(header: Header, pid: Segment, sub_orders: Sequence[SubOrder
         raise Hl7Error("the message has no sub-order: send at least one")
     rows: list[list[Field]] = [envelope.msh(header, ("OML", "O21", "OML_O21"))]
     visit: list[list[Field]] = [["PV1", "1", visit_class]]
-    orders = [item for number, one in enumerate(sub_orders, 1) for item in _rows(number, one)]
+    orders = [item for number, one in enumerate(sub_orders, 1) for item in _rows(number, one, profile)]
     for item in (*rows, *visit, *orders):
         strict.check_texts(item)
     return build([*rows, pid, *visit, *orders])
 
 
-def _rows(number: int, one: SubOrder) -> Iterator[list[Field]]:
+def _rows(number: int, one: SubOrder, profile: IlwProfile) -> Iterator[list[Field]]:
     place = f"ORC {number}"
     strict.require(f"{place}: ORC-1", one.control, "say what is to be done")
     if not (one.placer and one.placer.id) and one.control not in ("SN", "SC", "OC"):
@@ -118,10 +128,10 @@ def _rows(number: int, one: SubOrder) -> Iterator[list[Field]]:
     for count, answer in enumerate(one.answers, 1):
         yield obx_row(count, answer)
     if one.specimen is not None:
-        yield from _specimen(place, one.specimen)
+        yield from _specimen(place, one.specimen, profile)
 
 
-def _specimen(place: str, one: SentSpecimen) -> Iterator[list[Field]]:
+def _specimen(place: str, one: SentSpecimen, profile: IlwProfile) -> Iterator[list[Field]]:
     strict.require(f"{place}: SPM-2", one.id.id, "give the number on the tube that is sent")
     strict.check_code(f"{place}: SPM-4", one.type)
     for name, time in (("SPM-17", one.collected), ("SPM-18", one.received)):
@@ -141,8 +151,11 @@ def _specimen(place: str, one: SentSpecimen) -> Iterator[list[Field]]:
             18: one.received,
             20: one.available,
             21: [item.components() for item in one.rejected],
+            24: [item.components() for item in one.condition],
+            32: number_in_spm(one.shipment, profile),
         },
     )
+    yield from shipment_rows(one.shipment, profile)
     yield row("SAC", {3: one.id.id})
 
 

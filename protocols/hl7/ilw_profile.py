@@ -25,6 +25,7 @@ class IlwProfile:
     answer_accepts: bool = False  # an AA without an ORC of the order means that it is accepted
     reply_with_content: bool = True  # False: the partner expects a plain ACK to a sub-order
     results_as: str = "ORU_R01"  # or OUL_R22
+    shipment: str = "obx"  # uncertain: where the number of the box stands: obx (97209-1 under the specimen), spm (SPM-32, of 2.7), or nowhere ("")
     ins: bool = True  # the INS of a qualified identity goes along (PID-32 = VALI)
     country: str = "FRA"  # MSH-17
 

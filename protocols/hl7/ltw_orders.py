@@ -187,10 +187,10 @@ def _specimen(group: Group, above: OrderSpecimen | None = None) -> OrderSpecimen
     """The specimen of a SPECIMEN group with all its containers, or the one above with only the container of this group."""
     spm = above.spm if above else group.segment("SPM")
     sacs = group.segments("SAC") + [sac for part in group.groups("CONTAINER") for sac in part.segments("SAC")]
-    return _read_specimen(spm, tuple(sacs))
+    return _read_specimen(spm, tuple(sacs), tuple(group.segments("OBX")))
 
 
-def _read_specimen(spm: Segment | None, sacs: tuple[Segment, ...]) -> OrderSpecimen:
+def _read_specimen(spm: Segment | None, sacs: tuple[Segment, ...], observed: tuple[Segment, ...] = ()) -> OrderSpecimen:
     containers = tuple(number for number in (EntityId.read(sac, 3) for sac in sacs) if number)
     if spm is None:
         return OrderSpecimen(None, containers=containers, sacs=sacs)
@@ -205,6 +205,8 @@ def _read_specimen(spm: Segment | None, sacs: tuple[Segment, ...]) -> OrderSpeci
         received=spm.component(18),
         available=spm.component(20),
         rejected=codes(spm, 21),
+        condition=codes(spm, 24),
+        observed=observed,
         spm=spm,
         sacs=sacs,
     )

@@ -55,6 +55,8 @@ class OrderSpecimen:
     received: str = ""
     available: str = ""  # SPM-20
     rejected: tuple[Code, ...] = ()  # SPM-21, table 0490
+    condition: tuple[Code, ...] = ()  # SPM-24, table 0493
+    observed: tuple[Segment, ...] = field(default=(), compare=False)  # OBX under the SPM, as sent
     spm: Segment | None = field(default=None, compare=False)
     sacs: tuple[Segment, ...] = field(default=(), compare=False)
 

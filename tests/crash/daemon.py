@@ -27,10 +27,13 @@ from labmw.lab.partner_feed import PartnerFeed
 from labmw.lab.verification import Verification
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.conversation import AstmConversation
+from labmw.line.file_place import State
 from labmw.line.host_query import AskingConversation, Dispatch
 from labmw.line.law import LawConversation
+from labmw.line.local_folder import LocalFolder
 from labmw.line.orders import Answer
 from labmw.line.received import Received, Stored
+from labmw.line.sftp_folder import SftpFolder
 from labmw.store import SqliteStore, is_postgresql
 from labmw.store.postgresql.store import PostgresqlStore
 from labmw.store.queued import QueuedStore
@@ -74,6 +77,10 @@ STEPS = (
     "sub-order-answered",
     "partner-message-not-committed",
     "partner-message-committed",
+    "file-laid",
+    "answer-laid",
+    "file-aside",
+    "file-put-away",
 )
 
 
@@ -277,6 +284,32 @@ class PartnerAckFirst(PartnerFeed):
         await super().take(received)
 
 
+class _TrappedPlace:
+    """A folder of a partner, here or on its server."""
+
+    async def set_aside(self, name: str, state: State) -> bool:
+        mine: bool = await super().set_aside(name, state)  # type: ignore[misc]
+        TRAP.passes("file-aside")
+        return mine
+
+    async def put_away(self, name: str, digest: str) -> None:
+        await super().put_away(name, digest)  # type: ignore[misc]
+        TRAP.passes("file-put-away")
+
+    async def lay(self, name: str, data: bytes, *, replace: bool = False) -> bool:
+        mine: bool = await super().lay(name, data, replace=replace)  # type: ignore[misc]
+        TRAP.passes("answer-laid" if name.endswith(".ACK") else "file-laid")
+        return mine
+
+
+class TrappedLocal(_TrappedPlace, LocalFolder):
+    pass
+
+
+class TrappedSftp(_TrappedPlace, SftpFolder):
+    pass
+
+
 class _TrappedRun(QueuedStore):
     async def run(self, transaction: Transaction[Any], timeout: float | None = None) -> Any:  # noqa: ASYNC109
         value = await super().run(transaction, timeout)
@@ -315,6 +348,8 @@ def main() -> int:
     wrong = "ack-first" in sys.argv[4:]
     partners = {
         "MllpSender": TrappedPartnerSender,
+        "LocalFolder": TrappedLocal,
+        "SftpFolder": TrappedSftp,
         "PartnerFeed": PartnerAckFirst if wrong and "partner" in sys.argv[4:] else TrappedPartnerFeed,
     }
     for name, part in partners.items():

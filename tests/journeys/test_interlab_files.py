@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from stage import Lis, Stage, eventually, free_port, listens
 
 from labmw.app import Laboratory
 from labmw.config import load
-from labmw.lab.partner_reconciliation import reconcile
+from labmw.lab.partner_reconciliation import Difference, reconcile
 from labmw.partner_folder import PartnerFolder
 from labmw.store import open_reader
 from protocols.hprim import HprimFile, parse
@@ -54,9 +55,21 @@ class Folders:
         """Where the sub-order is."""
         return str(self.stage.ask("SELECT state FROM sub_order")[0][0])
 
+    def troubles(self) -> str:
+        """What is wrong with the line on which the partner is heard."""
+        rows = self.stage.ask("SELECT trouble FROM link_state WHERE link = 'SPE messages'")
+        return str(rows[0][0]) if rows else ""
+
+    def differences(self) -> Sequence[Difference]:
+        """What the daily reconciliation tells."""
+        config = load(self.stage.config)
+        with open_reader(config.store.url) as reader:
+            found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
+        return found.differences
+
     def files(self) -> list[tuple[object, ...]]:
         """What came, and what became of it."""
-        return self.stage.ask("SELECT name, state FROM partner_file ORDER BY id")
+        return self.stage.ask("SELECT name, state FROM partner_file WHERE direction = 'in' ORDER BY id")
 
 
 @contextlib.asynccontextmanager
@@ -133,8 +146,8 @@ async def test_the_next_file_of_a_name_is_laid_as_soon_as_the_answer_is_seen(
         asked = await lab.ordered()
         more = [result(asked) if same else result(asked, "23")]
 
-        async def answered(self: PartnerFolder, name: str, data: bytes) -> None:
-            await reply(self, name, data)
+        async def answered(self: PartnerFolder, name: str, data: bytes, remark: str = "") -> None:
+            await reply(self, name, data, remark)
             if more:
                 (lab.out / "SPE000001.ACK").rename(lab.out / "first")
                 lab.lay(name, more.pop())
@@ -192,6 +205,43 @@ async def test_another_character_set_than_agreed_is_read_as_what_it_is(agreed: s
         assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
         [(laboratory,)] = lab.stage.ask("SELECT laboratory FROM performed")
         assert laboratory == "Labo spécialisé"
+        # seen by us, and told to the partner
+        assert f"in {sent} and not in {agreed}" in (await lab.answer("SPE000001.HPR")).records[1].field(4)
+        assert lab.stage.ask("SELECT detail FROM partner_file WHERE direction = 'in'") == [(f"charset {sent}",)]
+        assert lab.stage.ask("SELECT tolerances FROM message WHERE protocol = 'hprim'") == [('["charset"]',)]
+        await eventually(lambda: "partner-charset" in lab.troubles())
+        assert [one.what for one in lab.differences()] == ["reconcile-charset"]
+        lab.lay("SPE000002.HPR", result(asked, encoding=agreed, file="SPE000002.HPR"))
+        await eventually(lambda: "partner-charset" not in lab.troubles())
+
+
+async def test_bytes_that_no_character_set_explains_are_refused_and_kept(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        asked = await lab.ordered()
+        wrong = result(asked).replace(b"Lef\xe8vre", b"Lef\x81vre")
+        lab.lay("SPE000001.HPR", wrong)
+        answer = await lab.answer("SPE000001.HPR")
+        assert answer.records[1].field(2) == "AE"
+        assert "neither UTF-8 nor Windows-1252" in answer.records[1].field(4)
+        assert lab.stage.ask("SELECT raw FROM message WHERE disposition = 'quarantined'") == [(wrong,)]
+        assert [one.what for one in lab.differences()] == ["reconcile-file-refused"]
+        lab.lay("SPE000001.HPR", result(asked))  # mended
+        await eventually(lambda: lab.stage.ask("SELECT value FROM result") == [("22",)])
+
+
+async def test_the_numbers_of_our_files_go_on_whatever_becomes_of_their_messages(tmp_path: Path) -> None:
+    async with folders(tmp_path) as lab:
+        await lab.ordered()
+        await eventually(lambda: lab.state() == "sent")
+        with sqlite3.connect(lab.stage.folder / "labmw.db", timeout=10) as database:  # as retention does, years later
+            for table in ("sub_order_said", "outbox"):
+                database.execute(f"DELETE FROM {table}")
+        await lab.ordering.tell(new("M2", "T2", ALT, person=ADA))
+        await eventually((lab.out / "LABMW000002.HPR").exists)
+        assert lab.stage.ask("SELECT name, number FROM partner_file WHERE direction = 'out'") == [
+            ("LABMW000001.HPR", 1),
+            ("LABMW000002.HPR", 2),
+        ]
 
 
 async def test_a_gap_in_the_numbers_is_told(tmp_path: Path) -> None:
@@ -201,10 +251,7 @@ async def test_a_gap_in_the_numbers_is_told(tmp_path: Path) -> None:
         for name in ("SPE000001.HPR", "SPE000004.HPR"):
             lab.lay(name, result(asked, file=name))
             await lab.answer(name)
-        config = load(lab.stage.config)
-        with open_reader(config.store.url) as reader:
-            found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
-        assert [(one.what, dict(one.facts)) for one in found.differences] == [("reconcile-gap", {"numbers": "2–3"})]
+        assert [(one.what, dict(one.facts)) for one in lab.differences()] == [("reconcile-gap", {"numbers": "2–3"})]
 
 
 async def test_an_answer_to_nothing_is_kept(tmp_path: Path) -> None:

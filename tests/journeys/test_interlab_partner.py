@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from lisside import holds, new
 from partnerside import ADA, ALAT, beside, msa, step
 from stage import eventually
+from typer.testing import CliRunner
 
 from simulators.ltw import OrderingLis, Person, adt
 from simulators.partner_lab import Asked
+
+
+def run(command: str, config: Path, *words: str) -> str:
+    app = importlib.import_module("labmw.cli.interlab").app
+    with ThreadPoolExecutor(1) as apart:  # a command has an event loop of its own
+        done = apart.submit(CliRunner().invoke, app, [command, *words, "--config", str(config)]).result()
+    return str(done.output)
 
 
 async def test_the_life_of_a_sub_order_with_its_report(store_url: str, tmp_path: Path) -> None:
@@ -220,6 +230,24 @@ async def test_a_partner_that_refuses_a_message_is_for_a_person(tmp_path: Path) 
         await eventually(lambda: lab.tasks() == ["interlab-message-refused"])
         assert lab.stage.ask("SELECT state FROM outbox") == [("dead",)]
         assert lab.state() == "created"
+
+
+async def test_what_a_partner_has_refused_for_a_day_leaves_with_one_command_when_it_has_mended_its_side(
+    tmp_path: Path,
+) -> None:
+    async with beside(tmp_path, answer="error") as lab:
+        for place in range(14):  # more than are refused before it is given a pause
+            await lab.ordering.tell(new(f"M{place}", f"T{place}", ALAT, person=ADA))
+        await eventually(lambda: len(lab.tasks()) == 14)
+        assert lab.stage.ask("SELECT DISTINCT state FROM outbox") == [("dead",)]
+        first = {message.control_id: message.raw for message in lab.partner.received}
+        lab.partner.answer, lab.partner.received = "accept", []
+        said = run("reconcile", lab.stage.config, "--partner", "SPE", "--resend-since", "2026-01-01")
+        assert "14 messages" in said
+        await eventually(lambda: lab.stage.ask("SELECT DISTINCT state FROM sub_order") == [("accepted",)])
+        assert {message.control_id: message.raw for message in lab.partner.received} == first
+        assert len(lab.partner.asked) == 14
+        assert lab.tasks() == []
 
 
 async def test_a_plain_acknowledgment_is_no_acceptance_unless_that_is_agreed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
 from protocols.errors import Hl7Error, HprimError
@@ -25,11 +25,18 @@ TEXT = some.text(
 )
 
 
+def _is_utf8(data: bytes) -> bool:
+    return data.decode("utf-8", "replace").encode() == data
+
+
 @given(some.lists(some.lists(TEXT, min_size=1, max_size=6), max_size=8), some.sampled_from(["cp1252", "utf-8"]))
 def test_what_is_written_comes_back(rows: list[list[str]], encoding: str) -> None:
     records = [["H", "", "", "F1", "", "A", "", "ORM"]]
     records += [["OBR", *(escape(cell) for cell in row)] for row in rows] + [["L", "1"]]
     data = build(records, encoding)
+    assume(
+        encoding == "utf-8" or data.isascii() or not _is_utf8(data)
+    )  # letters that both character sets explain: "Â" and a space
     file = parse(data, encoding)
     assert file.encode() == data
     assert file.terminated

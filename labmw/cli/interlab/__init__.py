@@ -194,25 +194,39 @@ def ship(
     temperature: Annotated[str, typer.Option("--temperature", help="Such as +4 or -20.")] = "",
     courier: Annotated[str, typer.Option("--courier", help="Who takes it.")] = "",
     tracking: Annotated[str, typer.Option("--tracking", help="Its tracking number.")] = "",
+    aliquot: Annotated[
+        str, typer.Option("--aliquot", help="The number on the tube that leaves, where the one named here stays.")
+    ] = "",
     print_: Annotated[Path | None, typer.Option("--print", help="Write the packing list there, as PDF.")] = None,
     by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """Scan tubes into the open box for a partner, print its packing list, and close it.
+    """Scan tubes into the open box for a partner, print its packing list, and close it; without tubes, show what is in it and what waits outside.
+
+    The list goes to the partner with the sub-orders, tube by tube: see `shipment` among the choices of a partner.
 
     Exit codes: 0 done, 1 a tube has no sub-order for this partner, 2 wrong usage, or the store cannot be written.
     """
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    wanted = shipping.Shipment(partner, tuple(tubes or ()), close, temperature, courier, tracking, print_, as_json)
+    wanted = shipping.Shipment(
+        partner, tuple(tubes or ()), close, temperature, courier, tracking, print_, as_json, aliquot
+    )
     raise typer.Exit(shipping.ship(settings, wanted, who(by), tongue))
 
 
 @app.command()
 def receive(
-    tubes: Annotated[list[str], typer.Argument(help="Barcodes of the tubes that came.", show_default=False)],
+    tubes: Annotated[list[str] | None, typer.Argument(help="Barcodes of the tubes that came.")] = None,
+    box: Annotated[str, typer.Option("--box", help="The number on the box: they are checked against its list.")] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="The box is empty: what its list names and was not scanned is missing.")
+    ] = False,
+    partner: Annotated[
+        str, typer.Option("--from", help="Who sent it, where the tubes or the box do not say so.", show_default=False)
+    ] = "",
     non_conforming: Annotated[
         str,
         typer.Option(
@@ -222,32 +236,21 @@ def receive(
     why: Annotated[str, typer.Option("--why", help="What is wrong, in words.", show_default=False)] = "",
     by: ByOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
-    """Note that tubes of a requester are here, or that they cannot be used: whoever sent them is told.
+    """Note that tubes of a requester are here, missing, or that they cannot be used: whoever sent them is told. Without tubes, list the boxes on their way.
 
-    Exit codes: 0 noted, 1 a tube belongs to no open sub-order, 2 wrong usage, or the store cannot be written.
+    A tube that nobody asks for is kept, and received when its sub-order comes.
+
+    Exit codes: 0 noted, 1 a tube is missing, or belongs to no open sub-order, 2 wrong usage, or the store cannot be written.
     """
-    from labmw.lab.partner_steps import REASONS, give_back, receive_tube
+    from labmw.cli.interlab import receiving
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    site, person = settings.site.id, who(by)
-    if non_conforming:
-        if non_conforming not in REASONS:
-            fail(say("interlab-reason-unknown", tongue, code=non_conforming, codes=", ".join(REASONS)), UNUSABLE)
-        reason = reason_given(why, tongue)
-        steps = [give_back(site, tube.strip(), non_conforming, person, reason, now()) for tube in tubes]
-    else:
-        steps = [receive_tube(site, tube.strip(), person, now()) for tube in tubes]
-    unknown = False
-    for tube, found in zip(tubes, write(settings, *steps, tongue=tongue), strict=True):
-        code = "interlab-tube-unknown"
-        if found:
-            code = "interlab-tube-back" if non_conforming else "interlab-tube-here"
-        unknown = unknown or not found
-        typer.echo(say(code, tongue, specimen=tube, orders=", ".join(found)))
-    raise typer.Exit(REFUSED if unknown else 0)
+    came = receiving.Arrival(tuple(tubes or ()), box.strip(), complete, partner, non_conforming, why, as_json)
+    raise typer.Exit(receiving.receive(settings, came, by, tongue))
 
 
 @app.command()

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import typer
 
 from labmw.cli.options import fail
 from labmw.cli.writing import UNUSABLE, look, now, write
 from labmw.phrases import Language, say
+from labmw.watch.spoken import moment
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -32,6 +34,7 @@ class Shipment:
     tracking: str
     print_to: Path | None
     as_json: bool
+    aliquot: str = ""
 
 
 def ship(settings: Config, wanted: Shipment, by: str, tongue: Language) -> int:
@@ -44,51 +47,53 @@ def ship(settings: Config, wanted: Shipment, by: str, tongue: Language) -> int:
     if wanted.partner not in names:
         fail(say("interlab-no-partner", tongue, partner=wanted.partner, partners=", ".join(names) or "–"), UNUSABLE)
     refused = False
+    if wanted.aliquot and len(wanted.tubes) != 1:
+        fail(say("interlab-aliquot-of-one", tongue, aliquot=wanted.aliquot), UNUSABLE)
     if wanted.tubes:
         tubes = [tube.strip() for tube in wanted.tubes]
-        step = shipments.pack(site, wanted.partner, tubes, wanted.temperature, by, now())
-        (doubts,) = write(settings, step, tongue=tongue)
-        for doubt in doubts:
-            typer.echo(say(doubt.reason, tongue, **dict(doubt.facts)), err=True)
-        refused = bool(doubts)
-    if wanted.close:
-        (closed,) = write(
-            settings,
-            shipments.close_box(site, wanted.partner, wanted.courier, wanted.tracking, by, now()),
-            tongue=tongue,
+        step = shipments.pack(
+            site, wanted.partner, tubes, wanted.temperature.strip(), by, now(), wanted.aliquot.strip()
         )
+        (packed,) = write(settings, step, tongue=tongue)
+        for doubt in (*packed.refused, *packed.remarks):
+            typer.echo(say(doubt.reason, tongue, **dict(doubt.facts)), err=True)
+        refused = bool(packed.refused)
+    if wanted.close:
+        partner = next(one for one in settings.partners if one.name == wanted.partner)
+        tells = bool(partner.choices.shipment)
+        leaving = shipments.close_box(site, partner.name, wanted.courier, wanted.tracking, by, now(), tells=tells)
+        (closed,) = write(settings, leaving, tongue=tongue)
         if isinstance(closed, Doubt):
             fail(say(closed.reason, tongue, **dict(closed.facts)), REFUSED)
-        typer.echo(say("interlab-shipped", tongue, box=closed[0].number, orders=closed[1]), err=wanted.as_json)
+        told = say("interlab-shipped", tongue, box=closed.box.number, orders=closed.sent, told=closed.told)
+        typer.echo(told, err=wanted.as_json)
     _show(settings, wanted, tongue)
     return REFUSED if refused else 0
 
 
 def _show(settings: Config, wanted: Shipment, tongue: Language) -> None:
-    from labmw.lab.shipments import contents
+    from labmw.lab.shipments import contents, waiting_for
 
-    found = look(settings, lambda: contents(settings.site.id, wanted.partner), tongue)
-    if found is None:
-        typer.echo(say("interlab-no-box", tongue, partner=wanted.partner))
-        return
-    box, tubes = found
+    site, partner = settings.site.id, wanted.partner
+    found = look(settings, lambda: contents(site, partner), tongue)
+    outside = look(settings, lambda: waiting_for(site, partner), tongue)
+    if found is None and not wanted.as_json:
+        typer.echo(say("interlab-no-box", tongue, partner=partner))
+    box, tubes = found or (None, [])
     if wanted.as_json:
         told = {
-            "box": box.mapping(),
+            "box": box.mapping() if box is not None else None,
             "tubes": [tube.mapping() | {"orders": [row.number for row in rows]} for tube, rows in tubes],
+            "waiting": [{"specimen": specimen, "orders": [row.number for row in rows]} for specimen, rows in outside],
         }
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for tube, rows in tubes:
-            typer.echo(
-                f"  {tube.specimen}  {', '.join(row.number for row in rows)}  {say(f'interlab-tube-{tube.state}', tongue)}"
-            )
-        typer.echo(
-            say(
-                "interlab-box", tongue, box=box.number, count=len(tubes), state=say(f"interlab-box-{box.state}", tongue)
-            )
-        )
-    if wanted.print_to is not None:
+        if box is not None:
+            _draw(box, tubes, tongue)
+        for specimen, rows in outside:
+            names = ", ".join(row.number for row in rows)
+            typer.echo(say("interlab-outside", tongue, specimen=specimen, orders=names))
+    if wanted.print_to is not None and box is not None:
         try:
             wanted.print_to.write_bytes(packing_list(settings, wanted.partner, box, tubes, tongue))
         except OSError as problem:
@@ -96,34 +101,42 @@ def _show(settings: Config, wanted: Shipment, tongue: Language) -> None:
         typer.echo(say("interlab-printed", tongue, file=wanted.print_to), err=wanted.as_json)
 
 
+def _draw(box: Row, tubes: list[tuple[Row, list[Row]]], tongue: Language) -> None:
+    for tube, rows in tubes:
+        names = ", ".join(row.number for row in rows)
+        typer.echo(f"  {tube.specimen}  {names}  {say(f'interlab-state-of-tube-{tube.state}', tongue)}")
+    state = say(f"interlab-box-{box.state}", tongue)
+    typer.echo(say("interlab-box", tongue, box=box.number, count=len(tubes), state=state))
+
+
 def packing_list(
     settings: Config, partner: str, box: Row, tubes: list[tuple[Row, list[Row]]], tongue: Language
 ) -> bytes:
     """The list that goes into the box."""
-    from labmw.documents.packing_list import PackedTube, PackingList, as_pdf
-    from labmw.lab.sub_orders import service_of
+    from labmw.documents.packing_list import PackingList, as_pdf
+    from labmw.lab.packed_tubes import packed_tubes
 
-    lines = tuple(
-        PackedTube(
-            tube.specimen,
-            ", ".join(service_of(row).text for row in rows),
-            ", ".join(row.number for row in rows),
-            say(f"interlab-tube-{tube.state}", tongue),
-        )
-        for tube, rows in tubes
-    )
+    agreed = next(one for one in settings.partners if one.name == partner)
+    lines = look(settings, lambda: packed_tubes(settings.site.id, agreed, tubes, tongue), tongue)
     name = settings.site.name or settings.site.id
-    columns = tuple(say(f"interlab-column-{one}", tongue) for one in ("specimen", "order", "test", "state"))
-    assert len(columns) == 4
+    said = {
+        "from": name if not agreed.our_id else f"{name} ({agreed.our_id})",
+        "to": agreed.laboratory or partner,
+        "temperature": box.temperature,
+        "tubes": str(len(lines)),
+        "shipped": moment(box.shipped_at, ZoneInfo(settings.site.timezone)) if box.shipped_at else "",
+        "courier": box.courier,
+        "tracking": box.tracking,
+    }
+    columns = [say(f"interlab-list-{one}", tongue) for one in ("tube", "patient", "tests")]
     return as_pdf(
         PackingList(
             say("interlab-list-title", tongue, box=box.number, partner=partner),
             box.number,
-            say(
-                "interlab-list-subtitle", tongue, laboratory=name, temperature=box.temperature or "–", count=len(lines)
-            ),
+            tuple((say(f"interlab-list-{key}", tongue), text) for key, text in said.items() if text),
             tongue,
-            columns,
+            (columns[0], columns[1], columns[2]),
+            say("interlab-list-scan", tongue),
             lines,
         )
     )

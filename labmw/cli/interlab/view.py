@@ -152,6 +152,9 @@ def draw_reconciliation(console: Console, found: Reconciliation, cap: float, lan
     """What does not agree, partner by partner, and the share that went elsewhere."""
     for one in found.differences:
         facts = dict(one.facts)
+        if "state" in facts:
+            kind = "state-of-tube" if one.what == "reconcile-tube" else "state"
+            facts["state"] = say(f"interlab-{kind}-{facts['state']}", language)
         console.print(Text(say(one.what, language, partner=one.partner, **facts)))
     share = say(
         "interlab-share",

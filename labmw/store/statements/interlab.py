@@ -171,7 +171,7 @@ _EVENTS: Final = (
     select(sub_order_event).where(sub_order_event.c.sub_order == given_number("of")).order_by(sub_order_event.c.id)
 )
 _SAID: Final = (
-    select(sub_order, sub_order_said.c.control, sub_order_said.c.status.label("said_status"))
+    select(sub_order, sub_order_said.c.control, sub_order_said.c.status.label("said_status"), sub_order_said.c.about)
     .join(sub_order_said, sub_order_said.c.sub_order == sub_order.c.id)
     .where(sub_order_said.c.outbox == given_number("entry"))
     .order_by(sub_order.c.id)
@@ -196,7 +196,7 @@ def events_of(sub_order_: int) -> Step:
 
 
 def said_in(entry: int) -> Step:
-    """The sub-orders that an outbox message speaks of, each with `control` and `said_status`."""
+    """The sub-orders that an outbox message speaks of, each with `control`, `said_status` and `about`."""
     return Step(_SAID, {"entry": entry})
 
 
@@ -278,6 +278,23 @@ _DELIVERED_SINCE: Final = (
     )
     .order_by(outbox.c.id)
 )
+
+
+_REFUSED_SINCE: Final = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.site == given("site"),
+        outbox.c.destination == given("to"),
+        outbox.c.state == "dead",
+        outbox.c.created_at >= given("since"),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def refused_since(site: str, destination: str, since: str) -> Step:
+    """The dead letters to a destination among what was to be said to it since a moment."""
+    return Step(_REFUSED_SINCE, {"site": site, "to": destination, "since": since})
 
 
 def delivered_since(site: str, destination: str, since: str) -> Step:

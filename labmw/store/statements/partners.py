@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from labmw.store.schema import box, box_tube, catalogue_entry, outbox, partner_file, sub_order
-from labmw.store.statements.words import given, given_number
+from labmw.store.schema import box, box_tube, catalogue_entry, partner_file, sub_order
+from labmw.store.statements.words import given, given_number, is_one_of
 from labmw.store.transaction import Step
 
 _IN_BOX: Final = select(sub_order).where(sub_order.c.box == given_number("of_box")).order_by(sub_order.c.id)
@@ -20,6 +20,68 @@ _TUBES: Final = select(box_tube).where(box_tube.c.box == given_number("of_box"))
 def boxes_of(site: str, partner: str) -> Step:
     """The boxes to a partner."""
     return Step(_BOXES, {"site": site, "partner": partner})
+
+
+_NUMBERED: Final = (
+    select(box)
+    .where(box.c.site == given("site"), is_one_of(box.c.direction, "in"), box.c.number == given("named"))
+    .order_by(box.c.id)
+)
+_BOX: Final = select(box).where(box.c.id == given_number("of_box"))
+_COMING: Final = (
+    select(box)
+    .where(box.c.site == given("site"), is_one_of(box.c.direction, "in"), is_one_of(box.c.state, "announced"))
+    .order_by(box.c.id)
+)
+_NAMED: Final = (
+    select(box_tube, box.c.partner)
+    .join(box, box.c.id == box_tube.c.box)
+    .where(box_tube.c.site == given("site"), box_tube.c.specimen == given("specimen"), box.c.direction == "in")
+    .order_by(box_tube.c.id)
+)
+_LISTED: Final = _NAMED.where(box_tube.c.state != "unexpected")
+_UNASKED: Final = _NAMED.where(box_tube.c.state == "unexpected", box.c.partner == given("partner"))
+_PACKED: Final = (
+    select(box_tube, box.c.partner, box.c.number)
+    .join(box, box.c.id == box_tube.c.box)
+    .where(
+        box_tube.c.site == given("site"),
+        box_tube.c.specimen == given("specimen"),
+        box.c.direction == "out",
+        box_tube.c.state == "packed",
+    )
+    .order_by(box_tube.c.id)
+)
+
+
+def boxes_numbered(site: str, named: str) -> Step:
+    """The boxes of requesters under a number of theirs."""
+    return Step(_NUMBERED, {"site": site, "named": named})
+
+
+def box_of(box_: int) -> Step:
+    """One box."""
+    return Step(_BOX, {"of_box": box_})
+
+
+def boxes_coming(site: str) -> Step:
+    """The boxes of requesters that are not all here."""
+    return Step(_COMING, {"site": site})
+
+
+def tubes_coming(site: str, specimen: str) -> Step:
+    """A tube on the lists of requesters, wherever they name it."""
+    return Step(_LISTED, {"site": site, "specimen": specimen})
+
+
+def came_unasked(site: str, partner: str, specimen: str) -> Step:
+    """A tube that came before anybody asked for it."""
+    return Step(_UNASKED, {"site": site, "partner": partner, "specimen": specimen})
+
+
+def packed(site: str, specimen: str) -> Step:
+    """A tube in boxes that leave, each with `partner` and the box's `number`."""
+    return Step(_PACKED, {"site": site, "specimen": specimen})
 
 
 def tubes_in(box_: int) -> Step:
@@ -88,9 +150,11 @@ _FILES: Final = (
     .where(partner_file.c.site == given("site"), partner_file.c.partner == given("partner"))
     .order_by(partner_file.c.id)
 )
-_SENT_SO_FAR: Final = select(func.count().label("count")).where(
-    outbox.c.site == given("site"), outbox.c.destination == given("to"), outbox.c.id <= given_number("entry")
+_OUT: Final = select(partner_file).where(
+    partner_file.c.site == given("site"), partner_file.c.partner == given("partner"), partner_file.c.direction == "out"
 )
+_LAID: Final = _OUT.where(partner_file.c.detail == given("detail"))
+_LAST: Final = _OUT.order_by(partner_file.c.id.desc()).limit(1)
 _SAME_FILE: Final = (
     select(partner_file)
     .where(
@@ -113,6 +177,11 @@ def same_file(site: str, partner: str, digest: str) -> Step:
     return Step(_SAME_FILE, {"site": site, "partner": partner, "digest": digest})
 
 
-def place_among(site: str, destination: str, entry: int) -> Step:
-    """One row: the how-many-eth message to a destination this is (`count`), from 1."""
-    return Step(_SENT_SO_FAR, {"site": site, "to": destination, "entry": entry})
+def file_laid(site: str, partner: str, detail: str) -> Step:
+    """The file of ours that holds a message (`detail` is its MSH-10)."""
+    return Step(_LAID, {"site": site, "partner": partner, "detail": detail})
+
+
+def last_file(site: str, partner: str) -> Step:
+    """The newest file of ours for a partner."""
+    return Step(_LAST, {"site": site, "partner": partner})

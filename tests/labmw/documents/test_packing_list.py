@@ -9,7 +9,14 @@ from hypothesis import strategies as some
 from labmw.documents.barcode import code128
 from labmw.documents.packing_list import PackedTube, PackingList, as_pdf
 
-LINE = PackedTube("26031500123", "ALAT #set text(red)", "SO1-1", "packed")
+LINE = PackedTube(
+    "26031500123",
+    ("ALAT #set text(red)", "*TSH*"),
+    ("SO1-1", "SO1-2"),
+    "",
+    ("DUPONT #panic() Léa", "12/04/1985 · F"),
+    "IS01",
+)
 
 
 def test_a_known_drawing() -> None:
@@ -32,9 +39,17 @@ def test_what_cannot_be_drawn_is_refused(text: str) -> None:
         code128(text)
 
 
+def paper(*tubes: PackedTube) -> PackingList:
+    return PackingList("List", "SPE-1", (("to", "Labo #[x]"),), "fr", ("a", "b", "c"), "INS à scanner", tubes)
+
+
 def test_a_list_is_printed_and_its_texts_are_no_markup() -> None:
-    paper = PackingList(
-        "List", "SPE-1", "Labo · +4 · 2", "fr", ("a", "b", "c", "d"), (LINE, PackedTube("é", "x", "y", "z"))
-    )
-    assert as_pdf(paper).startswith(b"%PDF-")
-    assert as_pdf(paper) == as_pdf(paper)
+    one = paper(LINE, PackedTube("é", ("x",), ("y",), "z"), PackedTube("T2", (), ()))
+    assert as_pdf(one).startswith(b"%PDF-")
+    assert as_pdf(one) == as_pdf(one)
+
+
+def test_an_empty_box_and_many_tubes_are_printed() -> None:
+    assert as_pdf(paper()).startswith(b"%PDF-")
+    assert b"/Type/Pages/Count 1/" in as_pdf(paper(LINE))
+    assert b"/Type/Pages/Count 5/" in as_pdf(paper(*[LINE] * 60))

@@ -168,12 +168,13 @@ WHOLE = {
     "results_listed", "results_twice", "deliveries_twice", "repeats_counted", "frames_in_no_message", "results_by_state",
     "results_unfinished", "identities.messages_in_doubt", "lis.delivered_between", "lis.lis_heard", "tasks.every_task",
     "taps.heard_on", "interlab.open_by_partner", "interlab.sub_order_named", "interlab.all_sub_orders", "interlab.delivered_since",
-    "partners.catalogue_versions", "partners.place_among",
+    "partners.catalogue_versions", "interlab.refused_since",
 }  # fmt: skip
 # Indexes and tables that stay small however long the history: what is open, what waits, one row per link.
 # "claimed" is `work` once more, in `release_work`.
 SMALL = {
     "ix_sub_order_open",
+    "ix_box_coming",
     "ix_provisional_open",
     "ix_task_open",
     "ix_recall_open",

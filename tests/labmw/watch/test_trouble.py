@@ -216,3 +216,21 @@ def test_what_is_due_later_is_not_stuck() -> None:
     later = row(kind="again", count=1, oldest=ago(hours=-2))
     assert told(snapshot(work=(tuple(later),))) == []
     assert [one.code for one in told(snapshot(work=(("again", 1, ago(hours=2)),)))] == ["work-stuck"]
+
+
+def sub_order(partner: str, due: str | None, role: str = "requester", state: str = "accepted") -> Row:
+    return row(partner=partner, role=role, due_at=due, state=state, specimen=f"T-{partner}")
+
+
+def test_late_sub_orders_are_called_out_by_partner_and_side() -> None:
+    late = (
+        sub_order("SPE", ago(hours=3)), sub_order("SPE", ago(hours=1)), sub_order("DEM", ago(hours=1), "subcontractor"),
+        sub_order("SPE", stamp(NOW + timedelta(hours=1))), sub_order("CHU", None), sub_order("CHU", ago(hours=1), state="cancel-sent"),
+    )  # fmt: skip
+    found = told(snapshot(sub_orders=late))
+    assert [(one.code, one.subject) for one in found] == [
+        ("interlab-late-theirs", "SPE"),
+        ("interlab-late-ours", "DEM"),
+    ]
+    assert "2 sub-orders, the oldest for 3 h" in found[0].sentence("en")
+    assert "en retard pour 2 sous-demandes" in found[0].sentence("fr")
