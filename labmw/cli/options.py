@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from labmw.cli.tongue import terminal
 from labmw.config import Config, load
 from labmw.errors import ConfigError
 from labmw.phrases import Language
@@ -65,8 +65,7 @@ def language_of(config: Config | None, wanted: Tongue | None) -> Language:
         return "fr" if wanted is Tongue.FR else "en"
     if config is not None:
         return config.site.language
-    locale = next(filter(None, (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "fr" if locale.startswith("fr") else "en"
+    return terminal()
 
 
 def console(*, stderr: bool = False) -> Console:
