@@ -35,11 +35,7 @@ UNSPACED = re.compile(r"[^\s][;?!»](?:\s|$)|[^\s]:\s|«[^\s]")
 ENGLISH = re.compile(r"\b(?:the|and|wrong|cannot|which|shows|with|when)\b", re.IGNORECASE)
 
 TO_COME = {
-    "rules",
-    "mapping",
     "qc",
-    "link",
-    "lis",
     "interlab",
     "task",
     "decode",
