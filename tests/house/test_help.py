@@ -37,17 +37,6 @@ ENGLISH = re.compile(r"\b(?:the|and|wrong|cannot|which|shows|with|when)\b", re.I
 TO_COME = {
     "qc",
     "interlab",
-    "task",
-    "decode",
-    "call",
-    "lookback",
-    "alert",
-    "audit",
-    "store",
-    "retention",
-    "driver",
-    "hl7",
-    "demo",
 }
 """Commands whose help is in English still."""
 
