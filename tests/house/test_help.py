@@ -34,12 +34,6 @@ MARKS = re.compile(
 UNSPACED = re.compile(r"[^\s][;?!»](?:\s|$)|[^\s]:\s|«[^\s]")
 ENGLISH = re.compile(r"\b(?:the|and|wrong|cannot|which|shows|with|when)\b", re.IGNORECASE)
 
-TO_COME = {
-    "qc",
-    "interlab",
-}
-"""Commands whose help is in English still."""
-
 
 def commands(command: Any) -> Iterator[Any]:
     """A command, and those below it."""
@@ -92,7 +86,7 @@ def differing(english: str, french: str) -> str:
 # --- the texts -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted({"labmw", *COMMANDS} - TO_COME))
+@pytest.mark.parametrize("name", ["labmw", *COMMANDS])
 def test_every_help_text_has_its_french(name: str) -> None:
     there = {normal(english) for page in (name, COMMON) for english, _ in written(page)}
     assert not (found := lacking(name, said()[name], there)), found
@@ -126,7 +120,7 @@ def test_what_typer_says_has_the_same_places_in_both_languages() -> None:
 
 
 def test_every_file_belongs_to_a_command() -> None:
-    assert {page.stem for page in FOLDER.iterdir()} == {"labmw", *COMMANDS, COMMON, WORDS, ARGUMENTS} - TO_COME
+    assert {page.stem for page in FOLDER.iterdir()} == {"labmw", *COMMANDS, COMMON, WORDS, ARGUMENTS}
 
 
 def test_every_argument_has_its_french_name() -> None:
