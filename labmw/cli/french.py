@@ -19,7 +19,7 @@ from labmw.cli.help_page import FIXED
 _BEHIND = "  ["  # typer puts [default: 5; required] behind a help, after two spaces
 _WHOLE = 48  # characters of what stands between the brackets that are kept on one line
 _BEFORE_SIGN = re.compile(r" (?=[:;?!»%](?:\s|$))|(?<=«) ")
-_NAME = re.compile(r"<[\w ]+>|(?<![\w-])\w+(?![\w-])")
+_NAME = re.compile(r"<[\w \[\]]+>|(?<![\w-])\w+(?![\w-])")
 
 
 class French(NamedTuple):
