@@ -12,7 +12,7 @@ import typer
 from labmw.cli.tongue import terminal
 from labmw.config import Config, load
 from labmw.errors import ConfigError
-from labmw.phrases import Language
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def fail(sentence: str, code: int) -> NoReturn:
 def configuration(path: Path | None, code: int) -> Config:
     """Load the configuration, or end with the sentence that says what is wrong with it."""
     if path is None:
-        fail("no configuration: give --config FILE, or set LABMW_CONFIG", code)
+        fail(say("config-none", terminal()), code)
     try:
         return load(path)
     except ConfigError as error:

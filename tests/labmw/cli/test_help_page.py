@@ -214,6 +214,12 @@ def test_a_wrong_language_is_said_in_the_terminals() -> None:
     assert "'--language' / '-l' : 'de' n'est pas l'un de 'en', 'fr'" in told("outbox", "list", "-l", "de", env=FRENCH)
 
 
+def test_a_configuration_that_is_not_named_is_asked_for_in_both_languages() -> None:
+    assert told("outbox", "list") == "labmw: no configuration: give --config FILE, or set LABMW_CONFIG\n"
+    french = told("outbox", "list", env=FRENCH)
+    assert french == "labmw: pas de configuration : donner --config FICHIER, ou renseigner LABMW_CONFIG\n"
+
+
 def test_what_somebody_typed_is_shown_as_typed() -> None:
     assert "commande inconnue : 'Commands {x} required'" in told("Commands {x} required", env=FRENCH)
 
