@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from labmw.cli.help_page import FIXED
 
+_FOLDER = Path(__file__).parents[1] / "phrases" / "help"  # by its path: importlib.resources takes 20 ms to import
 _BEHIND = "  ["  # typer puts [default: 5; required] behind a help, after two spaces
 _WHOLE = 48  # characters of what stands between the brackets that are kept on one line
 _BEFORE_SIGN = re.compile(r" (?=[:;?!»%](?:\s|$))|(?<=«) ")
@@ -26,7 +27,7 @@ class French(NamedTuple):
     """The French of a command's help: its texts, what typer says of it, and the names of arguments."""
 
     texts: dict[str, str]
-    patterns: tuple[tuple[re.Pattern[str], str], ...]
+    templates: tuple[tuple[str, str], ...]
     words: dict[str, str]
 
     def said(self, english: str) -> str:
@@ -34,9 +35,9 @@ class French(NamedTuple):
         known = self.texts.get(normal(english))
         if known is not None:
             return known
-        for pattern, french in self.patterns:
-            if found := pattern.fullmatch(english):
-                return french.format_map({name: self._part(name, text) for name, text in found.groupdict().items()})
+        for template, french in self.templates:
+            if (found := between(template, english)) is not None:
+                return french.format_map({name: self._part(name, text) for name, text in found.items()})
         return english
 
     def help(self, english: str) -> str:
@@ -73,8 +74,8 @@ def french(command: str) -> French:
         texts |= pairs(name)
     usage = pairs("usage")
     texts |= {english: told for english, told in usage.items() if "{" not in english}
-    patterns = tuple((pattern(english), told) for english, told in usage.items() if "{" in english)
-    return French(texts, patterns, {str(name): str(told) for name, told in _table("names").items()})
+    templates = tuple((english, told) for english, told in usage.items() if "{" in english)
+    return French(texts, templates, {str(name): str(told) for name, told in _table("names").items()})
 
 
 def pairs(name: str) -> dict[str, str]:
@@ -88,12 +89,16 @@ def normal(text: str) -> str:
     return " ".join(text.split())
 
 
-def pattern(english: str) -> re.Pattern[str]:
-    """What typer says, with anything in place of `{…}`, and with or without the point at its end."""
-    parts = re.split(r"\{(\w+)\}", english.removesuffix("."))
-    return re.compile("".join(f"(?P<{one}>.+?)" if n % 2 else re.escape(one) for n, one in enumerate(parts)) + r"\.?")
+def between(template: str, english: str) -> dict[str, str] | None:
+    """What stands in place of each `{…}`, with or without the point at the end; None where typer says something else."""
+    parts = re.split(r"\{(\w+)\}", template.removesuffix("."))
+    if not all(one in english for one in parts[::2]):  # before an expression is compiled for nothing
+        return None
+    wanted = "".join(f"(?P<{one}>.+?)" if n % 2 else re.escape(one) for n, one in enumerate(parts))
+    found = re.fullmatch(wanted + r"\.?", english)
+    return found.groupdict() if found else None
 
 
 def _table(name: str) -> dict[str, list[dict[str, str]]]:
-    page = files("labmw.phrases").joinpath("help", f"{name}.toml")
+    page = _FOLDER / f"{name}.toml"
     return tomllib.loads(page.read_text(encoding="utf-8")) if page.is_file() else {}
