@@ -9,7 +9,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from labmw.cli.help_page import Told, telling, wrong_usage
+
 # name: what `labmw --help` says of it. The command is the function, or the group `app`, of labmw.cli.<name>.
+# Its French, and that of the commands' own help, is in labmw/phrases/help.
 COMMANDS = {
     "serve": "Run the daemon: lines, laboratory, delivery and the web side.",
     "check": "Check a configuration, its drivers and rule packs.",
@@ -41,13 +44,28 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The group `labmw`: knows every command by its line of help, and imports the one that is called."""
 
+    context_class = Told
+    words: tuple[str, ...] = ()
+    """The command line, where it may say in which language help is wanted."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the options that stand before the command."""
+        self.words = tuple(args)
+        with wrong_usage(self.words):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the command's own words, and run it."""
+        with wrong_usage(self.words):
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands of this installation, in the order in which a laboratory meets them."""
         return [name for name in COMMANDS if find_spec(f"{__name__}.{name}") is not None]
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """The line of help of a command."""
-        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in self.list_commands(ctx) else None
+        return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name]) if cmd_name in self.list_commands(ctx) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, imported now."""
@@ -66,7 +84,7 @@ def load(name: str) -> Any:
         app.command(name)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name
-    return taking_dashed(command)
+    return telling(taking_dashed(command))
 
 
 def _version(wanted: bool) -> None:
@@ -83,10 +101,8 @@ def _root(
     """Middleware between the analyzers of a medical laboratory and its information system."""
 
 
-def main() -> None:
-    """Run the command that was asked for."""
-    from labmw.cli.output import written
-
+def root() -> typer.Typer:
+    """The command `labmw`."""
     app = typer.Typer(
         cls=Commands,
         add_completion=False,
@@ -95,5 +111,13 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
+    return app
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    from labmw.cli.output import written
+
+    app = root()
     with written():
         app()

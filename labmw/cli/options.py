@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from labmw.cli.tongue import terminal
 from labmw.config import Config, load
 from labmw.errors import ConfigError
-from labmw.phrases import Language
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def fail(sentence: str, code: int) -> NoReturn:
 def configuration(path: Path | None, code: int) -> Config:
     """Load the configuration, or end with the sentence that says what is wrong with it."""
     if path is None:
-        fail("no configuration: give --config FILE, or set LABMW_CONFIG", code)
+        fail(say("config-none", terminal()), code)
     try:
         return load(path)
     except ConfigError as error:
@@ -65,8 +65,7 @@ def language_of(config: Config | None, wanted: Tongue | None) -> Language:
         return "fr" if wanted is Tongue.FR else "en"
     if config is not None:
         return config.site.language
-    locale = next(filter(None, (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "fr" if locale.startswith("fr") else "en"
+    return terminal()
 
 
 def console(*, stderr: bool = False) -> Console:

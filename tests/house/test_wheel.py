@@ -40,7 +40,7 @@ def of(pattern: str) -> set[str]:
     [
         *(f"{package}/**/*.py" for package in sorted(PACKAGES)),
         *(f"{package}/py.typed" for package in sorted(PACKAGES)),
-        "labmw/phrases/*.toml",
+        "labmw/phrases/**/*.toml",
         "labmw/store/migrations/**/*.py",
         "rules/packs/*/*.toml",
         "rules/packs/*/*.csv",
