@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.store_key import app as key_app
+from labmw.cli.store_key import encrypt
 from labmw.phrases import say
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ UNUSABLE = 2
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
+app.add_typer(key_app, name="key")
+app.command()(encrypt)
+
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", help="Another store than the configuration's: its address.", show_default=False),
@@ -27,7 +32,7 @@ StoreOption = Annotated[
 
 @app.callback()
 def store() -> None:
-    """Bring the store up to date, check it, back it up, restore it, export it."""
+    """Bring the store up to date, check it, encrypt it, back it up, restore it, export it."""
 
 
 @app.command()
@@ -160,7 +165,7 @@ def export(
     settings, url = _chosen(config, None)
     tongue = language_of(settings, language)
     try:
-        copied = write(url, folder)
+        copied = write(url, folder, key_file=settings.store.key_file)
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-exported", tongue, folder=folder, tables=len(copied.rows), rows=copied.total))

@@ -92,6 +92,7 @@ def _message(row: Row, evidence: Evidence, manner: Manner) -> Value:
         "terminated": bool(row.terminated),
         "disposition": row.disposition,
         "tolerances": json.loads(row.tolerances),
+        "unreadable": say(evidence.unreadable[row.id], manner.language) if row.id in evidence.unreadable else "",
         "session": {"id": row.session, "ended": session.closing if session is not None else ""},
         "wire": [
             {"at": one.at, "direction": one.direction, "bytes": show(data), "size": len(one.data)}

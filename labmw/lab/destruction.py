@@ -19,6 +19,7 @@ from sqlalchemy import Table
 from labmw.lab.retention import CHUNK, PATIENT_CLASSES, Due, due_in, years_before
 from labmw.lab.sealing import row_digest, stones_digest
 from labmw.store import schema, statements
+from labmw.store.statements import keys
 from labmw.store.statements import retention as stored
 from labmw.store.statements.audit import audited
 from labmw.store.statements.worklist import change
@@ -125,6 +126,7 @@ class Destruction:
                 content = [[row.id, row.at] for row in (*journal, *frames)]
                 yield from _gone(schema.journal, journal)
                 yield from _gone(schema.frame, frames)
+                yield from _shred([*journal, *frames])
                 yield from self._stone("raw", "session", None, name, [self._digest(content)], at)
             freed += here
         return freed
@@ -188,9 +190,11 @@ class Destruction:
             waits = yield stored.rows_by(schema.quarantine, "message", [row.id])
             if not left and all(one.state != "open" for one in waits):
                 hung = yield from _remove(schema.message, [row])
+                yield from _shred([row])
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest, hung])], at)
             elif left and row.raw and (yield from self._all_due([row.id], "messages")):
                 yield stored.empty_message(row.id)
+                yield from _shred([row])
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest])], at)
 
     def _all_due(self, messages: Sequence[int], name: str) -> Transaction[bool]:
@@ -262,6 +266,13 @@ def _carries(number: int) -> Transaction[bool]:
         if (yield stored.rows_by(table, "outbox", [number])):
             return True
     return bool((yield stored.rows_by(schema.redelivery, "earlier", [number])))
+
+
+def _shred(rows: Sequence[Row]) -> Transaction[None]:
+    """Destroy the keys of bytes that have gone: no older page, no copy of them can be read any more."""
+    numbers = sorted({row.data_key for row in rows if row.data_key is not None})
+    for start in range(0, len(numbers), CHUNK):
+        yield keys.destroy(numbers[start : start + CHUNK])
 
 
 def _gone(table: Table, rows: Sequence[Row]) -> Transaction[None]:

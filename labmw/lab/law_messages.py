@@ -15,6 +15,7 @@ from labmw.lab.planning import open_orders, said
 from labmw.line.orders import Broadcast
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
+from labmw.store.encryption.envelope import readable
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.report import Header
@@ -111,7 +112,7 @@ def waiting(site: str, link: str) -> Transaction[Sequence[Broadcast]]:
     found: list[Broadcast] = []
     for number in numbers:
         rows = yield stored.sent_message(site, link, number)
-        found += [Broadcast(number, row.raw, again=True) for row in rows[:1]]
+        found += [Broadcast(number, readable(row.raw), again=True) for row in rows[:1]]
     return found
 
 

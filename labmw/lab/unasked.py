@@ -26,6 +26,7 @@ from labmw.lab.planning import open_orders
 from labmw.lab.work_link import AstmLink
 from labmw.line.host_query import Dispatch
 from labmw.store import schema
+from labmw.store.encryption.envelope import readable
 from labmw.store.statements import host_query as queries
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
@@ -57,7 +58,7 @@ def _not_taken(site: str, link: AstmLink) -> Transaction[list[Dispatch]]:
     for number in numbers:
         for row in (yield stored.sent_message(site, link.name, number)):
             if row.kind == ORDER:
-                found.append(Dispatch(number, tuple(line + b"\r" for line in bytes(row.raw).split(b"\r") if line)))
+                found.append(Dispatch(number, tuple(line + b"\r" for line in readable(row.raw).split(b"\r") if line)))
     return found
 
 

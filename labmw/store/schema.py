@@ -39,7 +39,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0011"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0013"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -94,11 +94,37 @@ def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
 
 
+def _under() -> Column[int]:
+    """The number of the key (`data_key`) under which the bytes of this row are encrypted; NULL: they are not."""
+    return Column("data_key", _BIG, nullable=True)
+
+
 def _where(condition: str) -> dict[str, Any]:
     """A partial index: small however long the history grows. SQLite uses it only for a statement that says the same words
     (sqlite.org/partialindex.html §3): see `labmw.store.statements.words`."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
+
+# --- keys of bytes at rest ------------------------------------------------------------------------------------------------
+
+# Both tables are of the store as a whole, whichever site's bytes: their `site` is "".
+
+# The store keys that this store has known, by name; the keys themselves are in a file elsewhere (store.key_file). States: current (new keys are wrapped
+# under it), retired (being replaced), destroyed (replaced), lost (given up by a person). `given` is the highest number of a key so far: none is given twice. Messages up to `open_until` were there
+# before the first key and lie open; 0 when `labmw store encrypt` has been through.
+store_key = Table(
+    "store_key", metadata,
+    _id(), *_must("site", "name", "state", "made_at"), *_later("ended_at"), Column("given", _BIG, nullable=False),
+    Column("open_until", _BIG, nullable=False),
+    UniqueConstraint("site", "name"),
+)  # fmt: skip
+
+# The key of one message, or of one session of a line (frames are kept before anybody knows which message they become), wrapped under a store key. A key
+# that is destroyed is not here any more: whatever copy there is of what it encrypted, nobody reads it.
+data_key = Table(
+    "data_key", metadata,
+    _id(), *_must("site", "store_key"), _bytes("wrapped"),
+)  # fmt: skip
 
 # --- the wire -------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +140,7 @@ session = Table(
 # Every byte in both directions. `session` is "" outside a session, hence no foreign key.
 journal = Table(
     "journal", metadata,
-    _id(), *_must("site", "link"), *_may("session"), *_must("at", "direction"), _bytes("data"),
+    _id(), *_must("site", "link"), *_may("session"), *_must("at", "direction"), _bytes("data"), _under(),
     Index(None, "site", "session"),
 )  # fmt: skip
 
@@ -122,6 +148,7 @@ journal = Table(
 frame = Table(
     "frame", metadata,
     _id(), *_must("site", "link", "session"), _number("seq"), _number("number"), _number("last", 0), _bytes("text"), *_must("at"),
+    _under(),
     UniqueConstraint("site", "session", "seq"),
     ForeignKeyConstraint(["site", "session"], ["session.site", "session.id"]),
 )  # fmt: skip
@@ -135,6 +162,7 @@ message = Table(
     *_must("direction", "protocol"), *_may("peer"), *_must("received_at"), _bytes("raw"),
     *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
+    _under(),
     Index(None, "site", "session", "last_frame"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
