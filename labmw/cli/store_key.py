@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,19 +129,17 @@ def encrypt(config: ConfigOption = None, language: LanguageOption = None) -> Non
     Exit codes: 0 everything is encrypted, 1 there is no key, 2 wrong usage, or the store cannot be written.
     """
     from labmw.errors import StoreError
-    from labmw.store.encryption.changing import all_encrypted, encrypt_frames, encrypt_messages, encrypt_pieces
+    from labmw.store.encryption.changing import all_encrypted, encrypt_some
+    from labmw.store.schema import ENCRYPTED, metadata
     from labmw.store.wiping import wipe
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     _file(settings, tongue)
-    counts = {
-        "messages": _through(settings, encrypt_messages, tongue),
-        "frames": _through(settings, encrypt_frames, tongue),
-        "pieces": _through(settings, encrypt_pieces, tongue),
-    }
+    done = {name: _through(settings, partial(encrypt_some, metadata.tables[name]), tongue) for name in ENCRYPTED}
     write(settings, all_encrypted(), tongue=tongue)
-    typer.echo(say("keys-encrypted", tongue, **counts))
+    counts = {"messages": done.pop("message"), "frames": done.pop("frame"), "pieces": done.pop("journal")}
+    typer.echo(say("keys-encrypted", tongue, **counts, others=sum(done.values())))
     try:
         if not wipe(settings.store.url):
             typer.echo(say("keys-pages-left", tongue))

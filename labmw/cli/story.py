@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.phrases import Language, say
 from labmw.store import Row
+from labmw.store.encryption.envelope import Unreadable
 from labmw.watch.evidence import (
     Answered,
     Evidence,
@@ -39,6 +40,8 @@ class Manner:
         """Bytes as a person reads them."""
         if data is None:
             return ""
+        if isinstance(data, Unreadable):
+            return say(data.why, self.language)
         return show(bytes(data) if self.identity else hide(bytes(data)))
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Table
 from labmw.lab.retention import CHUNK, PATIENT_CLASSES, Due, due_in, years_before
 from labmw.lab.sealing import row_digest, stones_digest
 from labmw.store import schema, statements
-from labmw.store.statements import keys
+from labmw.store.encryption.shredding import shred
 from labmw.store.statements import retention as stored
 from labmw.store.statements.audit import audited
 from labmw.store.statements.worklist import change
@@ -126,7 +126,6 @@ class Destruction:
                 content = [[row.id, row.at] for row in (*journal, *frames)]
                 yield from _gone(schema.journal, journal)
                 yield from _gone(schema.frame, frames)
-                yield from _shred([*journal, *frames])
                 yield from self._stone("raw", "session", None, name, [self._digest(content)], at)
             freed += here
         return freed
@@ -156,6 +155,7 @@ class Destruction:
         for row in (yield from _by(schema.outbox, "id", carriers)):
             if row.payload is not None:
                 yield stored.empty_outbox([row.id])
+                yield from shred(schema.outbox, [row])
                 yield from self._stone("messages", "outbox", row.id, "", [self._digest(row.mapping())], at)
 
     def _identity(self, patient: str, at: str) -> Transaction[None]:
@@ -190,11 +190,10 @@ class Destruction:
             waits = yield stored.rows_by(schema.quarantine, "message", [row.id])
             if not left and all(one.state != "open" for one in waits):
                 hung = yield from _remove(schema.message, [row])
-                yield from _shred([row])
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest, hung])], at)
             elif left and row.raw and (yield from self._all_due([row.id], "messages")):
                 yield stored.empty_message(row.id)
-                yield from _shred([row])
+                yield from shred(schema.message, [row])
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest])], at)
 
     def _all_due(self, messages: Sequence[int], name: str) -> Transaction[bool]:
@@ -268,16 +267,10 @@ def _carries(number: int) -> Transaction[bool]:
     return bool((yield stored.rows_by(schema.redelivery, "earlier", [number])))
 
 
-def _shred(rows: Sequence[Row]) -> Transaction[None]:
-    """Destroy the keys of bytes that have gone: no older page, no copy of them can be read any more."""
-    numbers = sorted({row.data_key for row in rows if row.data_key is not None})
-    for start in range(0, len(numbers), CHUNK):
-        yield keys.destroy(numbers[start : start + CHUNK])
-
-
 def _gone(table: Table, rows: Sequence[Row]) -> Transaction[None]:
     for start in range(0, len(rows), CHUNK):
         yield stored.remove(table, [row.id for row in rows[start : start + CHUNK]])
+    yield from shred(table, rows)
 
 
 def _remove(table: Table, rows: Sequence[Row]) -> Transaction[list[Any]]:

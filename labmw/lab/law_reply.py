@@ -12,7 +12,7 @@ from labmw.lab.law_messages import keep_received
 from labmw.lab.law_orders import LawLink
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
-from labmw.store.encryption.envelope import readable
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Transaction
 from protocols.hl7.er7 import Message
@@ -51,7 +51,11 @@ def keep_reply(
     kept = yield from keep_received(site, received, "order-response", at, "accepted", "", facts, None, reply.header)
     if reply.code.startswith("C"):
         return kept
-    work = read_work(Message.parse(readable(sent[0].raw)), link.profile)
+    if isinstance(
+        sent[0].raw, Unreadable
+    ):  # what we said cannot be read any more: its orders stay unanswered, for a person
+        return kept
+    work = read_work(Message.parse(sent[0].raw), link.profile)
     if isinstance(work, NoWork):
         return kept
     told = {one.step.awos.id: one for one in outcomes(work, reply, link.profile) if one.step.awos}

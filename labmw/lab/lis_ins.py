@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from labmw.lab.lis_told import Doubt, Told, audit, quarantine, raise_task
 from labmw.store import schema, statements
+from labmw.store.encryption.shredding import write_anew
 from labmw.store.statements import identities, keys
-from labmw.store.statements.worklist import change
 from labmw.store.transaction import Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7.adt import QUALIFIED, Identity, message_without_ins
@@ -84,17 +84,13 @@ def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Tr
         raw = purged(row.raw, numbers)
         reply = purged(row.reply, numbers) if row.reply else row.reply
         if raw != row.raw or reply != row.reply:
-            yield change(schema.message, row.id, raw=raw, reply=reply, data_key=None)
-            if row.data_key is not None:
-                yield keys.destroy(
-                    [row.data_key]
-                )  # what came can be read nowhere any more, in no older page or copy either
+            yield from write_anew(schema.message, row, raw=raw, reply=reply)
     for row in (yield identities.outbox_of_patient(told.site, patient)):
         if any(number.encode() in row.payload for number in numbers):
             kept = purged(row.payload, numbers) if row.state == "delivered" else None
-            yield change(schema.outbox, row.id, payload=kept)
+            yield from write_anew(schema.outbox, row, payload=kept)
         if row.receipt and (bare := purged(row.receipt, numbers)) != row.receipt:  # another laboratory repeats the PID
-            yield change(schema.outbox, row.id, receipt=bare)
+            yield from write_anew(schema.outbox, row, receipt=bare)
     yield keys.forgotten()
     if found:
         yield from _history(told, patient, "ins-removed", why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,12 @@ class _Known:
     newest: Row | None
 
 
-def keys(config: Config, *, off: Callable[..., Finding] = warning) -> Iterator[Finding]:
-    """Say how bytes are kept; `off` weighs that they are not encrypted. Raises StoreError when the store cannot be read."""
+def keys(config: Config) -> Iterator[Finding]:
+    """Say how bytes are kept; that they are not encrypted is no fault. Raises StoreError when the store cannot be read."""
     file, known = config.store.key_file, _known(config.store.url)
     current = known.current.name if known.current is not None else ""
     if not file:
-        yield (error("store.key_file", "keys-missing", name=current) if current else off("store.key_file", "keys-off"))
+        yield (error("store.key_file", "keys-missing", name=current) if current else good("store.key_file", "keys-off"))
         return
     ring = Keyring(Path(file))
     try:

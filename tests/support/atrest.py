@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from labmw.store import Transaction, open_reader, schema
-from labmw.store.statements import insert, insert_once
+from labmw.store import Step, Transaction, open_reader, schema
+from labmw.store.statements import insert, insert_once, insert_rows, keep_payload, outbox_delivered
 
 SECRET = b"H|\\^&|||ANALYZER\rP|1||279035121518989||DUPONT^CLAIRE\r"
 MARK = b"\x00labmw\x1a"
@@ -41,3 +41,36 @@ def lies(url: str, table: str, column: str) -> list[bytes]:
     of = schema.metadata.tables[table]
     with open_reader(url, as_it_lies=True) as reader:
         return [row[0] for row in reader.read(select(of.c[column]).order_by(of.c.id))]
+
+
+def everything() -> Transaction[None]:
+    """A row with bytes in every column that is encrypted where there is a key."""
+    number = yield from message(SECRET, SECRET)
+    yield insert_once(schema.session, id="a", site="s", link="l", opened_at="t")
+    yield insert_rows(schema.frame, [frame(1, SECRET), frame(2, SECRET)])
+    yield insert_rows(schema.journal, [piece(SECRET), piece(SECRET, "b")])
+    made: dict[str, Any] = {"site": "s", "destination": "lis", "control_id": "C1", "due_at": "t", "created_at": "t"}
+    (sent,) = yield insert(schema.outbox, message=number, **made)
+    yield keep_payload(sent.id, SECRET)
+    yield outbox_delivered(sent.id, at="t", receipt=SECRET)
+    yield insert(schema.receipt, site="s", outbox=sent.id, at="t", code="AE", data=SECRET)
+    told = {"site": "s", "role": "requester", "partner": "p", "number": "N", "state": "sent", "message": number}
+    (order,) = yield insert(schema.sub_order, **told, created_at="t", updated_at="t")
+    yield insert(schema.sub_order_item, site="s", sub_order=order.id, kind="consent", data=SECRET, at="t")
+    report = {"site": "s", "sub_order": order.id, "direction": "in", "kind": "pdf", "digest": "d", "at": "t"}
+    yield insert_once(schema.partner_document, **report, data=SECRET)
+
+
+COLUMNS = [
+    (table, column) for table, keys in schema.ENCRYPTED.items() for columns in keys.values() for column in columns
+]
+"""Every column that is encrypted, with its table."""
+
+
+def read_all() -> Transaction[list[bytes]]:
+    """What comes out of these columns."""
+    found: list[bytes] = []
+    for table, column in COLUMNS:
+        rows = yield Step(select(schema.metadata.tables[table].c[column]))
+        found += [row[0] for row in rows]
+    return found

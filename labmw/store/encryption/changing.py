@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import Table
+
 from labmw.errors import StoreError
 from labmw.store.encryption import key_file
 from labmw.store.encryption.envelope import Unreadable
 from labmw.store.encryption.key_file import StoreKey
 from labmw.store.encryption.keyring import Keyring, unwrapped, wrapped
 from labmw.store.encryption.passage import register
-from labmw.store.schema import frame, journal, message
+from labmw.store.encryption.shredding import write_anew
+from labmw.store.schema import ENCRYPTED, frame, journal
 from labmw.store.statements import keys as stored
 from labmw.store.statements.retention import remove
 from labmw.store.statements.wire import close_session
-from labmw.store.statements.worklist import change
 from labmw.store.statements.writing import insert_rows
 from labmw.store.transaction import Row, Transaction
 
@@ -86,6 +88,7 @@ def give_up(keyring: Keyring, lost: str, at: str) -> Transaction[Sequence[Row]]:
     sessions = yield stored.open_under(lost)
     for one in sessions:
         yield close_session(one.site, one.id, at=at, why="key-lost")
+    yield stored.unwrite_under(lost)
     yield stored.retire("lost", at)
     yield from register(keyring, rows[0])
     return sessions
@@ -94,39 +97,26 @@ def give_up(keyring: Keyring, lost: str, at: str) -> Transaction[Sequence[Row]]:
 # --- what lies open ----------------------------------------------------------------------------------------------------------------------
 
 
-def encrypt_messages(after: int) -> Transaction[tuple[int, int]]:
-    """Encrypt some messages that lie open, each under a key of its own; returns how many, and the number to go on after."""
-    rows = yield stored.not_encrypted(message, after, most=CHUNK)
-    for row in rows:
-        yield change(message, row.id, raw=row.raw, reply=row.reply, data_key=None)
-    return (yield from _done(rows))
+def encrypt_some(table: Table, after: int) -> Transaction[tuple[int, int]]:
+    """Encrypt some rows that lie open: of lines under keys of their sessions, others each under a key of its own.
 
-
-def encrypt_frames(after: int) -> Transaction[tuple[int, int]]:
-    """The same of frames, under keys of their sessions."""
-    rows = yield stored.not_encrypted(frame, after, most=CHUNK)
+    Returns how many, and the number to go on after (0 and 0: none is left).
+    """
+    rows = yield stored.not_encrypted(table, after, most=CHUNK)
+    assert not any(isinstance(value, Unreadable) for row in rows for value in row)
+    if rows and table in (frame, journal):
+        yield remove(table, [row.id for row in rows])
+        yield insert_rows(table, [row.mapping() for row in rows])
+    elif rows:
+        for row in rows:
+            for place, names in ENCRYPTED[table.name].items():
+                if getattr(row, place) is None:
+                    yield from write_anew(table, row, **{name: getattr(row, name) for name in names})
     if rows:
-        yield remove(frame, [row.id for row in rows])
-        yield insert_rows(frame, [row.mapping() for row in rows])
-    return (yield from _done(rows))
-
-
-def encrypt_pieces(after: int) -> Transaction[tuple[int, int]]:
-    """The same of the journal."""
-    rows = yield stored.not_encrypted(journal, after, most=CHUNK)
-    if rows:
-        yield remove(journal, [row.id for row in rows])
-        yield insert_rows(journal, [row.mapping() for row in rows])
-    return (yield from _done(rows))
+        yield stored.forgotten()
+    return len(rows), rows[-1].id if rows else 0
 
 
 def all_encrypted() -> Transaction[None]:
     """Note that nothing lies open any more."""
     yield stored.nothing_open()
-
-
-def _done(rows: Sequence[Row]) -> Transaction[tuple[int, int]]:
-    assert not any(isinstance(value, Unreadable) for row in rows for value in row)
-    if rows:
-        yield stored.forgotten()
-    return len(rows), rows[-1].id if rows else 0

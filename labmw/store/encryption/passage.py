@@ -21,17 +21,13 @@ from labmw.store.encryption import envelope
 from labmw.store.encryption.envelope import Unreadable, marked
 from labmw.store.encryption.key_file import StoreKey
 from labmw.store.encryption.keyring import DataKey, Keyring
-from labmw.store.schema import frame, journal, message, metadata, store_key
+from labmw.store.schema import ENCRYPTED, frame, journal, metadata, store_key
 from labmw.store.statements import keys as stored
 from labmw.store.statements.writing import insert
 from labmw.store.transaction import Row, Step, T, Transaction, Values
 
-ENCRYPTED: Final[Mapping[str, tuple[str, ...]]] = {
-    "message": ("raw", "reply"),
-    "frame": ("text",),
-    "journal": ("data",),
-}
-"""The columns whose bytes are encrypted. A message has a key of its own; what is kept of a line before there is a message has one for each session."""
+_OF_SESSIONS: Final = (frame, journal)
+"""What is kept of a line before there is a message has a key for each session; everything else has one of its own."""
 
 _BYTES: Final = frozenset(
     column.name for table in metadata.tables.values() for column in table.c if isinstance(column.type, LargeBinary)
@@ -109,7 +105,11 @@ class Passage:
         self._stocks = self._stocks or bool(made)
 
     def end(self) -> Transaction[None]:
-        """Destroy the keys that were made in advance and never used."""
+        """Destroy the keys that were made in advance and never used; from now on none are made in advance."""
+        self._stocks = False  # at once: this very transaction must not have more of them made
+        return self._end()
+
+    def _end(self) -> Transaction[None]:
         left = [key.number for key in self._stock]
         self._stock.clear()
         if left:
@@ -153,40 +153,46 @@ class Passage:
     # --- in -------------------------------------------------------------------------------------------------------------------------
 
     def _inward(self, step: Step, table: Table) -> Transaction[Step]:
-        names = ENCRYPTED[table.name]
+        keys = ENCRYPTED[table.name]
         if self._open and not _any_marked(step.parameters):  # without a key bytes go in as they are
             return step
         if isinstance(step.statement, Update):
-            return (yield from self._changed(step, [f"new_{name}" for name in names]))
+            return (yield from self._changed(step, keys))
         many = not isinstance(step.parameters, Mapping)
         rows: Sequence[Values] = step.parameters if many else [step.parameters]  # type: ignore[assignment, list-item]
         kept = []
         of_sessions: dict[tuple[str, str], DataKey] = {}
-        for row in rows:
-            if not _holds_bytes(row, names):
-                kept.append(row)
-            elif (keyring := self._may_encrypt()) is None:
-                kept.append(_plain(row, names))
-            else:
-                if table is message:
-                    key = yield from self._fresh(keyring)
-                else:
+        for given in rows:
+            row = given
+            for place, names in keys.items():
+                if not _holds_bytes(row, names):
+                    continue
+                if (keyring := self._may_encrypt()) is None:
+                    row = _plain(row, names)
+                    continue
+                if table in _OF_SESSIONS:
                     key = yield from self._of_session(keyring, row, of_sessions)
-                kept.append(_encrypted(row, names, key, "data_key"))
+                else:
+                    key = yield from self._fresh(keyring)
+                row = _encrypted(row, names, key, place)
+            kept.append(row)
         return Step(step.statement, kept if many else kept[0])
 
-    def _changed(self, step: Step, names: Sequence[str]) -> Transaction[Step]:
-        """Bytes that are written anew get a key of their own: whoever writes them names `data_key` too, and destroys the old one."""
+    def _changed(self, step: Step, keys: Mapping[str, Sequence[str]]) -> Transaction[Step]:
+        """Bytes that are written anew get a key of their own: whoever writes `new_payload` names `new_payload_key` too, and destroys the old one."""
         row = step.parameters
         assert isinstance(row, Mapping)
-        if not _holds_bytes(row, names):
-            return step
-        if (keyring := self._may_encrypt()) is None:
-            return Step(step.statement, _plain(row, names))
-        if "new_data_key" not in row:
-            raise StoreError("bytes are written anew without their key; this is a fault in labmw, please report it")
-        key = yield from self._fresh(keyring)
-        return Step(step.statement, _encrypted(row, names, key, "new_data_key"))
+        for place, columns in keys.items():
+            names = [f"new_{name}" for name in columns]
+            if not _holds_bytes(row, names):
+                continue
+            if (keyring := self._may_encrypt()) is None:
+                row = _plain(row, names)
+                continue
+            if f"new_{place}" not in row:
+                raise StoreError("bytes are written anew without their key; this is a fault in labmw, please report it")
+            row = _encrypted(row, names, (yield from self._fresh(keyring)), f"new_{place}")
+        return Step(step.statement, row)
 
     def _may_encrypt(self) -> Keyring | None:
         if self._refused:
@@ -290,7 +296,6 @@ def _opened(row: Row, places: Sequence[int], keys: Mapping[int, DataKey | Unread
 
 
 _DESTROYED: Final = Unreadable("bytes-key-destroyed")
-_TABLES: Final = (message, frame, journal)
 
 
 def _any_marked(parameters: Values | Sequence[Values]) -> bool:
@@ -302,9 +307,10 @@ _WRITING: Final = (Insert, Update)
 
 
 def _writes_bytes(statement: Executable) -> Table | None:
-    if isinstance(statement, _WRITING) and statement.table in _TABLES:
-        assert isinstance(statement.table, Table)
-        return statement.table
+    if isinstance(statement, _WRITING):
+        table = statement.table
+        if isinstance(table, Table) and table.name in ENCRYPTED:
+            return table
     return None
 
 

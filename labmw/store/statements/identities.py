@@ -84,7 +84,7 @@ _says = (
     .exists()
 )
 _OUTBOX_OF: Final = (
-    select(outbox.c.id, outbox.c.payload, outbox.c.state, outbox.c.receipt)
+    select(outbox.c.id, outbox.c.payload, outbox.c.state, outbox.c.receipt, outbox.c.payload_key, outbox.c.receipt_key)
     .where(
         outbox.c.site == given("site"),
         outbox.c.specimen.in_(_tubes),

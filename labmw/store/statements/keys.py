@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Table, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Integer, Table, bindparam, delete, func, insert, literal, or_, select, update
 
-from labmw.store.schema import data_key, frame, journal, message, session, store_key
+from labmw.store.schema import ENCRYPTED, data_key, frame, message, metadata, outbox, session, store_key
 from labmw.store.statements.words import given, given_bytes, given_number, is_one_of
 from labmw.store.transaction import Step
 
@@ -132,19 +132,33 @@ def newest() -> Step:
 # --- what is not encrypted yet, and what can no longer be read -----------------------------------------------------------------------
 
 
-def _not_encrypted(table: Table, column: str) -> Any:
+def _not_encrypted(table: Table) -> Any:
+    lies_open = [
+        table.c[place].is_(None) & (func.length(table.c[name]) > 0)
+        for place, names in ENCRYPTED[table.name].items()
+        for name in names
+    ]
     return (
         select(table)
-        .where(table.c.id > given_number("after"), table.c.data_key.is_(None), func.length(table.c[column]) > 0)
+        .where(table.c.id > given_number("after"), or_(*lies_open))
         .order_by(table.c.id)
         .limit(given_number("most"))
     )
 
 
-_NOT_ENCRYPTED: Final = {
-    table.name: _not_encrypted(table, column)
-    for table, column in ((message, "raw"), (frame, "text"), (journal, "data"))
-}
+_NOT_ENCRYPTED: Final = {name: _not_encrypted(metadata.tables[name]) for name in ENCRYPTED}
+# A message that was written under the key and has not arrived: it is written again.
+_UNSENT_UNDER: Final = (
+    update(outbox)
+    .where(
+        outbox.c.id.in_(
+            select(outbox.c.id)
+            .join(data_key, data_key.c.id == outbox.c.payload_key)
+            .where(outbox.c.state.not_in(("delivered", "closed")), data_key.c.store_key == given("lost_key"))
+        )
+    )
+    .values(payload=None, payload_key=None)
+)
 _OPEN_UNDER: Final = (
     select(session.c.site, session.c.id, session.c.link, func.count().label("frames"))
     .join(frame, (frame.c.site == session.c.site) & (frame.c.session == session.c.id))
@@ -157,6 +171,11 @@ _OPEN_UNDER: Final = (
 def not_encrypted(table: Table, after: int, *, most: int) -> Step:
     """Rows whose bytes lie open, after a number."""
     return Step(_NOT_ENCRYPTED[table.name], {"after": after, "most": most})
+
+
+def unwrite_under(name: str) -> Step:
+    """What has not arrived anywhere, and is encrypted under this store key, is written again before it is sent."""
+    return Step(_UNSENT_UNDER, {"lost_key": name})
 
 
 def open_under(name: str) -> Step:

@@ -37,5 +37,7 @@ def upgrade() -> None:
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_data_key"),
     )
-    for table in ("journal", "frame", "message"):
+    for table in ("journal", "frame", "message", "receipt", "sub_order_item", "partner_document"):
         op.add_column(table, sa.Column("data_key", BIG, nullable=True))
+    for column in ("payload_key", "receipt_key"):
+        op.add_column("outbox", sa.Column(column, BIG, nullable=True))

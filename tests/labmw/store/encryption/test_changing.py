@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from atrest import FRAMES, JOURNAL, RAW, SECRET, frame, lies, message, opened, piece
+from atrest import (
+    COLUMNS,
+    MARK,
+    RAW,
+    SECRET,
+    everything,
+    frame,
+    lies,
+    message,
+    opened,
+    read_all,
+)
 from sqlalchemy import select
 from stores import open_queued
 
@@ -17,9 +29,7 @@ from labmw.store.copying import backup, export, restore
 from labmw.store.encryption import key_file
 from labmw.store.encryption.changing import (
     begin_rotation,
-    encrypt_frames,
-    encrypt_messages,
-    encrypt_pieces,
+    encrypt_some,
     end_rotation,
     give_up,
     newest_key,
@@ -28,7 +38,8 @@ from labmw.store.encryption.changing import (
 from labmw.store.encryption.envelope import Unreadable
 from labmw.store.encryption.keyring import Keyring
 from labmw.store.queued import QueuedStore
-from labmw.store.statements import INSERT_FRAME, INSERT_JOURNAL
+from labmw.store.schema import ENCRYPTED, metadata
+from labmw.store.statements import INSERT_FRAME
 from labmw.store.statements import keys as stored
 
 AT = "2026-11-26T09:00:00.000000Z"
@@ -111,22 +122,17 @@ async def test_a_store_key_that_is_lost_is_given_up(shut: QueuedStore, url: str,
 
 
 async def test_what_lay_open_is_encrypted_in_its_place(store: QueuedStore, url: str, keys: Path) -> None:
-    await store.run(opened())
-    await store.run(message(SECRET, SECRET))
-    await store.run_rows(INSERT_FRAME, [frame(1, SECRET), frame(2, SECRET, "b")])
-    await store.run_rows(INSERT_JOURNAL, [piece(SECRET), piece(SECRET), piece(SECRET, "b")])
-    before = {table: lies(url, *table) for table in (("message", "raw"), ("frame", "text"), ("journal", "data"))}
+    await store.run(everything())
+    assert {lying for place in COLUMNS for lying in lies(url, *place)} == {SECRET}
     command = open_queued(url, key_file=keys)
     await command.start()
-    counts = [await _all(command, one) for one in (encrypt_messages, encrypt_frames, encrypt_pieces)]
-    assert counts == [1, 2, 3]
-    assert [await _all(command, one) for one in (encrypt_messages, encrypt_frames, encrypt_pieces)] == [0, 0, 0]
-    assert (await command.read(RAW))[0][1:] == (SECRET, SECRET)
-    assert [row.text for row in await command.read(FRAMES)] == [SECRET] * 2
-    assert [row.data for row in await command.read(JOURNAL)] == [SECRET] * 3
+    counts = {name: await _all(command, partial(encrypt_some, metadata.tables[name])) for name in ENCRYPTED}
+    assert counts == dict.fromkeys(ENCRYPTED, 1) | {"frame": 2, "journal": 2}
+    assert [await _all(command, partial(encrypt_some, metadata.tables[name])) for name in ENCRYPTED] == [0] * 7
+    assert {*await command.view(read_all())} == {SECRET}
     await command.stop()
-    for table, was in before.items():
-        assert not {*was} & {*lies(url, *table)}
+    for place in COLUMNS:
+        assert all(lying.startswith(MARK) for lying in lies(url, *place)), place
 
 
 async def _all(store: QueuedStore, step: Any) -> int:

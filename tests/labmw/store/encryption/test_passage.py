@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
+import pkgutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from atrest import FRAMES, JOURNAL, MARK, RAW, SECRET, frame, lies, message, opened, piece
+from atrest import (
+    COLUMNS,
+    FRAMES,
+    JOURNAL,
+    MARK,
+    RAW,
+    SECRET,
+    everything,
+    frame,
+    lies,
+    message,
+    opened,
+    piece,
+    read_all,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Insert,
+    LargeBinary,
+    Select,
+    Update,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from stores import open_queued
 
 from labmw.errors import StoreError
-from labmw.store import Row, Step, Transaction, open_reader, schema
+from labmw.store import Row, Step, Transaction, open_reader, schema, statements
 from labmw.store.encryption import envelope, key_file
 from labmw.store.encryption.envelope import OVERHEAD, Unreadable, readable
 from labmw.store.encryption.keyring import Keyring
 from labmw.store.encryption.passage import BATCH, STOCK, Passage
 from labmw.store.queued import QueuedStore
+from labmw.store.schema import ENCRYPTED
 from labmw.store.statements import INSERT_FRAME, INSERT_JOURNAL, insert_rows
 from labmw.store.statements import keys as stored
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import ask, row_type
+
+BYTES = {column for _, column in COLUMNS} | {"wrapped"}
 
 
 def keys_left(url: str) -> list[int]:
@@ -54,6 +85,70 @@ async def test_everything_comes_out_as_it_went_in(shut: QueuedStore, url: str, k
         assert first.startswith(MARK)
         assert len(first) == len(SECRET) + OVERHEAD
         assert SECRET[:20] not in first
+
+
+async def test_every_column_that_holds_bytes_is_encrypted_and_read(shut: QueuedStore, url: str, keys: Path) -> None:
+    held = {
+        (table.name, column.name)
+        for table in schema.metadata.tables.values()
+        for column in table.c
+        if isinstance(column.type, LargeBinary)
+    }
+    assert held == {*COLUMNS, ("data_key", "wrapped")}
+    await shut.run(everything())
+    for place in COLUMNS:
+        assert all(lying.startswith(MARK) and SECRET not in lying for lying in lies(url, *place)), place
+    assert {*await shut.view(read_all())} == {SECRET}
+    with open_reader(url, key_file=str(keys)) as reader:
+        assert {*reader.look(read_all)} == {SECRET}
+
+
+def statements_known() -> Iterator[tuple[str, Any]]:
+    """Every statement that a module of the store keeps ready."""
+    for module in pkgutil.iter_modules(statements.__path__, f"{statements.__name__}."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, Select | CompoundSelect | Insert | Update):
+                yield f"{module.name}.{name}", value
+
+
+def brings_past(statement: Any) -> bool:
+    """Whether a statement writes bytes under another parameter, or reads them under another name, than the passage knows."""
+    if isinstance(statement, Update):
+        values: Any = vars(statement)["_values"] or {}
+        given = {
+            getattr(column, "name", column): value.key
+            for column, value in values.items()
+            if isinstance(value, BindParameter) and not value.unique  # a constant has a name of its own
+        }
+        for key, names in ENCRYPTED.get(getattr(statement.table, "name", ""), {}).items():
+            for name in {*names} & {*given}:
+                if (given[name], given.get(key)) != (f"new_{name}", f"new_{key}"):
+                    return True
+    returns = (
+        statement.selected_columns
+        if isinstance(statement, Select | CompoundSelect)
+        else vars(statement).get("_returning", ())
+    )
+    columns = [column for one in returns for column in getattr(one, "c", (one,))]
+    return any(isinstance(one.type, LargeBinary) and one.name not in BYTES for one in columns)
+
+
+def test_no_statement_brings_bytes_past_the_passage() -> None:
+    known = dict(statements_known())
+    assert len(known) > 100
+    assert [place for place, statement in known.items() if brings_past(statement)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        update(schema.outbox).values(payload=bindparam("bytes")),
+        update(schema.outbox).values(payload=bindparam("new_payload")),
+        select(schema.message.c.raw.label("content")),
+    ],
+)
+def test_a_statement_that_would_is_noticed(statement: Any) -> None:
+    assert brings_past(statement)
 
 
 async def test_a_message_and_a_session_have_keys_of_their_own(shut: QueuedStore) -> None:
