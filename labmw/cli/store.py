@@ -11,7 +11,7 @@ import typer
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.cli.store_key import app as key_app
 from labmw.cli.store_key import encrypt
-from labmw.phrases import say
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -125,6 +125,7 @@ def backup(
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-backed-up", tongue, file=file, results=copied.rows["result"], rows=copied.total))
+    _tell_of_key(f"sqlite:///{file}", tongue)
 
 
 @app.command()
@@ -147,6 +148,7 @@ def restore(
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-restored", tongue, store=place_of(into), results=copied.rows["result"], rows=copied.total))
+    _tell_of_key(into, tongue)
 
 
 @app.command()
@@ -169,6 +171,15 @@ def export(
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-exported", tongue, folder=folder, tables=len(copied.rows), rows=copied.total))
+
+
+def _tell_of_key(url: str, tongue: Language) -> None:
+    """Say of a copy with encrypted bytes which store key it takes to read them."""
+    from labmw.store import read_sync
+    from labmw.store.statements import keys
+
+    for row in read_sync(url, keys.current().statement):
+        typer.echo(say("keys-backup", tongue, name=row.name))
 
 
 def _chosen(config: Path | None, at: str | None) -> tuple[Config, str]:

@@ -13,6 +13,7 @@ from labmw.driver import hl7
 from labmw.driver.declaration import Driver
 from labmw.driver.reading import Facts, Reading, ResultRead
 from labmw.driver.timestamp import read_time
+from labmw.frozen import changed
 from labmw.model import Disposition
 from protocols.hl7.er7 import Message
 from protocols.hl7.law_values import Observation, SpecimenStatus, StatusChange, StepStatus
@@ -44,7 +45,7 @@ def read(message: Message, change: StatusChange | None, driver: Driver, profile:
         return _with(reading, Disposition.REFUSED, "malformed-report", facts)
     found = {one.place: (specimen, step, one) for specimen, step, one in _observations(change)}
     results = tuple(_seen(read_, found.get(read_.record), profile, zone) for read_ in reading.results)
-    return replace(reading, results=results)
+    return changed(reading, results=results)
 
 
 def _observations(change: StatusChange) -> Iterator[tuple[SpecimenStatus, StepStatus | None, Observation]]:
@@ -69,7 +70,7 @@ def _seen(
     awos = step.awos.id if step and step.awos and not step.at_analyzer else ""
     time = one.analysed or one.observed
     moment = read_time(time, zone)
-    seen = replace(
+    seen = changed(
         read_,
         specimen=item.specimen.label.strip() or read_.specimen,
         run=f"{awos}/{one.run}" if awos else one.run,
@@ -81,7 +82,7 @@ def _seen(
     )
     if one.status == "X" and seen.problem in ("", "not-performed"):
         flags = ", ".join(flag.text or flag.code for flag in one.flags) or "-"
-        return replace(
+        return changed(
             seen, problem="not-performed", problem_facts=(("test", read_.test_name or read_.code), ("flags", flags))
         )
     return seen

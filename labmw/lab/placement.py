@@ -6,9 +6,10 @@ when it was resent after a session whose acknowledgment may not have arrived (de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from labmw.driver.reading import OrderRead, PatientRead, ResultRead
 from labmw.frozen import value
@@ -73,6 +74,13 @@ class Placement:
     patient: str = ""
     repeat_of: int | None = None
     supersedes: bool = False
+
+
+def registered_at(windows: Iterable[Any], at: str) -> frozenset[str]:
+    """The control materials that are in use at a moment, by identifier, of rows that say since when and until when each one is."""
+    return frozenset(
+        [row.identifier for row in windows if row.valid_from <= at and (row.valid_to is None or at <= row.valid_to)]
+    )
 
 
 def identity(key: ResultKey) -> str:

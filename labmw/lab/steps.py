@@ -10,7 +10,7 @@ from labmw.clock import stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.lab import awos
 from labmw.lab.awos import State, StepSeen
-from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement
+from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement, registered_at
 from labmw.line.received import Received
 from labmw.store import schema, statements
 from labmw.store.statements import worklist as stored
@@ -46,10 +46,8 @@ class Steps:
             return reading, known
         beside = _named_beside(change)
         names = sorted({name for found in beside.values() for name in found})
-        rows = (
-            (yield statements.materials_among(self.site, names, at=stamp(self.received.received_at))) if names else []
-        )
-        registered = {row.identifier for row in rows}
+        rows = (yield statements.material_windows(self.site, names)) if names else []
+        registered = registered_at(rows, stamp(self.received.received_at))
         materials = known.materials | {tube for tube, found in beside.items() if found & registered}
         roles = {item.specimen.label.strip(): item.specimen.role for item in change.specimens}
         marked = {tube for tube, role in roles.items() if role is not None and role.code == "Q"}

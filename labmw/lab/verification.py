@@ -66,6 +66,10 @@ STATE_OF = {
 BATCH = 20  # messages per round; each is its own transaction, so that intake's commits slip in between
 AGAIN_BESIDE = 5  # messages judged again per round in which new ones wait
 ATTEMPTS = 5  # then the results are held: an error must never release, and never hide
+CALM = 0.02  # seconds without a sender that waits for its commit: then nobody's acknowledgment is delayed by a judgment
+GIVES_WAY = (
+    2.0  # seconds after which results are judged although senders wait: an upload without end must not hold them back
+)
 CONTROLS_AT_ONCE = 500  # a control that waits holds the patients behind it: after a stop, all of them come first
 
 
@@ -135,8 +139,16 @@ class Verification:
         # In the order in which they came: a control that failed is known before the patients' results behind it are judged.
         self.unfinished = False
         for row in sorted(due, key=lambda row: int(row.id)):
+            await self._give_way(read_stamp(row.created_at))
             await self._one(row)
         return len(due)
+
+    async def _give_way(self, since: datetime) -> None:
+        """Wait while senders wait for their commits, until the work is `GIVES_WAY` old (or the clock was set back)."""
+        while (calm := self.store.calm()) < CALM:
+            if not timedelta() <= self.clock.now() - since < timedelta(seconds=GIVES_WAY):
+                return
+            await asyncio.sleep(CALM - calm)
 
     def _claim(self) -> Transaction[list[Row]]:
         now = self.clock.now()

@@ -289,7 +289,7 @@ class AstmConversation:
             self._assembly = trial
             self._journal.committed()
         else:
-            await self._store.run(keep_frame(steps, again=again), timeout=self._terms.commit_timeout)
+            await self._commit(steps, again=again)
             self._journal.committed()
             gathered = self._assembly.feed(frame, seq)
             for one in gathered:
@@ -298,6 +298,15 @@ class AstmConversation:
         if any(one.place == UNTERMINATED for one in gathered):
             self._log.error("message too large; it is kept in pieces, none of which is released")
         return bool(gathered)
+
+    async def _commit(self, steps: Sequence[Step], *, again: bool) -> None:
+        """Commit a frame that ends no message: with those of other lines as one, the first time."""
+        patience = self._terms.commit_timeout
+        if again:
+            await self._store.run(keep_frame(steps, again=True), timeout=patience)
+        else:
+            about = frozenset({f"session/{self._journal.session}"})
+            await self._store.run_beside(lambda: keep_frame(steps, again=False), about, timeout=patience)
 
     def _received(self, one: Gathered, before: Sequence[Step], *, first_attempt: bool = False) -> Received:
         return Received(

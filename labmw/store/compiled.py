@@ -87,7 +87,9 @@ class Compiler:
             # SQLAlchemy would leave them out in silence.
             raise _fault(f"{statement.table.name} has no column {', '.join(sorted(unknown))}")
         try:
-            raw = statement.compile(dialect=self._dialect, column_keys=names)  # type: ignore[attr-defined]
+            # As for many rows: PostgreSQL's dialect would have every INSERT answer the new key, which nobody has asked for.
+            many = isinstance(statement, Insert) and not statement.returning_column_descriptions
+            raw = statement.compile(dialect=self._dialect, column_keys=names, for_executemany=many)  # type: ignore[attr-defined]
         except SQLAlchemyError as error:
             raise _fault(f"a statement cannot be written ({error})") from error
         assert isinstance(raw, SQLCompiler)

@@ -58,11 +58,15 @@ def execute(connection: sqlite3.Connection, compiler: Compiler, step: Step) -> l
     """Run one step and return its rows."""
     statement, parameters = step
     if isinstance(parameters, Sequence):
-        _execute_many(connection, compiler, statement, parameters)
-        return []
+        return _execute_many(connection, compiler, statement, parameters)
     compiled = compiler(statement, parameters)
     cursor = connection.execute(compiled.text, compiled.values(parameters))
-    if not compiled.rows or not (rows := cursor.fetchall()):
+    return _rows(cursor) if compiled.rows else []
+
+
+def _rows(cursor: sqlite3.Cursor) -> list[Row]:
+    rows = cursor.fetchall()
+    if not rows:
         return []
     make = row_type(tuple([column[0] for column in cursor.description]))
     return [make(row) for row in rows]
@@ -70,7 +74,8 @@ def execute(connection: sqlite3.Connection, compiler: Compiler, step: Step) -> l
 
 def _execute_many(
     connection: sqlite3.Connection, compiler: Compiler, statement: Executable, rows: Sequence[Values]
-) -> None:
+) -> list[Row]:
+    answered: list[Row] = []
     start = 0
     while start < len(rows):
         names = tuple(rows[start])
@@ -81,12 +86,13 @@ def _execute_many(
         values = compiled.all_values(rows[start:end])
         if compiled.rows:  # RETURNING: sqlite3 refuses it in executemany
             for one in values:
-                connection.execute(compiled.text, one).fetchall()
+                answered += _rows(connection.execute(compiled.text, one))
         elif compiled.row and len(values) > 1:
             _insert(connection, compiled, values)
         else:
             connection.executemany(compiled.text, values)
         start = end
+    return answered
 
 
 def _insert(connection: sqlite3.Connection, compiled: Compiled, values: list[tuple[Any, ...]]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
@@ -14,19 +14,55 @@ from typing import Any, TypeAlias
 from sqlalchemy.sql.base import Executable
 
 from labmw.errors import StoreError
-from labmw.store.transaction import Commit, Transaction, Values
+from labmw.store.together import together
+from labmw.store.transaction import Commit, Step, Transaction, Values
 
 Outcome: TypeAlias = tuple["asyncio.Future[Any]", Any, Exception | None]
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """What waits for its turn: a script, and who waits for it. Rows for one insert are a job that can travel with its like."""
+    """What waits for its turn: a script, and who waits for it. Rows for one insert are a job that can travel with its like.
+
+    With `make`, the script is made when it is played, again if need be, and may be played side by side with others' (decision 0070): `about` names
+    all that it reads of what such a script writes, or writes itself.
+    """
 
     future: asyncio.Future[Any]
     script: Transaction[Any] | None
     statement: Executable | None = None
     rows: Sequence[Values] = ()
+    make: Callable[[], Transaction[Any]] | None = None
+    about: frozenset[str] = frozenset()
+
+    def begin(self) -> Transaction[Any] | None:
+        """The script to be played now; None where there are rows instead."""
+        return self.make() if self.make is not None else self.script
+
+
+def apart(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """The jobs in their order, cut into runs: rows for one insert, scripts that concern different things, or one job alone."""
+    run: list[Job] = []
+    about: set[str] = set()
+    for job in jobs:
+        if run and not (
+            (job.make is not None and run[0].make is not None and about.isdisjoint(job.about))
+            or (job.statement is not None and job.statement is run[0].statement)
+        ):
+            yield run
+            run, about = [], set()
+        run.append(job)
+        about |= job.about
+    if run:
+        yield run
+
+
+def as_one(jobs: Sequence[Job]) -> Transaction[list[Any]]:
+    """The script that does what all of a run are to do; returns what each of them returns."""
+    if jobs[0].statement is not None:
+        yield Step(jobs[0].statement, [row for job in jobs for row in job.rows])
+        return [None] * len(jobs)
+    return (yield from together([job.make() for job in jobs if job.make is not None]))
 
 
 class GroupThread:

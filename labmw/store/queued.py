@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,6 +31,8 @@ class QueuedStore:
         self._readers: ThreadPoolExecutor | None = None
         self._reader: Reader | None = None
         self._sent = 0
+        self._pressing = 0  # transactions of lines whose sender waits
+        self._pressed_at = -math.inf  # when the last of them was told
 
     def require(self) -> None:
         """Raise StoreError, with the remedy, when the store is missing or of another revision."""
@@ -81,10 +84,23 @@ class QueuedStore:
         """How many transactions wait for their turn."""
         return self._sent - self._writer.taken if self._writer is not None else 0
 
+    def calm(self) -> float:
+        """For how many seconds no sender has waited for a commit (`run_beside`); 0 while one does."""
+        return 0.0 if self._pressing else self._loop.time() - self._pressed_at
+
     def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
         """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
         passage = self._passage
         future: asyncio.Future[T] = self._put(transaction if passage is None else passage.around(transaction), None, ())
+        if passage is not None and passage.low and self._stocking is None:
+            self._stock(passage)
+        return future
+
+    def submit_beside(self, make: Callable[[], Transaction[T]], about: frozenset[str]) -> asyncio.Future[T]:
+        """Queue a transaction that may be played side by side with others; raises StoreBusy when the queue is full."""
+        passage = self._passage
+        play = make if passage is None else lambda: passage.around(make())
+        future: asyncio.Future[T] = self._put(None, None, (), play, about)
         if passage is not None and passage.low and self._stocking is None:
             self._stock(passage)
         return future
@@ -108,6 +124,20 @@ class QueuedStore:
         """
         return await self._wait(self.submit(transaction), timeout)
 
+    async def run_beside(
+        self,
+        make: Callable[[], Transaction[T]],
+        about: frozenset[str],
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> T:
+        """Run a transaction, side by side with others, and wait for the disk; StoreBusy after `timeout` seconds, as for `run`."""
+        self._pressing += 1
+        try:
+            return await self._wait(self.submit_beside(make, about), timeout)
+        finally:
+            self._pressing -= 1
+            self._pressed_at = self._loop.time()
+
     async def run_rows(
         self,
         statement: Executable,
@@ -125,7 +155,14 @@ class QueuedStore:
         """Ask several questions of one and the same moment, in the reader's thread."""
         return await self._read(lambda reader: reader.view(transaction))
 
-    def _put(self, script: Transaction[Any] | None, statement: Executable | None, rows: Sequence[Values]) -> Any:
+    def _put(
+        self,
+        script: Transaction[Any] | None,
+        statement: Executable | None,
+        rows: Sequence[Values],
+        make: Callable[[], Transaction[Any]] | None = None,
+        about: frozenset[str] = frozenset(),
+    ) -> Any:
         writer = self._writer
         if writer is None:
             raise StoreError(f"the store {self._place} is not open; start it before it is used")
@@ -136,7 +173,7 @@ class QueuedStore:
             )
         future: asyncio.Future[Any] = self._loop.create_future()
         self._sent += 1
-        writer.put(Job(future, script, statement, rows))
+        writer.put(Job(future, script, statement, rows, make, about))
         return future
 
     def _stock(self, passage: Passage) -> None:

@@ -54,7 +54,7 @@ def row_type(names: tuple[str, ...]) -> type[Row]:
 
 
 class Step(NamedTuple):
-    """One statement with its values; a sequence of values runs the statement once for each and answers no rows."""
+    """One statement with its values; a sequence of values runs the statement once for each and answers the rows of all, if it answers any."""
 
     statement: Executable
     parameters: Parameters = NONE
@@ -105,14 +105,29 @@ class Store(Protocol):
     async def stop(self) -> None:
         """Commit what is queued, then close."""
 
+    def calm(self) -> float:
+        """For how many seconds no sender has waited for a commit (`run_beside`); 0 while one does."""
+
     def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
         """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
+
+    def submit_beside(self, make: Callable[[], Transaction[T]], about: frozenset[str]) -> asyncio.Future[T]:
+        """Queue a transaction that may be played side by side with others (decision 0070), as `run_beside` does."""
 
     def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
         """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
 
     async def run(self, transaction: Transaction[T], timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Run a transaction and wait for the disk; StoreBusy after `timeout` seconds."""
+
+    async def run_beside(
+        self,
+        make: Callable[[], Transaction[T]],
+        about: frozenset[str],
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> T:
+        """Run the transaction that `make` makes (each time anew), which may share its statements with others whose `about` has nothing in common with its
+        own: the names of all that such a transaction writes, and that one reads. StoreBusy after `timeout` seconds."""
 
     async def run_rows(
         self,

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from labmw.errors import StoreError
 from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_writing
 from labmw.store.failure import UNFIT, explain, is_storage
-from labmw.store.group import GroupThread, Job, Outcome
+from labmw.store.group import GroupThread, Job, Outcome, apart, as_one
 from labmw.store.statements.keys import FORGOTTEN
 from labmw.store.transaction import Commit, Row, Step, Transaction
 
@@ -78,27 +77,23 @@ class Writer(GroupThread):
 
     def _perform(self, connection: sqlite3.Connection, jobs: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for _, same in groupby(jobs, lambda job: id(job) if job.statement is None else id(job.statement)):
-            alike = list(same)
-            if len(alike) > 1 and self._together(connection, alike):
-                outcomes += [(job.future, None, None) for job in alike]
-            else:
-                outcomes += [self._alone(connection, job) for job in alike]
+        for run in apart(jobs):
+            done = self._together(connection, run) if len(run) > 1 else None
+            outcomes += done or [self._alone(connection, job) for job in run]
         return outcomes
 
-    def _together(self, connection: sqlite3.Connection, jobs: list[Job]) -> bool:
-        """Insert the rows of several jobs as one; False, and nothing changed, when one of them spoils it."""
-        statement = jobs[0].statement
-        assert statement is not None
-        rows = [row for job in jobs for row in job.rows]
+    def _together(self, connection: sqlite3.Connection, jobs: list[Job]) -> list[Outcome] | None:
+        """Play several jobs as one; None, and nothing changed, when one of them spoils it."""
         connection.execute("SAVEPOINT job")
         try:
-            self._answer(connection, Step(statement, rows))
-        except StoreError:
+            values = self._play(connection, as_one(jobs))
+        except sqlite3.Error:
+            raise  # the disk's or a neighbour's: the whole group fails
+        except Exception:  # whose it is shows when each is played for itself
             _undo(connection)
-            return False
+            return None
         connection.execute("RELEASE job")
-        return True
+        return [(job.future, value, None) for job, value in zip(jobs, values, strict=True)]
 
     def _alone(self, connection: sqlite3.Connection, job: Job) -> Outcome:
         """One job in a savepoint of its own: when it fails, the others stay."""
@@ -111,8 +106,8 @@ class Writer(GroupThread):
         connection.execute("SAVEPOINT job")
         try:
             value = None
-            if job.script is not None:
-                value = self._play(connection, job.script)
+            if (script := job.begin()) is not None:
+                value = self._play(connection, script)
             elif job.statement is not None:
                 self._answer(connection, Step(job.statement, job.rows))
         except sqlite3.Error:

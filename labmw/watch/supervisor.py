@@ -1,7 +1,8 @@
 """How do the processes of one labmw live and die together? (law 16: the web side never shares a process with the lines)
 
-A child that dies is started again, later each time; a child that cannot use the configuration (exit code 78) ends everything, because
-starting it again would not cure that. Asked to stop, the supervisor asks its children, waits for what is under way, and only then kills.
+A child that dies is started again, later each time. One that cannot use the configuration (exit code 78) ends everything, because starting it
+again would not cure that; but where it has served before, somebody is at work in a file, and one half-written line must not end the night: it is
+tried again until the file can be used. Asked to stop, the supervisor asks its children, waits for what is under way, and only then kills.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Supervisor:
     _children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     async def run(self) -> int:
-        """Run until a signal or a child's exit code 78 ends it; return the exit code."""
+        """Run until a signal ends it, or exit code 78 of a child that has not served yet; return the exit code."""
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         for number in signals:
@@ -82,21 +83,29 @@ class Supervisor:
     async def _keep(self, part: Part, line: int) -> None:
         """Start a part, wait for its end, and start it again."""
         loop = asyncio.get_running_loop()
-        deaths = 0
+        deaths, served = 0, False
         while not self._stop.is_set():
             began = loop.time()
             code = await self._once(part, line)
             if self._stop.is_set():
                 return
-            if code == CONFIGURATION:
+            if code == CONFIGURATION and not served:
                 log.error("the configuration cannot be used, see above; everything stops", part=part.name)
                 self._outcome = CONFIGURATION
                 self._stop.set()
                 return
-            deaths = 0 if loop.time() - began >= self.steady else deaths
+            if loop.time() - began >= self.steady:
+                deaths, served = 0, served or code != CONFIGURATION
             pause = self.pauses[min(deaths, len(self.pauses) - 1)]
             deaths += 1
-            log.error("process died; it is started again", part=part.name, code=code, seconds=pause)
+            if code == CONFIGURATION:
+                log.error(
+                    "the configuration was changed and cannot be used, see above; mend it",
+                    part=part.name,
+                    seconds=pause,
+                )
+            else:
+                log.error("process died; it is started again", part=part.name, code=code, seconds=pause)
             try:
                 async with asyncio.timeout(pause):
                     await self._stop.wait()

@@ -2,13 +2,43 @@
 
 Each value knows its components in the order of the standard (``components``) and how to be read back (``read``). Reading
 takes what labmw writes; components beyond those are left in the segment.
+
+An analyzer repeats itself: the same codes, units, devices and operators in every message. What a short field says is kept, and the next one with
+the same text, separators and character set is the same value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
 from protocols.hl7.segment import Component, Segment
+from protocols.hl7.separators import Separators
+
+T = TypeVar("T")
+
+LONGEST_KEPT = 200  # characters of a field whose meaning is kept
+_KEPT = 4096  # of them: some hundred codes of a few dozen analyzers
+_PLACE = 3  # MSH-1 and MSH-2 are read by themselves; from the third field on all segments are alike
+
+
+def kept(read: Callable[[Segment, int, int], T]) -> Callable[[Segment, int, int], T]:
+    """A way of reading one repetition of a field (0: all of them) that remembers what short fields say; the value must be frozen."""
+
+    @lru_cache(maxsize=_KEPT)
+    def remembered(text: str, repetition: int, separators: Separators, encoding: str) -> T:
+        return read(Segment(f"ZZZ{separators.field * _PLACE}{text}", separators, encoding), _PLACE, repetition)
+
+    def reading(segment: Segment, n: int, repetition: int) -> T:
+        cells = segment.fields
+        text = cells[n] if n < len(cells) else ""
+        if n < _PLACE or len(text) > LONGEST_KEPT:
+            return read(segment, n, repetition)
+        return remembered(text, repetition, segment.separators, segment.encoding)
+
+    return reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +59,7 @@ class Code:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> Code | None:
         """The code in field n, None when it is empty."""
-        parts = segment.parts(n, 6, repetition)
-        return cls(*parts) if any(parts) else None
+        return _code(segment, n, repetition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +168,7 @@ class Person:
     @classmethod
     def read(cls, segment: Segment, n: int, repetition: int = 1) -> Person | None:
         """The person in field n, None when it is empty."""
-        name = segment.parts(n, 7, repetition)
-        authority = [segment.component(n, 9, s, repetition) for s in range(1, 4)]
-        kinds = [segment.component(n, c, repetition=repetition) for c in (10, 13)]
-        return cls(*name, *authority, *kinds) if any((*name, *authority, *kinds)) else None
+        return _person(segment, n, repetition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +195,17 @@ class Organisation:
         authority = [segment.component(n, 6, s, repetition) for s in range(1, 4)]
         ids = [segment.component(n, c, repetition=repetition) for c in (7, 10)]
         return cls(*name, *authority, *ids) if any((*name, *authority, *ids)) else None
+
+
+@kept
+def _code(segment: Segment, n: int, repetition: int) -> Code | None:
+    parts = segment.parts(n, 6, repetition)
+    return Code(*parts) if any(parts) else None
+
+
+@kept
+def _person(segment: Segment, n: int, repetition: int) -> Person | None:
+    name = segment.parts(n, 7, repetition)
+    authority = [segment.component(n, 9, s, repetition) for s in range(1, 4)]
+    kinds = [segment.component(n, c, repetition=repetition) for c in (10, 13)]
+    return Person(*name, *authority, *kinds) if any((*name, *authority, *kinds)) else None

@@ -40,7 +40,7 @@ __all__ = [
 class Message:
     """One message: its lines, in the order and the bytes in which they came. Never changed after it was made."""
 
-    __slots__ = ("_all", "_first", "_plain", "_text", "charset_problem", "encoding", "raw", "separators")
+    __slots__ = ("_all", "_first", "_plain", "_segments", "_text", "charset_problem", "encoding", "raw", "separators")
 
     def __init__(self, raw: bytes, text: str, encoding: str, charset_problem: str | None = None) -> None:
         self.raw = raw
@@ -52,6 +52,7 @@ class Message:
         self._plain = "\n" not in text  # every line ends with CR alone, as it should
         self._first: dict[str, Segment | None] = {}
         self._all: dict[str, list[Segment]] = {}
+        self._segments: list[Segment] | None = None
 
     @classmethod
     def parse(cls, data: bytes, encoding: str | None = None) -> Message:
@@ -122,7 +123,9 @@ class Message:
     @property
     def segments(self) -> list[Segment]:
         """Every segment, unknown and Z segments too, in order."""
-        return [Segment(line, self.separators, self.encoding) for line in self.lines if line]
+        if self._segments is None:  # kept: a driver and the codec of a profile read the same ones
+            self._segments = [Segment(line, self.separators, self.encoding) for line in self.lines if line]
+        return self._segments.copy()
 
     def first(self, name: str) -> Segment | None:
         """The first segment of this name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from protocols.hl7.datatypes import Code, EntityId, Identifier, Person
+from protocols.hl7.datatypes import Code, EntityId, Identifier, Person, kept
 from protocols.hl7.er7 import Field, Segment
 from protocols.hl7.report import Comment
 
@@ -35,16 +35,28 @@ def each(segment: Segment, n: int) -> range:
 
 def codes(segment: Segment, n: int) -> tuple[Code, ...]:
     """Every code of a repeated field."""
+    return _codes(segment, n, 0)
+
+
+@kept
+def _codes(segment: Segment, n: int, _: int) -> tuple[Code, ...]:
     return tuple(code for code in (Code.read(segment, n, r) for r in each(segment, n)) if code)
 
 
 def numbers(segment: Segment, n: int) -> tuple[EntityId, ...]:
     """Every EI of a repeated field."""
+    return _numbers(segment, n, 0)
+
+
+@kept
+def _numbers(segment: Segment, n: int, _: int) -> tuple[EntityId, ...]:
     return tuple(number for number in (EntityId.read(segment, n, r) for r in each(segment, n)) if number)
 
 
 def pairs(segment: Segment, n: int) -> tuple[EntityId, ...]:
     """The placer's number of every repetition of an EIP field, whose parts are subcomponents."""
+    if not segment.field(n):
+        return ()
     found = []
     for r in each(segment, n):
         parts = [segment.component(n, 1, s, r) for s in range(1, 5)]
@@ -55,6 +67,11 @@ def pairs(segment: Segment, n: int) -> tuple[EntityId, ...]:
 
 def people(segment: Segment, n: int) -> tuple[Person, ...]:
     """Every person of a repeated field."""
+    return _people(segment, n, 0)
+
+
+@kept
+def _people(segment: Segment, n: int, _: int) -> tuple[Person, ...]:
     return tuple(person for person in (Person.read(segment, n, r) for r in each(segment, n)) if person)
 
 

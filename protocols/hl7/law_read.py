@@ -76,8 +76,8 @@ def read_dilution(item: Segment, n: int) -> str:
 
 def read_observation(group: Sequence[Segment], profile: LawProfile, places: Mapping[int, int]) -> Observation:
     """The observation of an OBX and the TCD, INV and NTE after it."""
-    obx = group[0]
-    tcd = first(group, "TCD")
+    obx, behind = group[0], group[1:]
+    tcd = first(behind, "TCD")
     run, status, observed, analysed, kind, subtype = obx.values(4, 11, 14, 19, 29, 30)
     return Observation(
         code=Code.read(obx, 3) or Code(""),
@@ -96,7 +96,7 @@ def read_observation(group: Sequence[Segment], profile: LawProfile, places: Mapp
         kind=kind,
         subtype=subtype,
         treatment=read_treatment(tcd) if tcd else None,
-        materials=tuple(read_material(item, profile) for item in group if item.name == "INV"),
-        comments=comments(group),
+        materials=tuple([read_material(item, profile) for item in behind if item.name == "INV"]) if behind else (),
+        comments=comments(behind) if behind else (),
         place=places.get(id(obx), -1),
     )

@@ -65,22 +65,22 @@ def _read_step(
     order: Sequence[Segment], profile: LawProfile, places: dict[int, int], problems: list[ErrorDetail]
 ) -> StepStatus:
     head, results = cut(order, _OBX)
-    found = first(head, "OBR")
-    if found is None:
+    named = {item.name: item for item in reversed(head)}  # the first of each name
+    if "OBR" not in named:
         problems.append(ErrorDetail("100", "OBR is missing", Location("ORC")))
-    obr, orc = found or Segment("OBR"), first(head, "ORC") or Segment("ORC")
-    tq1 = first(head, "TQ1")
+    obr, orc, tq1 = named.get("OBR") or Segment("OBR"), named.get("ORC") or Segment("ORC"), named.get("TQ1")
+    at_analyzer = obr.is_null(2)
     return StepStatus(
-        awos=None if obr.is_null(2) else EntityId.read(obr, 2) or EntityId.read(orc, 2),
+        awos=None if at_analyzer else EntityId.read(obr, 2) or EntityId.read(orc, 2),
         test=Code.read(obr, 4) or Code(""),
         status=orc.component(5),
         control=orc.component(1),
-        at_analyzer=obr.is_null(2),
+        at_analyzer=at_analyzer,
         reflex=obr.component(11) == "G",
         parents=pairs(orc, 8),
         priority=Code.read(tq1, 9) if tq1 else None,
-        comments=comments(head),
-        observations=tuple(read_observation(group, profile, places) for group in results),
+        comments=comments(head) if "NTE" in named else (),
+        observations=tuple([read_observation(group, profile, places) for group in results]),
     )
 
 

@@ -49,7 +49,7 @@ class Segment:
     @property
     def name(self) -> str:
         """PID, OBX, ZXX ... as sent, also when it is not three characters long."""
-        return self.line.partition(self.separators.field)[0]
+        return (self._cells or self.fields)[0]
 
     @property
     def fields(self) -> list[str]:
@@ -92,6 +92,8 @@ class Segment:
         if not 0 < n < len(cells):
             return self.field(n)
         value = cells[n]
+        if not value:
+            return ""
         if n < 3 and cells[0] in HEADERS:
             return value if c == s == repetition == 1 else ""
         _, component, repeats, mark, subcomponent, _ = self.separators
@@ -146,6 +148,11 @@ class Segment:
 
         For OBX-5 of type ST, TX or FT and for NTE-3. "" when it is absent, empty or the null.
         """
+        cells = self._cells or self.fields
+        if repetition == 1 and 2 < n < len(cells):  # most texts hold nothing to take apart
+            value = cells[n]
+            if self.separators.repetition not in value and self.separators.escape not in value:
+                return "" if value == NULL else value
         value = self._repetition(n, repetition)
         if value == NULL:
             return ""
@@ -154,6 +161,8 @@ class Segment:
     def is_null(self, n: int, c: int | None = None, repetition: int = 1) -> bool:
         """Whether the field (or its component c) is the null ``""``: the sender asks to delete, not merely says nothing."""
         value = self._repetition(n, repetition)
+        if not value:
+            return False
         return (value if c is None else _pick(value, self.separators.component, c)) == NULL
 
     def _repetition(self, n: int, repetition: int) -> str:

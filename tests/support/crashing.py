@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +32,7 @@ STEPS = (
 @asynccontextmanager
 async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> AsyncIterator[forked.Waiting]:
     """The daemon in a process of its own, with its trapdoor set."""
-    process = forked.Waiting(forked.start(str(DAEMON), str(stage.config), step, str(nth), *more))
+    process = forked.Waiting(_started(str(DAEMON), str(stage.config), step, str(nth), *more))
     try:
         yield process
     finally:
@@ -37,3 +40,9 @@ async def daemon(stage: Stage, step: str = "-", nth: int = 0, *more: str) -> Asy
             process.terminate()
             async with asyncio.timeout(60):
                 await process.wait()
+
+
+def _started(*arguments: str) -> forked.Forked | subprocess.Popen[bytes]:
+    if "LD_PRELOAD" in os.environ:  # a library is loaded at a start, and a fork is none
+        return subprocess.Popen([sys.executable, *arguments])
+    return forked.start(*arguments)

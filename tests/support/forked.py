@@ -82,7 +82,7 @@ class Forked:
 class Waiting:
     """The same for a test that runs in a loop: the part of asyncio's subprocess that tests use."""
 
-    def __init__(self, process: Forked) -> None:
+    def __init__(self, process: Forked | subprocess.Popen[bytes]) -> None:
         self._process = process
         self.pid, self.terminate, self.kill = process.pid, process.terminate, process.kill
         self.send_signal = process.send_signal
@@ -108,12 +108,15 @@ def start(
     stderr: IO[Any] | None = None,
 ) -> Forked:
     """Start `module:function`, or the program in a file, with these arguments; its output goes where the test's own goes, unless told."""
+    environment = dict(os.environ if env is None else env)
+    if "LD_PRELOAD" in environment:
+        raise ValueError("a library is loaded when a process starts, and a fork is no start: use subprocess")
     line = socket.socket(socket.AF_UNIX)
     line.connect(_server())
     asked = {
         "entry": entry,
         "arguments": arguments,
-        "env": dict(os.environ if env is None else env),
+        "env": environment,
         "cwd": str(cwd or Path.cwd()),
     }
     files = [1 if stdout is None else stdout.fileno(), 2 if stderr is None else stderr.fileno()]

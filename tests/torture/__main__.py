@@ -1,6 +1,6 @@
 """make torture: every fault we can make, on each store; a table, and exit 1 when anything was lost, twice, or a variant did not lose.
 
-KILLS=50 SEED=1 python -m tests.torture [--only kills,power,disk,lis,troubles] [--store sqlite,postgresql]
+KILLS=50 ROWS=1000000 SEED=1 python -m tests.torture [--only kills,power,disk,lis,troubles,growth] [--store sqlite,postgresql]
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from postgresql_server import PostgresqlServer, fresh, server
 from labmw.watch.log import begin
 
 from . import disks, lis_faults, power, troubles
+from .growth import growth
 from .kills import kills
 from .outcome import Outcome
 
-PARTS = ("kills", "power", "disk", "lis", "troubles")
+PARTS = ("kills", "power", "disk", "lis", "troubles", "growth")
 VARIANT_KILLS = 2
 STORES = ("sqlite", "postgresql")
 
@@ -42,6 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     parts, stores = options.only.split(","), options.store.split(",")
     count, seed = int(os.environ.get("KILLS", "50")), int(os.environ.get("SEED", "1"))
+    rows = int(os.environ.get("ROWS", "1000000"))
     cuts = max(2, count // 10)
     begin("torture", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -76,12 +78,16 @@ def main() -> int:
             if "disk" in parts:
                 tell(kind, disks.disk(kind, "full"))
                 tell(kind, disks.disk(kind, "readonly"))
-                tell(kind, disks.disk(kind, "full", ack_first=True))
+                tell(kind, disks.acknowledged_first(kind))
             if "lis" in parts:
                 _of_the_lis(kind, running, seed, tell)
             if "troubles" in parts:
                 for one in _troubles(kind, running, seed):
                     tell(kind, one)
+            if "growth" in parts:
+                with tempfile.TemporaryDirectory() as folder:
+                    urls = (_url(kind, running), _url(kind, running))
+                    tell(kind, asyncio.run(growth(Path(folder), urls, rows, console.print)))
         if "power" in parts and "sqlite" in stores:
             tell("sqlite", power.sqlite(cuts, seed))
             tell("sqlite", power.sqlite(cuts, seed, careless=True))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +20,8 @@ from labmw.store.transaction import Row, Step, Values, row_type
 
 CONNECT: Final = 5.0
 """Seconds to wait for the server to take a connection."""
+MOST_BYTES: Final = 2**26
+"""In the rows of one statement; beyond, each row is sent for itself (the server takes 1 GiB at once)."""
 NUL: Final = "\x00"
 SHOWN_NUL: Final = "\u2400"
 """PostgreSQL's text holds every character but NUL: it is kept as its symbol (decision 0030). The bytes of a message keep it as it came."""
@@ -92,10 +96,16 @@ async def execute(connection: asyncpg.Connection[Any], compiler: Compiler, step:
     """Run one step and return its rows."""
     statement, parameters = step
     if isinstance(parameters, Sequence):
-        await _execute_many(connection, compiler, statement, parameters)
-        return []
+        return await _execute_many(connection, compiler, statement, parameters)
     compiled = compiler(statement, parameters)
-    records = await connection.fetch(compiled.text, *_sent(compiled.values(parameters)))
+    values = _sent(compiled.values(parameters))
+    text, taken = in_one_array(compiled.text) if compiled.lists else (compiled.text, ())
+    if taken:
+        values = [values[start] if end is None else values[start:end] for start, end in taken]
+    return _rows(await connection.fetch(text, *values))
+
+
+def _rows(records: Sequence[Any]) -> list[Row]:
     if not records:
         return []
     make = row_type(tuple(records[0].keys()))
@@ -104,7 +114,8 @@ async def execute(connection: asyncpg.Connection[Any], compiler: Compiler, step:
 
 async def _execute_many(
     connection: asyncpg.Connection[Any], compiler: Compiler, statement: Executable, rows: Sequence[Values]
-) -> None:
+) -> list[Row]:
+    answered: list[Row] = []
     start = 0
     while start < len(rows):
         names = tuple(rows[start])
@@ -113,11 +124,57 @@ async def _execute_many(
             end += 1
         compiled = compiler(statement, rows[start])
         values = [_sent(one) for one in compiled.all_values(rows[start:end])]
-        if len(values) == 1:
-            await connection.fetch(compiled.text, *values[0])
-        else:
+        small = sum([len(value) for one in values for value in one if isinstance(value, bytes)]) < MOST_BYTES
+        if len(values) > 1 and small and (text := columnwise(compiled.text)):
+            answered += _rows(await connection.fetch(text, *[list(column) for column in zip(*values, strict=True)]))
+        elif len(values) > 1 and not compiled.rows:
             await connection.executemany(compiled.text, values)
+        else:
+            for one in values:
+                answered += _rows(await connection.fetch(compiled.text, *one))
         start = end
+    return answered
+
+
+@lru_cache(maxsize=1024)
+def in_one_array(text: str) -> tuple[str, tuple[tuple[int, int | None], ...]]:
+    """The same question with one array for each list of values, and which values each parameter takes: the one at a place, or those from one to another.
+
+    A list of placeholders is another text for each length, which the server reads and plans anew. Nothing is taken where that cannot be done.
+    """
+    taken: list[tuple[int, int | None]] = []
+    parts: list[str] = []
+    for part in re.split(r"((?<!NOT )IN \((?:\$\d+::[A-Z]+, )*\$\d+::[A-Z]+\)|\$\d+)", text):
+        places = [int(one) - 1 for one in re.findall(r"\$(\d+)", part)]
+        if part.startswith("IN (") and places:
+            if places != list(range(places[0], places[-1] + 1)):
+                return text, ()
+            taken.append((places[0], places[-1] + 1))
+            parts.append(f"= ANY(${len(taken)}::{part.rpartition('::')[2][:-1]}[])")
+        elif part.startswith("$"):
+            taken.append((places[0], None))
+            parts.append(f"${len(taken)}")
+        else:
+            parts.append(part)
+    return "".join(parts), tuple(taken)
+
+
+@lru_cache(maxsize=1024)
+def columnwise(text: str) -> str:
+    """The INSERT of one row as one of many, which come column by column; "" for what is no plain INSERT.
+
+    One statement for all rows: the server plans and answers once, and each value is on the way once, without a message of its own.
+    """
+    found = _VALUES.fullmatch(text)
+    if found is None or found[2].count("::") != found[1].count(",") + 1:
+        return ""
+    columns = re.sub(r"(\$\d+::[A-Z]+)", r"\1[]", found[2])
+    return f"{found[1]}SELECT * FROM unnest({columns}){found[3]}"  # noqa: S608 -- of our own statement, without a value in it
+
+
+_VALUES: Final = re.compile(
+    r"(INSERT INTO \S+ \([^()]*\) )VALUES \((\$\d+::[A-Z]+(?:, \$\d+::[A-Z]+)*)\)((?: ON CONFLICT DO NOTHING)?(?: RETURNING [^()]*)?)"
+)
 
 
 def _sent(values: Iterable[Any]) -> list[Any]:

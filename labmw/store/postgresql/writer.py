@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any, Final
 
 import asyncpg
@@ -14,7 +13,7 @@ import asyncpg
 from labmw.errors import StoreBusy, StoreError
 from labmw.store.address import Server
 from labmw.store.failure import UNFIT
-from labmw.store.group import GroupThread, Job, Outcome
+from labmw.store.group import GroupThread, Job, Outcome, apart, as_one
 from labmw.store.postgresql.connection import compiler, connect, execute, refuse_unsafe
 from labmw.store.postgresql.failure import TROUBLES, explain, is_storage
 from labmw.store.postgresql.lock import SERVES, WRITES, take
@@ -87,37 +86,36 @@ class Writer(GroupThread):
         connection = await self._open()
         outcomes: list[Outcome] = []
         opening = _BEGIN
-        for _, same in groupby(jobs, lambda job: id(job) if job.statement is None else id(job.statement)):
-            alike = list(same)
-            if len(alike) > 1:
+        for run in apart(jobs):
+            if len(run) > 1:
                 await connection.execute(opening)
                 opening = _NEXT
-                if await self._together(connection, alike):
-                    outcomes += [(job.future, None, None) for job in alike]
+                if done := await self._together(connection, run):
+                    outcomes += done
                     continue
-            for job in alike:
+            for job in run:
                 await connection.execute(opening)
                 opening = _NEXT
                 outcomes.append(await self._alone(connection, job))
         await self.settle(connection, outcomes, began)
 
-    async def _together(self, connection: asyncpg.Connection[Any], jobs: list[Job]) -> bool:
-        """Insert the rows of several jobs as one; False, and nothing changed, when one of them spoils it."""
-        statement = jobs[0].statement
-        assert statement is not None
+    async def _together(self, connection: asyncpg.Connection[Any], jobs: list[Job]) -> list[Outcome] | None:
+        """Play several jobs as one; None, and nothing changed, when one of them spoils it."""
         try:
-            await self._answer(connection, Step(statement, [row for job in jobs for row in job.rows]))
-        except StoreError:
+            values = await self._play(connection, as_one(jobs))
+        except _Lost:
+            raise
+        except Exception:  # whose it is shows when each is played for itself
             await connection.execute(_UNDO)
-            return False
-        return True
+            return None
+        return [(job.future, value, None) for job, value in zip(jobs, values, strict=True)]
 
     async def _alone(self, connection: asyncpg.Connection[Any], job: Job) -> Outcome:
         """One job in a savepoint of its own: when it fails, the others stay."""
         value = None
         try:
-            if job.script is not None:
-                value = await self._play(connection, job.script)
+            if (script := job.begin()) is not None:
+                value = await self._play(connection, script)
             elif job.statement is not None:
                 await self._answer(connection, Step(job.statement, job.rows))
         except _Lost:

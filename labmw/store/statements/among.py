@@ -9,6 +9,7 @@ from sqlalchemy import exists, or_, select, update
 
 from labmw.store.schema import frame, material, message, order, patient, quarantine, result, session, specimen
 from labmw.store.statements.words import given, given_number, given_texts
+from labmw.store.together import AMONG
 from labmw.store.transaction import Step
 
 _FRAME: Final = select(frame.c.id).where(
@@ -32,20 +33,29 @@ _SPECIMENS: Final = (
     select(specimen)
     .where(specimen.c.site == given("site"), specimen.c.identifier.in_(given_texts("identifiers")))
     .order_by(specimen.c.identifier, specimen.c.valid_from, specimen.c.id)
+    .execution_options(**{AMONG: ("identifiers", "identifier")})
 )
-_PATIENTS: Final = select(patient).where(
-    patient.c.site == given("site"), patient.c.identifier.in_(given_texts("identifiers"))
+_PATIENTS: Final = (
+    select(patient)
+    .where(patient.c.site == given("site"), patient.c.identifier.in_(given_texts("identifiers")))
+    .execution_options(**{AMONG: ("identifiers", "identifier")})
 )
 _ORDERS: Final = (
     select(order)
     .where(order.c.site == given("site"), order.c.specimen.in_(given_texts("identifiers")))
     .order_by(order.c.id)
+    .execution_options(**{AMONG: ("identifiers", "specimen")})
 )
 _MATERIALS: Final = select(material.c.identifier).where(
     material.c.site == given("site"),
     material.c.identifier.in_(given_texts("identifiers")),
     material.c.valid_from <= given("at"),
     or_(material.c.valid_to.is_(None), material.c.valid_to >= given("at")),
+)
+_WINDOWS: Final = (
+    select(material.c.identifier, material.c.valid_from, material.c.valid_to)
+    .where(material.c.site == given("site"), material.c.identifier.in_(given_texts("identifiers")))
+    .execution_options(**{AMONG: ("identifiers", "identifier")})
 )
 _IDENTITIES: Final = (
     select(
@@ -69,6 +79,7 @@ _IDENTITIES: Final = (
     )
     .where(result.c.site == given("site"), result.c.identity.in_(given_texts("identities")))
     .order_by(result.c.id)
+    .execution_options(**{AMONG: ("identities", "identity")})
 )
 _TAKE_THE_PLACE: Final = {
     name: given(f"new_{name}")
@@ -155,6 +166,11 @@ def orders_among(site: str, specimens: Sequence[str]) -> Step:
 def materials_among(site: str, identifiers: Sequence[str], *, at: str) -> Step:
     """Which of these identifiers are registered control materials at a moment."""
     return Step(_MATERIALS, {"site": site, "identifiers": list(identifiers), "at": at})
+
+
+def material_windows(site: str, identifiers: Sequence[str]) -> Step:
+    """When each of these identifiers is a registered control material: what `materials_among` answers for one moment, for all of them."""
+    return Step(_WINDOWS, {"site": site, "identifiers": list(identifiers)})
 
 
 def results_of_identities(site: str, identities: Sequence[str]) -> Step:

@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import func, select, update
 
 from labmw.store.schema import frame, link_state, message, session
-from labmw.store.statements.words import given, given_number, is_not
+from labmw.store.statements.words import given, given_number, given_texts, is_not
+from labmw.store.together import AMONG
 from labmw.store.transaction import Step
 
 _taken = (
@@ -58,14 +59,22 @@ _FRAMES_IN_NO_MESSAGE: Final = (
     .order_by(frame.c.session)
 )
 _MESSAGES_BY_CONTROL_ID: Final = (
-    select(message.c.id, message.c.digest, message.c.received_at, message.c.reply, message.c.disposition)
+    select(
+        message.c.id,
+        message.c.control_id,
+        message.c.digest,
+        message.c.received_at,
+        message.c.reply,
+        message.c.disposition,
+    )
     .where(
         message.c.site == given("site"),
         message.c.link == given("link"),
-        message.c.control_id == given("control_id"),
+        message.c.control_id.in_(given_texts("control_ids")),
         is_not(message.c.control_id, ""),
     )
     .order_by(message.c.id)
+    .execution_options(**{AMONG: ("control_ids", "control_id")})
 )
 _LINK_STATES: Final = select(link_state).where(link_state.c.site == given("site")).order_by(link_state.c.link)
 
@@ -101,7 +110,7 @@ def frames_in_no_message(site: str) -> Step:
 
 def messages_by_control_id(site: str, link: str, control_id: str) -> Step:
     """Messages that came under this MSH-10 on this link, oldest first: the same bytes get the stored reply (law 4)."""
-    return Step(_MESSAGES_BY_CONTROL_ID, {"site": site, "link": link, "control_id": control_id})
+    return Step(_MESSAGES_BY_CONTROL_ID, {"site": site, "link": link, "control_ids": [control_id]})
 
 
 def link_states(site: str) -> Step:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as row_or_conflict
 
 from labmw.store.schema import awos, awos_result, message, order, re_present, result, tube_place
 from labmw.store.statements.words import given, given_number, given_texts, is_not, is_one_of
+from labmw.store.together import AMONG
 from labmw.store.transaction import Step
 
 LIVE: Final = ("planned", "broadcast", "accepted", "in-process")
@@ -26,7 +27,11 @@ def _given_numbers(name: str) -> BindParameter[Any]:
 
 
 _OF_ORDERS: Final = select(awos).where(awos.c.order.in_(_given_numbers("orders"))).order_by(awos.c.id)
-_NAMED: Final = select(awos).where(awos.c.site == given("site"), awos.c.awos.in_(given_texts("names")))
+_NAMED: Final = (
+    select(awos)
+    .where(awos.c.site == given("site"), awos.c.awos.in_(given_texts("names")))
+    .execution_options(**{AMONG: ("names", "awos")})
+)
 _OF_SPECIMEN: Final = (
     select(awos).where(awos.c.site == given("site"), awos.c.specimen == given("specimen")).order_by(awos.c.id)
 )

@@ -13,16 +13,28 @@ from sqlalchemy import insert as new_row
 from sqlalchemy.dialects.postgresql import insert as row_or_conflict
 
 from labmw.store import schema
+from labmw.store.together import TOLD_BY
 from labmw.store.transaction import Step, Values
 
 # For `submit_rows`: many rows, no answer.
 INSERT_JOURNAL: Final = new_row(schema.journal)
 INSERT_FRAME: Final = new_row(schema.frame)
+# A message; answers its `id`, and its `session`, by which the scripts that are played together know their own.
+_INSERT_MESSAGE: Final = (
+    new_row(schema.message)
+    .returning(schema.message.c.id, schema.message.c.session)
+    .execution_options(**{TOLD_BY: "session"})
+)
 
 
 def insert(table: Table, /, **values: object) -> Step:
     """A new row; answers its `id`. A key that is taken is a StoreError."""
     return Step(_insert(table), values)
+
+
+def insert_message(**values: object) -> Step:
+    """A new message; answers its `id`. Of the scripts that are played together, each has a session of its own."""
+    return Step(_INSERT_MESSAGE, values)
 
 
 def insert_rows(table: Table, /, rows: Sequence[Values]) -> Step:

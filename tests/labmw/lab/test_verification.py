@@ -420,3 +420,29 @@ async def test_the_verdict_keeps_what_it_takes_to_explain_it(work: Work) -> None
 
 def test_every_level_has_a_state() -> None:
     assert set(module.STATE_OF) == set(VerdictLevel)
+
+
+async def test_judging_gives_way_to_senders_that_wait_and_not_for_ever(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await work.bring(timed())
+    calm = [0.0]
+    monkeypatch.setattr(work.line.store, "calm", lambda: calm[0])
+    step = asyncio.create_task(work.verification.step())
+    await eventually(lambda: work.line.ask("SELECT claimed_by IS NOT NULL FROM work") == [(1,)])
+    assert work.states() == [("S1", "22", "verify")]
+    work.later(module.GIVES_WAY)  # the upload goes on
+    assert await step == 1
+    assert work.states() != [("S1", "22", "verify")]
+
+
+async def test_judging_waits_for_a_calm_moment(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    await work.bring(timed())
+    calm = [0.0]
+    monkeypatch.setattr(work.line.store, "calm", lambda: calm[0])
+    step = asyncio.create_task(work.verification.step())
+    await eventually(lambda: work.line.ask("SELECT claimed_by IS NOT NULL FROM work") == [(1,)])
+    assert work.states() == [("S1", "22", "verify")]
+    calm[0] = module.CALM
+    assert await step == 1
+    assert work.states() != [("S1", "22", "verify")]

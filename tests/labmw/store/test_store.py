@@ -156,9 +156,9 @@ async def test_no_rows_at_all(store: QueuedStore) -> None:
     assert (await store.read(COUNT))[0].n == 0
 
 
-async def test_returning_for_many_rows_answers_none(store: QueuedStore) -> None:
+async def test_returning_for_many_rows_answers_the_rows_of_all(store: QueuedStore) -> None:
     once = insert_once(schema.journal, **row()).statement
-    assert await store.run(collect(Step(once, [row(b"a"), row(b"b")]))) == [[]]
+    assert await store.run(collect(Step(once, [row(b"a"), row(b"b")]))) == [[(1,), (2,)]]
     assert (await store.read(COUNT))[0].n == 2
 
 

@@ -81,6 +81,23 @@ async def test_a_configuration_that_cannot_be_used_stops_everything(tmp_path: Pa
     assert lines(file) == 1
 
 
+@pytest.mark.parametrize("served", [True, False], ids=["it has served", "variant: it has not"])
+async def test_a_configuration_broken_while_labmw_serves_is_waited_for(tmp_path: Path, *, served: bool) -> None:
+    """The second start finds a half-written file, the third one the whole file."""
+    file = tmp_path / "starts"
+    code = "import sys; f = open(sys.argv[1], 'a+'); f.seek(0); n = len(f.readlines()); f.write('up\\n'); sys.exit(78 if n == 1 else 1)"
+    house = supervisor(part("edited", code, str(file)))
+    house.steady = 0.0 if served else 60.0
+    running = asyncio.create_task(house.run())
+    if served:
+        await until(lambda: lines(file) >= 3)
+        house.stop()
+        assert await running == STOPPED
+    else:
+        assert await asyncio.wait_for(running, 10.0) == CONFIGURATION
+        assert lines(file) == 2
+
+
 async def test_what_does_not_drain_is_killed_and_the_exit_code_says_so(tmp_path: Path) -> None:
     file = tmp_path / "deaf"
     deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1], 'a').write('up\\n')\nwhile True: signal.pause()"

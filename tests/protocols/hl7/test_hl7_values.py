@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import Hl7Error
-from protocols.hl7.datatypes import Code
+from protocols.hl7.datatypes import LONGEST_KEPT, Code, EntityId, Person
+from protocols.hl7.fields import numbers
 from protocols.hl7.segment import Field, Segment, segment
+from protocols.hl7.separators import STANDARD, Separators
 from protocols.hl7.values import COMPARATORS, SEPARATORS, Coded, Document, Numeric, Text, Unread, Value, decode, encode
 
 NUMBERS = st.decimals(
@@ -114,3 +116,27 @@ def test_any_number_comes_back_with_its_digits(number: D, comparator: str, separ
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))
 def test_any_text_comes_back(text: str) -> None:
     assert decode(obx(*encode(Text(text)))) == Text(text)
+
+
+FIELD_TEXTS = st.text('ab^~&\\F"', max_size=12) | st.text("a", min_size=LONGEST_KEPT - 1, max_size=LONGEST_KEPT + 2)
+
+
+@given(
+    FIELD_TEXTS, st.integers(1, 6), st.integers(1, 3), st.sampled_from([STANDARD, Separators("!", "&", "+", "/", "^")])
+)
+def test_what_is_kept_of_a_field_is_what_it_says(text: str, n: int, repetition: int, separators: Separators) -> None:
+    line = Segment(separators.field.join(["OBX", *[""] * (n - 1), text.replace(separators.field, "")]), separators)
+    for _ in range(2):  # read, and remembered
+        assert Code.read(line, n, repetition) == (
+            Code(*parts) if any(parts := plainly(line, n, 6, repetition)) else None
+        )
+        person = Person.read(line, n, repetition)
+        name = plainly(line, n, 7, repetition)
+        assert (person is None) <= (not any(name))
+        assert person is None or [person.id, person.family, person.given] == name[:3]
+        several = [EntityId.read(line, n, one) for one in range(1, len(line.repetitions(n)) + 1)]
+        assert numbers(line, n) == tuple(one for one in several if one is not None)
+
+
+def plainly(line: Segment, n: int, count: int, repetition: int) -> list[str]:
+    return [line.component(n, c, repetition=repetition) for c in range(1, count + 1)]
