@@ -180,7 +180,8 @@ class Laboratory:
         self._tell_packs()
         self._tell_mapping()
         settings = self.config.store
-        self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True)
+        keys = settings.key_file
+        self.store = open_store(settings.url, group=settings.group, queue=settings.queue, serves=True, key_file=keys)
         await self.store.start()
         await self.store.run(_release_claims(site))
         await self.store.run(_bring_forward(site, self.clock.now()))  # it may have been set back while nothing ran
@@ -972,7 +973,7 @@ async def replay_quarantine(
     site = config.site.id
     laboratory = Laboratory(config)
     laboratory.learn()
-    store = open_store(config.store.url)
+    store = open_store(config.store.url, key_file=config.store.key_file)
     await store.start()
     try:
         found = [row.message for row in await store.view(ask(messages_in_quarantine(site, reason)))]

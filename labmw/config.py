@@ -44,6 +44,7 @@ class Store(_Strict, frozen=True):
     commit_timeout: float = 10.0  # seconds until an owner that cannot commit refuses (law 3)
     queue: int = 10_000  # transactions waiting at most
     group: int = 50  # transactions per commit at most
+    key_file: str = ""  # the store keys, under which the bytes of lines and messages are encrypted; "": they are not
 
 
 class Web(_Strict, frozen=True):
@@ -370,7 +371,7 @@ def _resolved(config: Config, folder: Path) -> Config:
     url = f"{scheme}{slashes}{folder / place}" if scheme == "sqlite" and place else config.store.url
     return msgspec.structs.replace(
         config,
-        store=msgspec.structs.replace(config.store, url=url),
+        store=msgspec.structs.replace(config.store, url=url, key_file=found(config.store.key_file)),
         rules=msgspec.structs.replace(
             config.rules, packs=packs, shadow=shadow, signatures=found(config.rules.signatures)
         ),

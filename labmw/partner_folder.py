@@ -28,8 +28,8 @@ from labmw.line.received import Received
 from labmw.metrics import TOLERANCES
 from labmw.partner import Exchange
 from labmw.store import schema, statements
+from labmw.store.encryption.shredding import write_anew
 from labmw.store.statements import partners as stored
-from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Store, Transaction
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import ErrorDetail, ack, read_ack
@@ -282,7 +282,7 @@ class PartnerFolder:
             yield statements.insert(schema.partner_file, **row)
             return
         yield statements.insert(schema.partner_file, **row)
-        yield change(schema.outbox, mine[0].id, receipt=data)
+        yield from write_anew(schema.outbox, mine[0], receipt=data)
         yield from self.answers.answered(mine[0], acknowledgment, message, now)
 
 

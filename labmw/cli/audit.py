@@ -77,6 +77,7 @@ def dossier(
     from zoneinfo import ZoneInfo
 
     from labmw.cli.story import Manner, tell
+    from labmw.store.encryption.envelope import Unreadable
     from labmw.watch.evidence import evidence
 
     settings = configuration(config, UNUSABLE)
@@ -107,7 +108,9 @@ def dossier(
         typer.echo(text)
         return
     files = {"dossier.json": text.encode()}
-    files |= {f"message-{row.id}.bin": bytes(row.raw) for row in found.story.messages}
+    files |= {
+        f"message-{row.id}.bin": bytes(row.raw) for row in found.story.messages if not isinstance(row.raw, Unreadable)
+    }
     for row in found.story.outbox:
         files |= {f"outbox-{row.id}-sent.hl7": bytes(row.payload)} if row.payload is not None else {}
         files |= {f"outbox-{row.id}-receipt.hl7": bytes(row.receipt)} if row.receipt is not None else {}

@@ -53,7 +53,10 @@ def trace(
         if holder(settings.store.url) is None:
             typer.echo(say("trace-not-running", tongue), err=True)
         typer.echo(say("trace-following", tongue, link=name), err=True)
-        with open_reader(settings.store.url) as reader, contextlib.suppress(KeyboardInterrupt):
+        with (
+            open_reader(settings.store.url, key_file=settings.store.key_file) as reader,
+            contextlib.suppress(KeyboardInterrupt),
+        ):
             piece, message, since = reader.look(lambda: _beginning(site, name, max(0, last)))
             while True:
                 found = reader.look(lambda: _after(site, name, piece, message, since))  # noqa: B023 - asked at once

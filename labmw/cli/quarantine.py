@@ -80,8 +80,6 @@ def show(
     """
     from labmw.store.statements.quarantine import quarantine_entry
     from labmw.store.transaction import ask
-    from labmw.watch.evidence import records
-    from labmw.watch.veil import Veil
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
@@ -94,7 +92,7 @@ def show(
     told = {
         "entry": row.id, "state": row.state, "raised_at": row.raised_at, "link": row.link, "sender": row.sender, "message": row.message,
         "result": row.result, "reason": row.reason, "why": _why(row, tongue), "closed_at": row.closed_at, "closed_by": row.closed_by,
-        "note": noted(row.note, tongue), "records": [text.decode("utf-8", "backslashreplace") for text in records(Veil().over(bytes(row.raw)))],
+        "note": noted(row.note, tongue), "records": _records(row, tongue),
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -210,6 +208,16 @@ def _told(row: Row, tongue: Language) -> dict[str, Any]:
         "entry": row.id, "message": row.message, "result": row.result, "raised_at": row.raised_at, "link": row.link,
         "specimen": row.specimen or "", "test": row.code or "", "value": row.value or "", "reason": row.reason, "why": _why(row, tongue),
     }  # fmt: skip
+
+
+def _records(row: Row, tongue: Language) -> list[str]:
+    from labmw.store.encryption.envelope import Unreadable
+    from labmw.watch.evidence import records
+    from labmw.watch.veil import Veil
+
+    if isinstance(row.raw, Unreadable):
+        return [say(row.raw.why, tongue)]
+    return [text.decode("utf-8", "backslashreplace") for text in records(Veil().over(bytes(row.raw)))]
 
 
 def _why(row: Row, tongue: Language) -> str:

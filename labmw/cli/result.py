@@ -72,7 +72,7 @@ def show(
     zone = ZoneInfo(settings.site.timezone)
     wanted = specimen.strip()
     try:
-        with open_reader(settings.store.url) as reader:
+        with open_reader(settings.store.url, key_file=settings.store.key_file) as reader:
             found = reader.look(lambda: evidence(settings.site.id, wanted))
             if not (found.story.results or found.story.specimens or found.story.orders):
                 similar = some(reader.look(lambda: alike(settings.site.id, wanted)))

@@ -167,7 +167,7 @@ def explain(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     try:
-        with open_reader(settings.store.url) as reader:
+        with open_reader(settings.store.url, key_file=settings.store.key_file) as reader:
             found = reader.look(lambda: evidence(settings.site.id, specimen.strip()))
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
-from labmw.phrases import say
+from labmw.cli.store_key import app as key_app
+from labmw.cli.store_key import encrypt
+from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -19,6 +21,9 @@ UNUSABLE = 2
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
+app.add_typer(key_app, name="key")
+app.command()(encrypt)
+
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", help="Another store than the configuration's: its address.", show_default=False),
@@ -27,7 +32,7 @@ StoreOption = Annotated[
 
 @app.callback()
 def store() -> None:
-    """Bring the store up to date, check it, back it up, restore it, export it."""
+    """Bring the store up to date, check it, encrypt it, back it up, restore it, export it."""
 
 
 @app.command()
@@ -120,6 +125,7 @@ def backup(
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-backed-up", tongue, file=file, results=copied.rows["result"], rows=copied.total))
+    _tell_of_key(f"sqlite:///{file}", tongue)
 
 
 @app.command()
@@ -142,6 +148,7 @@ def restore(
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-restored", tongue, store=place_of(into), results=copied.rows["result"], rows=copied.total))
+    _tell_of_key(into, tongue)
 
 
 @app.command()
@@ -160,10 +167,19 @@ def export(
     settings, url = _chosen(config, None)
     tongue = language_of(settings, language)
     try:
-        copied = write(url, folder)
+        copied = write(url, folder, key_file=settings.store.key_file)
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-exported", tongue, folder=folder, tables=len(copied.rows), rows=copied.total))
+
+
+def _tell_of_key(url: str, tongue: Language) -> None:
+    """Say of a copy with encrypted bytes which store key it takes to read them."""
+    from labmw.store import read_sync
+    from labmw.store.statements import keys
+
+    for row in read_sync(url, keys.current().statement):
+        typer.echo(say("keys-backup", tongue, name=row.name))
 
 
 def _chosen(config: Path | None, at: str | None) -> tuple[Config, str]:

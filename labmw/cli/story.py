@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from labmw.cli.trace_words import spoken
 from labmw.phrases import Language, say
 from labmw.store import Row
+from labmw.store.encryption.envelope import Unreadable
 from labmw.watch.evidence import (
     Answered,
     Evidence,
@@ -41,6 +42,8 @@ class Manner:
         """Bytes as a person reads them."""
         if data is None:
             return ""
+        if isinstance(data, Unreadable):
+            return say(data.why, self.language)
         return show(bytes(data) if self.identity else hide(bytes(data)))
 
 
@@ -94,6 +97,7 @@ def _message(row: Row, evidence: Evidence, manner: Manner) -> Value:
         "terminated": bool(row.terminated),
         "disposition": row.disposition,
         "tolerances": json.loads(row.tolerances),
+        "unreadable": say(evidence.unreadable[row.id], manner.language) if row.id in evidence.unreadable else "",
         "session": {"id": row.session, "ended": session.closing if session is not None else ""},
         "wire": [
             {"at": one.at, "direction": one.direction, "bytes": show(data), "size": len(one.data)}

@@ -62,6 +62,8 @@ class Drawing:
         tree.add(Text(self._say("story-read-by", **facts), "dim"))
         if not message["terminated"]:
             tree.add(Text(self._say("story-unterminated", ended=message["session"]["ended"]), "bold magenta"))
+        if message["unreadable"]:
+            tree.add(Text(message["unreadable"], "bold magenta"))
         if message["tolerances"]:
             tree.add(Text(self._say("story-tolerances", names=", ".join(message["tolerances"])), "yellow"))
         for entry in message["quarantine"]:

@@ -22,7 +22,7 @@ def look(settings: Config, question: Callable[[], Transaction[T]], tongue: Langu
     from labmw.store import open_reader
 
     try:
-        with open_reader(settings.store.url) as reader:
+        with open_reader(settings.store.url, key_file=settings.store.key_file) as reader:
             return reader.look(question)
     except StoreError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
@@ -36,7 +36,7 @@ def write(settings: Config, *scripts: Transaction[Any], tongue: Language) -> lis
     from labmw.store import open_store
 
     async def run() -> list[Any]:
-        store = open_store(settings.store.url)
+        store = open_store(settings.store.url, key_file=settings.store.key_file)
         await store.start()
         try:
             return [await store.run(script) for script in scripts]

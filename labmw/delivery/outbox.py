@@ -24,6 +24,7 @@ from labmw.delivery.redelivery import still_current
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
 from labmw.store import schema, statements
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Store, Transaction
 from protocols.errors import Hl7Error
@@ -273,6 +274,10 @@ class Outbox:
         if now.state != "claimed" or not (yield from still_current(row, sent=now.payload is not None)):
             return None
         if now.payload is not None:
+            if isinstance(now.payload, Unreadable):
+                raise DeliveryError(
+                    f"its bytes cannot be read ({now.payload.why}); see `labmw check` for the key that is missing"
+                )
             kept: bytes = now.payload
             return kept
         payload = yield from self.compose(row)

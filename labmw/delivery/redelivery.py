@@ -13,6 +13,7 @@ from typing import Final
 
 from labmw.lab.comparison import GONE, same
 from labmw.store import schema, statements
+from labmw.store.encryption.shredding import write_anew
 from labmw.store.statements import lis as stored
 from labmw.store.statements import redelivery as again
 from labmw.store.statements.audit import audited
@@ -155,7 +156,8 @@ def still_current(row: Row, *, sent: bool) -> Transaction[bool]:
         return False
     if sent:
         anew = _control(row.site, row.destination, row.id, row.control_id)
-        yield change(schema.outbox, row.id, state="waiting", payload=None, control_id=anew, **free)
+        yield from write_anew(schema.outbox, row, payload=None)
+        yield change(schema.outbox, row.id, state="waiting", control_id=anew, **free)
     return not sent
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Table
 from labmw.lab.retention import CHUNK, PATIENT_CLASSES, Due, due_in, years_before
 from labmw.lab.sealing import row_digest, stones_digest
 from labmw.store import schema, statements
+from labmw.store.encryption.shredding import shred
 from labmw.store.statements import retention as stored
 from labmw.store.statements.audit import audited
 from labmw.store.statements.worklist import change
@@ -154,6 +155,7 @@ class Destruction:
         for row in (yield from _by(schema.outbox, "id", carriers)):
             if row.payload is not None:
                 yield stored.empty_outbox([row.id])
+                yield from shred(schema.outbox, [row])
                 yield from self._stone("messages", "outbox", row.id, "", [self._digest(row.mapping())], at)
 
     def _identity(self, patient: str, at: str) -> Transaction[None]:
@@ -191,6 +193,7 @@ class Destruction:
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest, hung])], at)
             elif left and row.raw and (yield from self._all_due([row.id], "messages")):
                 yield stored.empty_message(row.id)
+                yield from shred(schema.message, [row])
                 yield from self._stone("messages", "message", row.id, "", [self._digest([row.digest])], at)
 
     def _all_due(self, messages: Sequence[int], name: str) -> Transaction[bool]:
@@ -267,6 +270,7 @@ def _carries(number: int) -> Transaction[bool]:
 def _gone(table: Table, rows: Sequence[Row]) -> Transaction[None]:
     for start in range(0, len(rows), CHUNK):
         yield stored.remove(table, [row.id for row in rows[start : start + CHUNK]])
+    yield from shred(table, rows)
 
 
 def _remove(table: Table, rows: Sequence[Row]) -> Transaction[list[Any]]:

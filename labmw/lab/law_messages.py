@@ -16,6 +16,7 @@ from labmw.lab.qc_orders import with_control
 from labmw.line.orders import Broadcast
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.report import Header
@@ -114,7 +115,11 @@ def waiting(site: str, link: str) -> Transaction[Sequence[Broadcast]]:
     found: list[Broadcast] = []
     for number in numbers:
         rows = yield stored.sent_message(site, link, number)
-        found += [Broadcast(number, row.raw, again=True) for row in rows[:1]]
+        for row in rows[:1]:
+            if isinstance(row.raw, Unreadable):
+                yield from stop_waiting(site, number)
+            else:
+                found.append(Broadcast(number, row.raw, again=True))
     committed = dict.fromkeys([row.control_id for row in (yield stored.awos_committed(site, link))])
     return [*found, *(Broadcast(number, b"", again=True, committed=True) for number in committed)]
 
@@ -123,6 +128,12 @@ def count_send(site: str, control_id: str, at: str) -> Transaction[None]:
     """One of ours is about to be sent once more."""
     for row in (yield stored.awos_of_message(site, control_id)):
         yield stored.change(schema.awos, row.id, sends=row.sends + 1, updated_at=at)
+
+
+def stop_waiting(site: str, control_id: str) -> Transaction[None]:
+    """One of ours cannot be said again word for word, for its bytes can be read no more (0076): it is shown as unanswered, and a person decides."""
+    for row in (yield stored.awos_of_message(site, control_id)):
+        yield stored.change(schema.awos, row.id, waits=0, reason=awos.UNANSWERED)
 
 
 def mark_unanswered(site: str, control_id: str, at: str) -> Transaction[None]:

@@ -12,6 +12,7 @@ from labmw.lab.law_messages import keep_received
 from labmw.lab.law_orders import LawLink
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Transaction
 from protocols.hl7.er7 import Message
@@ -56,6 +57,10 @@ def keep_reply(
     facts = {"control_id": reply.control_id, "answer": reply.code} | ({"said": said} if said else {})
     kept = yield from keep_received(site, received, "order-response", at, "accepted", "", facts, None, reply.header)
     if reply.code == "CE":  # not stored there: it is sent again
+        return kept
+    if isinstance(
+        sent[0].raw, Unreadable
+    ):  # what we said cannot be read any more: its orders stay unanswered, for a person
         return kept
     work = read_work(Message.parse(sent[0].raw), link.profile)
     if isinstance(work, NoWork):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from labmw.lab.lis_told import Doubt, Told, audit, quarantine, raise_task
 from labmw.store import schema, statements
-from labmw.store.statements import identities
-from labmw.store.statements.worklist import change
+from labmw.store.encryption.shredding import write_anew
+from labmw.store.statements import identities, keys
 from labmw.store.transaction import Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7.adt import QUALIFIED, Identity, message_without_ins
@@ -68,7 +68,8 @@ def keep_ins(
 def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Transaction[None]:
     """Remove these INS from wherever labmw has them of a patient: the identity, kept messages, and what was written to be sent.
 
-    A message's digest stays that of the bytes as they came: what a purge leaves lies beside it. What has not left is written again.
+    A message's digest stays that of the bytes as they came: what a purge leaves lies beside it, under a new key, and the old key is destroyed. What has
+    not left is written again. Bytes whose key is gone already hold nothing for anybody.
     """
     found = False
     for row in (yield identities.ins_of(told.site, [patient])):
@@ -83,13 +84,14 @@ def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Tr
         raw = purged(row.raw, numbers)
         reply = purged(row.reply, numbers) if row.reply else row.reply
         if raw != row.raw or reply != row.reply:
-            yield change(schema.message, row.id, raw=raw, reply=reply)
+            yield from write_anew(schema.message, row, raw=raw, reply=reply)
     for row in (yield identities.outbox_of_patient(told.site, patient)):
         if any(number.encode() in row.payload for number in numbers):
             kept = purged(row.payload, numbers) if row.state == "delivered" else None
-            yield change(schema.outbox, row.id, payload=kept)
+            yield from write_anew(schema.outbox, row, payload=kept)
         if row.receipt and (bare := purged(row.receipt, numbers)) != row.receipt:  # another laboratory repeats the PID
-            yield change(schema.outbox, row.id, receipt=bare)
+            yield from write_anew(schema.outbox, row, receipt=bare)
+    yield keys.forgotten()
     if found:
         yield from _history(told, patient, "ins-removed", why)
         yield from audit(told.site, told.at, told.terms.name, "ins-removed", f"patient/{patient}", why)

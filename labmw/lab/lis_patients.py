@@ -14,8 +14,8 @@ from labmw.lab.late import patient_changed
 from labmw.lab.lis_ins import forget_ins, keep_ins
 from labmw.lab.lis_told import Doubt, Told, audit, quarantine
 from labmw.store import schema, statements
+from labmw.store.encryption.shredding import write_anew
 from labmw.store.statements import identities
-from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.adt import Identity, IdentityEvent, is_ins, without_ins
 from protocols.hl7.datatypes import Identifier
@@ -188,7 +188,7 @@ def merge(told: Told, old: str, new: str) -> Transaction[None]:
         yield statements.insert_once(schema.message_patient, site=told.site, message=row.id, patient=new)
     for row in (yield identities.outbox_of_patient(told.site, new)):
         if row.state != "delivered":  # written again, about the patient as he or she is known now
-            yield change(schema.outbox, row.id, payload=None)
+            yield from write_anew(schema.outbox, row, payload=None)
     known = yield statements.patients_among(told.site, [was])
     if known and not (yield statements.patients_among(told.site, [new])):
         kept = {name: getattr(known[0], name) for name in (*TRAITS, "pid")}

@@ -20,6 +20,7 @@ from labmw.line.gathering import Gatherer
 from labmw.line.received import Received
 from labmw.model import Disposition
 from labmw.store import schema, statements
+from labmw.store.encryption.envelope import Unreadable, readable
 from labmw.store.statements import quarantine as stored
 from labmw.store.statements.audit import audited
 from labmw.store.statements.wire import frames_between
@@ -44,11 +45,13 @@ def received_again(
 ) -> Transaction[Received | None]:
     """Make of a stored message what its line handed over when it came; None where its bytes are no message any more."""
     kept: object | None = None
+    if isinstance(message.raw, Unreadable):
+        return None
     if message.protocol != "hl7":  # kept frame by frame
         gather = gathering(message.link)
         rows = yield frames_between(site, message.session, message.first_frame or 0, message.last_frame or 0)
         for row in rows:
-            for one in gather.feed(Frame(row.number, row.text, bool(row.last), b""), row.seq):
+            for one in gather.feed(Frame(row.number, readable(row.text), bool(row.last), b""), row.seq):
                 if (one.last, one.place) == (message.last_frame, message.place):
                     kept = one.message
         if kept is None and rows and (rest := gather.rest(rows[-1].seq)) is not None:

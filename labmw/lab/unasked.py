@@ -21,11 +21,13 @@ from labmw.lab.host_query import (
     unwritable,
     work_of,
 )
+from labmw.lab.law_messages import stop_waiting
 from labmw.lab.law_orders import Tube
 from labmw.lab.planning import open_orders
 from labmw.lab.work_link import AstmLink
 from labmw.line.host_query import Dispatch
 from labmw.store import schema
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import host_query as queries
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
@@ -56,8 +58,10 @@ def _not_taken(site: str, link: AstmLink) -> Transaction[list[Dispatch]]:
     found: list[Dispatch] = []
     for number in numbers:
         for row in (yield stored.sent_message(site, link.name, number)):
-            if row.kind == ORDER:
-                found.append(Dispatch(number, tuple(line + b"\r" for line in bytes(row.raw).split(b"\r") if line)))
+            if isinstance(row.raw, Unreadable):
+                yield from stop_waiting(site, number)
+            elif row.kind == ORDER:
+                found.append(Dispatch(number, tuple(line + b"\r" for line in row.raw.split(b"\r") if line)))
     return found
 
 

@@ -10,6 +10,7 @@ from labmw.clock import Clock, read_stamp, stamp
 from labmw.line.gathering import Gathered, Gatherer
 from labmw.line.received import Intake, Received
 from labmw.store import statements
+from labmw.store.encryption.envelope import readable
 from labmw.store.transaction import Row, Store, Transaction, ask
 from protocols.astm.frame import Frame
 
@@ -45,7 +46,7 @@ async def _session(site: str, session: Row, store: Store, intake: Intake, gather
     rows = await store.view(ask(statements.frames_after(site, session.id, -1)))
     found = 0
     for row in rows:
-        for one in gathering.feed(Frame(row.number, row.text, bool(row.last), b""), row.seq):
+        for one in gathering.feed(Frame(row.number, readable(row.text), bool(row.last), b""), row.seq):
             found += await _take(session, one, row, intake, gathering.protocol)
     if rows and (rest := gathering.rest(rows[-1].seq)) is not None:
         found += await _take(session, rest, rows[-1], intake, gathering.protocol)

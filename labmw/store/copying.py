@@ -27,8 +27,9 @@ from labmw.store import migrate, open_reader, open_store, require, revision_of
 from labmw.store.address import is_postgresql, place_of, sqlite_file
 from labmw.store.aside import ask
 from labmw.store.connection import open_for_reading
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.failure import explain
-from labmw.store.schema import metadata
+from labmw.store.schema import data_key, metadata, store_key
 from labmw.store.statements import insert_rows
 from labmw.store.transaction import Row, Step, Transaction
 
@@ -90,14 +91,14 @@ def restore(file: Path, url: str) -> Copied:
     return _counted(url)
 
 
-def export(url: str, folder: Path) -> Copied:
-    """Write every row as one line of JSON, a file per table, bytes in base64: for reading without labmw. Raises StoreError."""
+def export(url: str, folder: Path, *, key_file: str = "") -> Copied:
+    """Write every row as one line of JSON, a file per table, bytes in base64 and no longer encrypted: for reading without labmw. Raises StoreError."""
     written: dict[str, int] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if any(folder.iterdir()):
             raise StoreError(f"{folder} is not empty; export into a new folder")
-        with open_reader(url) as reader:
+        with open_reader(url, key_file=key_file) as reader:
             reader.view(_exported(folder, written))
     except OSError as error:
         raise StoreError(f"{folder} cannot be written ({error}); check the folder and its space") from error
@@ -124,6 +125,8 @@ def verify_checksum(file: Path) -> None:
 
 def _exported(folder: Path, written: dict[str, int]) -> Transaction[None]:
     for table in metadata.sorted_tables:
+        if table in (store_key, data_key):
+            continue
         with (folder / f"{table.name}.jsonl").open("x", encoding="utf-8") as out:
             written[table.name] = yield from _lines(table, out)
 
@@ -133,14 +136,17 @@ def _lines(table: Table, out: IO[str]) -> Transaction[int]:
     last: Row | None = None
     while rows := (yield _page(table, last)):
         for row in rows:
-            plain = {
-                name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
-                for name, value in row.mapping().items()
-            }
+            plain = {name: _as_json(value) for name, value in row.mapping().items()}
             out.write(json.dumps(plain, ensure_ascii=False) + "\n")
         count += len(rows)
         last = rows[-1]
     return count
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Unreadable):
+        return {"unreadable": value.why}
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _from_file(source: Path, target: Path) -> None:
@@ -185,14 +191,14 @@ def _fill(source: str, target: str) -> None:
 
     def read() -> None:
         try:
-            with open_reader(source) as reader:
+            with open_reader(source, as_it_lies=True) as reader:
                 reader.view(_read(chunks))
             chunks.put(None)
         except BaseException as error:
             chunks.put(error)
 
     async def write() -> None:
-        store = open_store(target, serves=True)
+        store = open_store(target, serves=True, as_it_lies=True)
         await store.start()
         try:
             await store.run(_write(chunks, numbered=is_postgresql(target)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +12,21 @@ from typing import Any
 from sqlalchemy.sql.base import Executable
 
 from labmw.errors import StoreBusy, StoreError
+from labmw.store.encryption.passage import Passage
 from labmw.store.group import GroupThread, Job
-from labmw.store.transaction import NONE, Reader, Row, T, Transaction, Values
+from labmw.store.transaction import NONE, Reader, Row, Step, T, Transaction, Values
 
 
 class QueuedStore:
     """A `Store` (labmw.store.transaction) behind one writing thread. All methods are called from one event loop.
 
-    `place` is what the store is called in a sentence, `limit` how many transactions may wait.
+    `place` is what the store is called in a sentence, `limit` how many transactions may wait, `passage` how bytes go in and out (None: as they lie).
     """
 
-    def __init__(self, place: str, *, limit: int) -> None:
+    def __init__(self, place: str, *, limit: int, passage: Passage | None) -> None:
         self._place, self._limit = place, limit
+        self._passage = passage
+        self._stocking: asyncio.Future[Any] | None = None  # keys that are being made in advance
         self._writer: GroupThread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._reader: Reader | None = None
@@ -51,13 +55,21 @@ class QueuedStore:
         self._writer.start()
         self._readers = ThreadPoolExecutor(1, "labmw-store-reader")
         try:
-            await self.run(_nothing())
+            if self._passage is None:
+                await self.run(_nothing())
+            else:
+                self._passage.stocked(await self.run(self._passage.begin()))
         except StoreError:
             await self.stop()
             raise
 
     async def stop(self) -> None:
         """Commit what is queued, then close; what comes later is refused."""
+        if self._stocking is not None:
+            await asyncio.wait([self._stocking])
+        if self._passage is not None and self._passage.stock and self._writer is not None:
+            with contextlib.suppress(StoreError):  # unused keys that stay cost some bytes and say nothing
+                await self.run(self._passage.end())
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, None
         if readers is not None:
@@ -78,16 +90,28 @@ class QueuedStore:
 
     def submit(self, transaction: Transaction[T]) -> asyncio.Future[T]:
         """Queue a transaction; the future has its return value once it is on disk. Raises StoreBusy when the queue is full."""
-        future: asyncio.Future[T] = self._put(transaction, None, ())
+        passage = self._passage
+        future: asyncio.Future[T] = self._put(transaction if passage is None else passage.around(transaction), None, ())
+        if passage is not None and passage.low and self._stocking is None:
+            self._stock(passage)
         return future
 
     def submit_beside(self, make: Callable[[], Transaction[T]], about: frozenset[str]) -> asyncio.Future[T]:
         """Queue a transaction that may be played side by side with others; raises StoreBusy when the queue is full."""
-        future: asyncio.Future[T] = self._put(None, None, (), make, about)
+        passage = self._passage
+        play = make if passage is None else lambda: passage.around(make())
+        future: asyncio.Future[T] = self._put(None, None, (), play, about)
+        if passage is not None and passage.low and self._stocking is None:
+            self._stock(passage)
         return future
 
     def submit_rows(self, statement: Executable, rows: Sequence[Values]) -> asyncio.Future[None]:
         """Queue rows for one insert; all of them or none. Raises StoreBusy when the queue is full."""
+        if self._passage is not None:
+            kept = self._passage.rows(statement, rows)
+            if kept is None:
+                return self.submit(_inserted(statement, rows))
+            rows = kept
         future: asyncio.Future[None] = self._put(None, statement, rows)
         return future
 
@@ -152,6 +176,20 @@ class QueuedStore:
         writer.put(Job(future, script, statement, rows, make, about))
         return future
 
+    def _stock(self, passage: Passage) -> None:
+        """Have keys made for the messages to come; where that fails, each makes its own."""
+
+        def done(future: asyncio.Future[Any]) -> None:
+            self._stocking = None
+            if not future.cancelled() and future.exception() is None:
+                passage.stocked(future.result())
+
+        try:
+            self._stocking = self._put(passage.more(), None, ())
+        except StoreError:
+            return
+        self._stocking.add_done_callback(done)
+
     async def _wait(self, future: asyncio.Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
         if timeout is None:
             return await future
@@ -184,6 +222,10 @@ def _give_up(future: asyncio.Future[Any], timeout: float) -> None:
                 f"the store did not commit within {timeout:g} s; the sender is refused and sends again: look at the disk"
             )
         )
+
+
+def _inserted(statement: Executable, rows: Sequence[Values]) -> Transaction[None]:
+    yield Step(statement, rows)
 
 
 def _nothing() -> Transaction[None]:

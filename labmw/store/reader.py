@@ -18,17 +18,19 @@ from labmw.errors import StoreDisturbed
 from labmw.store.address import sqlite_file
 from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_reading
+from labmw.store.encryption.passage import Passage, shut
 from labmw.store.failure import explain
 from labmw.store.revision import require
-from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values
+from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values, ask
 
 
 class SqliteReader:
     """A read-only view of one store; a context manager. To be used in the thread that made it."""
 
-    def __init__(self, url: str, *, busy: float = 5.0) -> None:
+    def __init__(self, url: str, *, busy: float = 5.0, key_file: Path | None = None, as_it_lies: bool = False) -> None:
         self._file = sqlite_file(url)
         require(url)
+        self._passage = None if as_it_lies else Passage(key_file)
         self._busy = busy
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
@@ -48,13 +50,16 @@ class SqliteReader:
 
     def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
         """Ask one question; raises StoreError."""
-        return self._ask(
-            lambda connection: execute(connection, self._compiler, Step(statement, parameters)), again=True
-        )
+        step = Step(statement, parameters)
+        rows = self._ask(lambda connection: execute(connection, self._compiler, step), again=True)
+        if self._passage is None or not shut(rows):
+            return rows
+        return self.look(lambda: ask(step))
 
     def view(self, script: Transaction[T]) -> T:
         """Ask several questions of one and the same moment; raises StoreError."""
-        return self._ask(lambda connection: self._play(connection, script), again=False)
+        passing = script if self._passage is None else self._passage.around(script)
+        return self._ask(lambda connection: self._play(connection, passing), again=False)
 
     def look(self, make: Callable[[], Transaction[T]]) -> T:
         """Ask several questions of one moment, from the first one again where the store came into use meanwhile; raises StoreError."""

@@ -21,6 +21,7 @@ States of a result, and why the final ones are final (law 5: *lost* = acknowledg
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -94,11 +95,37 @@ def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
 
 
+def _under(*opens: str, name: str = "data_key") -> Column[int]:
+    """The number of the key (`data_key`) under which these columns of a row are encrypted; NULL: they are not."""
+    return Column(name, _BIG, nullable=True, info={"opens": opens})
+
+
 def _where(condition: str) -> dict[str, Any]:
     """A partial index: small however long the history grows. SQLite uses it only for a statement that says the same words
     (sqlite.org/partialindex.html §3): see `labmw.store.statements.words`."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
+
+# --- keys of bytes at rest ------------------------------------------------------------------------------------------------
+
+# Both tables are of the store as a whole, whichever site's bytes: their `site` is "".
+
+# The store keys that this store has known, by name; the keys themselves are in a file elsewhere (store.key_file). States: current (new keys are wrapped
+# under it), retired (being replaced), destroyed (replaced), lost (given up by a person). `given` is the highest number of a key so far: none is given twice. Messages up to `open_until` were there
+# before the first key and lie open; 0 when `labmw store encrypt` has been through.
+store_key = Table(
+    "store_key", metadata,
+    _id(), *_must("site", "name", "state", "made_at"), *_later("ended_at"), Column("given", _BIG, nullable=False),
+    Column("open_until", _BIG, nullable=False),
+    UniqueConstraint("site", "name"),
+)  # fmt: skip
+
+# The key of one message, or of one session of a line (frames are kept before anybody knows which message they become), wrapped under a store key. A key
+# that is destroyed is not here any more: whatever copy there is of what it encrypted, nobody reads it.
+data_key = Table(
+    "data_key", metadata,
+    _id(), *_must("site", "store_key"), _bytes("wrapped"),
+)  # fmt: skip
 
 # --- the wire -------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +141,7 @@ session = Table(
 # Every byte in both directions. `session` is "" outside a session, hence no foreign key.
 journal = Table(
     "journal", metadata,
-    _id(), *_must("site", "link"), *_may("session"), *_must("at", "direction"), _bytes("data"),
+    _id(), *_must("site", "link"), *_may("session"), *_must("at", "direction"), _bytes("data"), _under("data"),
     Index(None, "site", "session"),
 )  # fmt: skip
 
@@ -122,6 +149,7 @@ journal = Table(
 frame = Table(
     "frame", metadata,
     _id(), *_must("site", "link", "session"), _number("seq"), _number("number"), _number("last", 0), _bytes("text"), *_must("at"),
+    _under("text"),
     UniqueConstraint("site", "session", "seq"),
     ForeignKeyConstraint(["site", "session"], ["session.site", "session.id"]),
 )  # fmt: skip
@@ -135,6 +163,7 @@ message = Table(
     *_must("direction", "protocol"), *_may("peer"), *_must("received_at"), _bytes("raw"),
     *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
+    _under("raw", "reply"),
     Index(None, "site", "session", "last_frame"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip
@@ -406,6 +435,7 @@ outbox = Table(
     Column("state", Text, nullable=False, server_default="waiting"), Column("priority", Text, nullable=False, server_default="R"),
     _number("attempts", 0), *_must("due_at"), *_later("claimed_by", "claimed_until"), *_may("last_error"), *_must("created_at"),
     *_later("delivered_at"), _bytes("payload", nullable=True), _bytes("receipt", nullable=True),
+    _under("payload", name="payload_key"), _under("receipt", name="receipt_key"),
     UniqueConstraint("site", "control_id"),
     Index(None, "site", "specimen"),
     Index("ix_outbox_next", "site", "destination", text("priority DESC"), "id", **_where("state <> 'delivered'")),
@@ -423,7 +453,7 @@ outbox_result = Table(
 # What a destination answered when it did not take a message: `code` is MSA-1. The acknowledgment that took it is in `outbox.receipt`.
 receipt = Table(
     "receipt", metadata,
-    _id(), *_must("site"), _refers("outbox", "outbox.id"), *_must("at", "code"), _bytes("data"),
+    _id(), *_must("site"), _refers("outbox", "outbox.id"), *_must("at", "code"), _bytes("data"), _under("data"),
     Index(None, "outbox"),
 )  # fmt: skip
 
@@ -742,6 +772,7 @@ sub_order_said = Table(
 sub_order_item = Table(
     "sub_order_item", metadata,
     _id(), *_must("site"), _refers("sub_order", "sub_order.id"), *_must("kind"), *_may("text", "media"), _bytes("data", nullable=True), *_must("at"), *_may("by"),
+    _under("data"),
     UniqueConstraint("site", "sub_order", "kind"),
     Index(None, "sub_order"),
 )  # fmt: skip
@@ -761,7 +792,7 @@ performed = Table(
 partner_document = Table(
     "partner_document", metadata,
     _id(), *_must("site"), _refers("sub_order", "sub_order.id"), _refers("message", "message.id", nullable=True), *_must("direction", "kind", "digest"),
-    _bytes("data"), _number("whole", 1), *_must("at"),
+    _bytes("data"), _number("whole", 1), *_must("at"), _under("data"),
     UniqueConstraint("site", "sub_order", "direction", "digest"),
     Index(None, "sub_order"),
 )  # fmt: skip
@@ -801,3 +832,10 @@ partner_file = Table(
     Index(None, "site", "partner", "direction", "name"),
     Index(None, "site", "partner", "digest"),
 )  # fmt: skip
+
+ENCRYPTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    table.name: keys
+    for table in metadata.sorted_tables
+    if (keys := {column.name: column.info["opens"] for column in table.c if "opens" in column.info})
+}
+"""Which columns are encrypted where there is a key file: by table, then by the column that names their key."""

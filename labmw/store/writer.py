@@ -16,6 +16,7 @@ from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_writing
 from labmw.store.failure import UNFIT, explain, is_storage
 from labmw.store.group import GroupThread, Job, Outcome, apart, as_one
+from labmw.store.statements.keys import FORGOTTEN
 from labmw.store.transaction import Commit, Row, Step, Transaction
 
 _NOTHING = (0, 0)
@@ -41,12 +42,15 @@ class Writer(GroupThread):
         self._compiler = Compiler(sqlite.dialect(paramstyle="qmark"))
         self._connection: sqlite3.Connection | None = None
         self._names: tuple[tuple[int, int], ...] = ()  # which files bore the store's names when it was opened
+        self._forgets = False  # something was taken out that the log still holds
 
     def commit(self, jobs: list[Job], began: float) -> None:
         """Play the jobs in one transaction and settle it; raises sqlite3.Error when the disk or a neighbour spoils the group."""
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         self.settle(connection, self._perform(connection, jobs), began)
+        if self._forgets:
+            self._forgets = not _emptied(connection, self._busy)
 
     def explain(self, error: Exception) -> StoreError:
         """The sentence for what spoiled a group."""
@@ -126,6 +130,7 @@ class Writer(GroupThread):
 
     def _answer(self, connection: sqlite3.Connection, step: Step) -> list[Row]:
         """Run one step; StoreError when only this step is wrong, sqlite3.Error when the whole group is lost."""
+        self._forgets = self._forgets or step.statement is FORGOTTEN
         try:
             return execute(connection, self._compiler, step)
         except sqlite3.Error as error:
@@ -157,6 +162,21 @@ def _what_is(path: Path) -> tuple[int, int]:
     except OSError:
         return _NOTHING
     return found.st_dev, found.st_ino
+
+
+def _emptied(connection: sqlite3.Connection, busy: float) -> bool:
+    """Write the log into the file and empty it, if nobody is reading: analyzers are not made to wait for that, and the next commit tries again.
+
+    Pages are overwritten with zeros where something was deleted (secure_delete); older ones stand in the log until it is emptied.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        kept, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {busy * 1000:.0f}")
+    return not kept
 
 
 def _undo(connection: sqlite3.Connection) -> None:

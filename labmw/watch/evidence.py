@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Text, bindparam, select, union
 
 from labmw.store import Row, Step, Transaction, schema, statements
+from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import Story
 from labmw.watch.veil import Veil
 from protocols.astm.control import ACK, EOT
@@ -42,10 +43,14 @@ _ALIKE = union(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A specimen's story, and the bytes of the sessions it came in."""
+    """A specimen's story, and the bytes of the sessions it came in, as far as they can be read.
+
+    `unreadable`: of messages whose bytes cannot, why: a code of the catalogue.
+    """
 
     story: Story
     journal: dict[str, list[Row]]
+    unreadable: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,21 @@ def evidence(site: str, identifier: str) -> Transaction[Evidence]:
     story = yield from statements.story(site, identifier)
     sessions = list(dict.fromkeys(message.session for message in story.messages if message.session))
     journal: dict[str, list[Row]] = {}
+    shut: dict[str, str] = {}
     if sessions:
         for row in (yield Step(_JOURNAL, {"site": site, "sessions": sessions})):
-            journal.setdefault(row.session, []).append(row)
-    return Evidence(story, journal)
+            if isinstance(row.data, Unreadable):
+                shut[row.session] = row.data.why
+            else:
+                journal.setdefault(row.session, []).append(row)
+    unreadable = {one.id: shut[one.session] for one in story.messages if one.session in shut}
+    for one in story.messages:
+        if bad := [row.text.why for row in story.frames.get(one.id, ()) if isinstance(row.text, Unreadable)]:
+            unreadable[one.id] = bad[0]
+            story.frames[one.id] = []  # without its text a frame can be found nowhere
+        if isinstance(one.raw, Unreadable):
+            unreadable[one.id] = one.raw.why
+    return Evidence(story, journal, unreadable)
 
 
 def alike(site: str, identifier: str) -> Transaction[list[str]]:

@@ -17,6 +17,7 @@ from labmw.mapping.site import find
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
+from labmw.watch.keys import keys
 from labmw.watch.mapping import of_config
 from labmw.watch.packages import installed
 from labmw.watch.partner_check import partners_checked
@@ -83,6 +84,7 @@ def _store(config: Config) -> Iterator[Finding]:
         if revision_of(url) is not None:
             require(url)
             yield good("store", "check-store-good", file=place_of(url))
+            yield from keys(config)
         elif is_postgresql(url) or sqlite_file(url).parent.exists():
             yield good("store", "check-store-absent", file=place_of(url))
         else:

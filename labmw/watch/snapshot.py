@@ -53,7 +53,7 @@ class Snapshot:
 
 def take(config: Config) -> Snapshot:
     """Look once; raises StoreError when the store cannot be read."""
-    with open_reader(config.store.url) as reader:
+    with open_reader(config.store.url, key_file=config.store.key_file) as reader:
         served_by = holder(config.store.url)
         return reader.look(lambda: _look(config.site.id, served_by))
 

@@ -326,10 +326,11 @@ class TrappedPostgresql(_TrappedRun, PostgresqlStore):
     pass
 
 
-def trapped_store(url: str, *, group: int, queue: int, serves: bool) -> QueuedStore:
+def trapped_store(url: str, *, group: int, queue: int, serves: bool, key_file: str) -> QueuedStore:
+    keys = Path(key_file) if key_file else None
     if is_postgresql(url):
-        return TrappedPostgresql(url, group=group, queue=queue, serves=serves)
-    return TrappedSqlite(url, group=group, queue=queue)
+        return TrappedPostgresql(url, group=group, queue=queue, serves=serves, key_file=keys)
+    return TrappedSqlite(url, group=group, queue=queue, serves=serves, key_file=keys)
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from ports import free_port as free_port  # noqa: PLC0414 - the stage hands it o
 from postgresql_server import say, write
 
 from labmw.store import migrate
+from labmw.store.encryption import key_file
 from protocols.astm.frame import cut, encode
 from rules.pack import SHIPPED, load
 from rules.signature import Signature, as_toml
@@ -60,6 +61,7 @@ class Stage:
     url: str = field(
         default_factory=lambda: CHOSEN[0]
     )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
+    key_file: str = ""  # the name of a key file that is made: bytes are encrypted
 
     @property
     def config(self) -> Path:
@@ -84,6 +86,7 @@ class Stage:
 id = "{SITE}"
 [store]
 url = "{self.url or "sqlite:///labmw.db"}"
+key_file = "{self.key_file}"
 [web]
 enabled = false
 [[link]]
@@ -106,6 +109,8 @@ people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
 """,
             encoding="utf-8",
         )
+        if self.key_file:
+            key_file.write(self.folder / self.key_file, [key_file.fresh("2026-01-01T00:00:00.000000Z")], new=True)
         if not self.url:
             shutil.copy(empty(), self.database)
         self.expect(specimens, loincs)

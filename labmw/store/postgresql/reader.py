@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -11,21 +12,23 @@ from sqlalchemy.sql.base import Executable
 
 from labmw.store.address import server_of
 from labmw.store.aside import Aside
+from labmw.store.encryption.passage import Passage, shut
 from labmw.store.postgresql.connection import compiler, connect, execute
 from labmw.store.postgresql.failure import TROUBLES, explain
 from labmw.store.revision import require
-from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values
+from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values, ask
 
 
 class PostgresqlReader:
     """A read-only view of one database; a context manager. To be used in one thread at a time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key_file: Path | None = None, as_it_lies: bool = False) -> None:
         self._server = server_of(url)
         require(url)
         self._aside = Aside("labmw-store-reader")
         self._compiler = compiler()
         self._connection: asyncpg.Connection[Any] | None = None
+        self._passage = None if as_it_lies else Passage(key_file)
 
     def __enter__(self) -> Self:
         return self
@@ -43,11 +46,14 @@ class PostgresqlReader:
 
     def read(self, statement: Executable, parameters: Values = NONE) -> list[Row]:
         """Ask one question; raises StoreError."""
-        return self._ask(lambda connection: execute(connection, self._compiler, Step(statement, parameters)))
+        step = Step(statement, parameters)
+        rows = self._ask(lambda connection: execute(connection, self._compiler, step))
+        return rows if self._passage is None or not shut(rows) else self.view(ask(step))
 
     def view(self, script: Transaction[T]) -> T:
         """Ask several questions of one and the same moment; raises StoreError."""
-        return self._ask(lambda connection: self._play(connection, script))
+        passing = script if self._passage is None else self._passage.around(script)
+        return self._ask(lambda connection: self._play(connection, passing))
 
     def look(self, make: Callable[[], Transaction[T]]) -> T:
         """The same: a server's store does not come into use under a reader."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from labmw.store.address import server_of
+from labmw.store.encryption.passage import Passage
 from labmw.store.postgresql.reader import PostgresqlReader
 from labmw.store.postgresql.writer import Writer
 from labmw.store.queued import QueuedStore
@@ -18,7 +20,7 @@ class PostgresqlStore(QueuedStore):
     """A `Store` (labmw.store.transaction) in one database.
 
     `group` is how many transactions share a commit at most, `queue` how many may wait, `busy` how many seconds the writer waits
-    for another process that writes or serves. `serves`: no other may serve meanwhile. `on_commit` is called in the loop after each
+    for another process that writes or serves. `serves`: no other may serve meanwhile. `key_file` and `as_it_lies` are as for `open_store`. `on_commit` is called in the loop after each
     commit or failed group.
     """
 
@@ -32,10 +34,14 @@ class PostgresqlStore(QueuedStore):
         queue: int = 10_000,
         busy: float = 5.0,
         serves: bool = False,
+        key_file: Path | None = None,
+        as_it_lies: bool = False,
         on_commit: Callable[[Commit], None] | None = None,
     ) -> None:
         self.url, self.server = url, server_of(url)
-        super().__init__(str(self.server), limit=queue)
+        self._key_file, self._as_it_lies = key_file, as_it_lies
+        passage = None if as_it_lies else Passage(key_file, serves=serves)
+        super().__init__(str(self.server), limit=queue, passage=passage)
         self._group, self._busy, self._serves, self._on_commit = group, busy, serves, on_commit
 
     def require(self) -> None:
@@ -50,4 +56,4 @@ class PostgresqlStore(QueuedStore):
 
     def make_reader(self) -> PostgresqlReader:
         """What reads the database."""
-        return PostgresqlReader(self.url)
+        return PostgresqlReader(self.url, key_file=self._key_file, as_it_lies=self._as_it_lies)

@@ -42,13 +42,13 @@ _ALIAS_MOVES: Final = (
 _INS: Final = select(ins).where(ins.c.site == given("site"), ins.c.patient.in_(given_texts("patients")))
 _INS_HOLDERS: Final = select(ins).where(ins.c.site == given("site"), ins.c.number.in_(given_texts("numbers")))
 _MESSAGES_OF: Final = (
-    select(message.c.id, message.c.raw, message.c.reply)
+    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key)
     .join(message_patient, message_patient.c.message == message.c.id)
     .where(message_patient.c.site == given("site"), message_patient.c.patient == given("patient"))
     .order_by(message.c.id)
 )
 _QUARANTINED_OF: Final = (
-    select(message.c.id, message.c.raw, message.c.reply)
+    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key)
     .join(quarantine, quarantine.c.message == message.c.id)
     .where(
         quarantine.c.site == given("site"),
@@ -84,7 +84,7 @@ _says = (
     .exists()
 )
 _OUTBOX_OF: Final = (
-    select(outbox.c.id, outbox.c.payload, outbox.c.state, outbox.c.receipt)
+    select(outbox.c.id, outbox.c.payload, outbox.c.state, outbox.c.receipt, outbox.c.payload_key, outbox.c.receipt_key)
     .where(
         outbox.c.site == given("site"),
         outbox.c.specimen.in_(_tubes),

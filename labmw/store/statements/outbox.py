@@ -55,7 +55,8 @@ _DELIVERED: Final = (
     .values(
         state="delivered",
         delivered_at=given("at"),
-        receipt=given_bytes("answer"),
+        receipt=given_bytes("new_receipt"),
+        receipt_key=given_number("new_receipt_key"),
         claimed_by=None,
         claimed_until=None,
         last_error="",
@@ -163,7 +164,7 @@ _REPORT: Final = (
 _KEEP_PAYLOAD: Final = (
     update(outbox)
     .where(outbox.c.id == given_number("entry"), outbox.c.payload.is_(None))
-    .values(payload=given_bytes("bytes"))
+    .values(payload=given_bytes("new_payload"), payload_key=given_number("new_payload_key"))
 )
 _GIVE_BACK: Final = (
     update(outbox)
@@ -193,7 +194,7 @@ def claim_outbox(site: str, destination: str, *, limit: int, now: str, until: st
 
 def outbox_delivered(entry: int, *, at: str, receipt: bytes) -> Step:
     """The receiver has accepted; true whoever holds the claim by now. Answers no row when it was delivered before."""
-    return Step(_DELIVERED, {"entry": entry, "at": at, "answer": receipt})
+    return Step(_DELIVERED, {"entry": entry, "at": at, "new_receipt": receipt, "new_receipt_key": None})
 
 
 def outbox_retry(entry: int, *, who: str, due: str, error: str) -> Step:
@@ -243,7 +244,7 @@ def report_of(entry: int) -> Step:
 
 def keep_payload(entry: int, payload: bytes) -> Step:
     """Keep the bytes of a message before they are sent for the first time: every attempt sends the same."""
-    return Step(_KEEP_PAYLOAD, {"entry": entry, "bytes": payload})
+    return Step(_KEEP_PAYLOAD, {"entry": entry, "new_payload": payload, "new_payload_key": None})
 
 
 def give_back(entry: int, *, who: str, due: str, error: str) -> Step:

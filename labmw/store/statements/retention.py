@@ -195,10 +195,14 @@ _CARRIERS: Final = union(
 _EMPTY_MESSAGE: Final = (
     update(message)
     .where(message.c.id == given_number("number"))
-    .values(raw=b"", reply=None, facts="{}", sender="")
+    .values(raw=b"", reply=None, facts="{}", sender="", data_key=None)
     .returning(message.c.id)
 )
-_EMPTY_OUTBOX: Final = update(outbox).where(outbox.c.id.in_(_numbers)).values(payload=None, receipt=b"")
+_EMPTY_OUTBOX: Final = (
+    update(outbox)
+    .where(outbox.c.id.in_(_numbers))
+    .values(payload=None, receipt=b"", payload_key=None, receipt_key=None)
+)
 _CONTROLS: Final = (
     select(result.c.id)
     .where(result.c.site == given("site"), is_one_of(result.c.state, "control"), result.c.received_at < given("before"))
