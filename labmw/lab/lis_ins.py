@@ -91,6 +91,10 @@ def forget_ins(told: Told, patient: str, numbers: Sequence[str], why: str) -> Tr
             yield from write_anew(schema.outbox, row, payload=kept)
         if row.receipt and (bare := purged(row.receipt, numbers)) != row.receipt:  # another laboratory repeats the PID
             yield from write_anew(schema.outbox, row, receipt=bare)
+    for table, step in identities.kept_about(told.site, patient):
+        for row in (yield step):
+            if (bare := purged(row.data, numbers)) != row.data:
+                yield from write_anew(table, row, data=bare)
     yield keys.forgotten()
     if found:
         yield from _history(told, patient, "ins-removed", why)

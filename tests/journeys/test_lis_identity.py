@@ -11,6 +11,8 @@ from lisside import ADA, ALT, INS, QUALIFIED, code, holds, lab, measured, new, r
 from stage import Analyzer, Lis, Stage, eventually, message
 
 from labmw.lab import lis_ins
+from labmw.store import Transaction, schema
+from labmw.store.statements import insert
 from protocols.hl7.adt import key_is_right
 from simulators.ltw import OrderingLis, Person, adt
 
@@ -91,6 +93,18 @@ async def test_a_strict_trait_that_changes_takes_the_ins_with_it(tmp_path: Path)
     assert history(stage)[-1] == ("ins-removed", "trait-changed")
 
 
+def also_kept(stage: Stage) -> Transaction[None]:
+    """A refusal that repeats the number, a partner's report that names it, and a prescription that goes with the order."""
+    ((sent, number),) = stage.ask("SELECT id, message FROM outbox")
+    site, data = stage.ask("SELECT site FROM outbox")[0][0], f"<patientRole><id extension='{INS}'/>".encode()
+    yield insert(schema.receipt, site=site, outbox=sent, at="t", code="AE", data=data)
+    told = {"site": site, "role": "requester", "partner": "B", "number": "N", "state": "sent", "message": number}
+    (order,) = yield insert(schema.sub_order, **told, specimen="T1", patient="P1", created_at="t", updated_at="t")
+    yield insert(schema.sub_order_item, site=site, sub_order=order.id, kind="prescription", data=data, at="t")
+    document = {"site": site, "sub_order": order.id, "direction": "in", "kind": "cda", "digest": "d", "at": "t"}
+    yield insert(schema.partner_document, **document, data=data)
+
+
 async def wait_for_a_result(stage: Stage, lis: OrderingLis) -> None:
     """An identity with INS, an order with it, and a result that has been sent and is not acknowledged."""
     await lis.tell(adt("M1", "A31", QUALIFIED))
@@ -100,11 +114,13 @@ async def wait_for_a_result(stage: Stage, lis: OrderingLis) -> None:
 
 async def test_a_withdrawn_ins_is_gone_from_identity_messages_replies_and_outbox(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
-    async with Lis(stage.lis_port, answers={"*": ""}) as receiver, lab(stage, port) as (_, lis):
+    async with Lis(stage.lis_port, answers={"*": ""}) as receiver, lab(stage, port) as (laboratory, lis):
         await wait_for_a_result(stage, lis)
         await eventually(lambda: receiver.got)
         assert INS in receiver.got[0][1]  # qualified: it leaves with the result
-        assert {"ins.number", "message.raw", "message.reply", "outbox.payload"} <= set(holds(stage, INS))
+        await laboratory.store.run(also_kept(stage))
+        everywhere = {"message.raw", "message.reply", "outbox.payload", "receipt.data", "partner_document.data"}
+        assert {"ins.number", *everywhere, "sub_order_item.data"} <= set(holds(stage, INS))
         digests = stage.ask("SELECT id, digest FROM message ORDER BY id")
         said = await lis.tell(adt("M3", "A47", DELETE, WITHDRAWN))
         assert code(said) == "AA"

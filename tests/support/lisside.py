@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import LargeBinary, select
 from stage import Stage, eventually, free_port, listens
 from typer.testing import CliRunner
 
 from labmw.app import Laboratory
 from labmw.config import load
-from labmw.store import schema
+from labmw.store import open_reader, schema
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import wrap
 from simulators.ltw import Order, OrderingLis, Person, ended, msh, order_message
@@ -29,10 +29,12 @@ INS = "279035121518989"
 QUALIFIED = Person("P1", ins=f"{INS}^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS", status="VALI")
 
 
-def set_up(folder: Path, *, lis: str = "", link: str = 'driver = "erba-xl"', extra: str = "") -> tuple[Stage, int]:
+def set_up(
+    folder: Path, *, lis: str = "", link: str = 'driver = "erba-xl"', extra: str = "", key_file: str = ""
+) -> tuple[Stage, int]:
     """A stage whose LIS may speak, and the port on which it is listened to. `lis`: further lines of [lis]."""
     port = free_port()
-    stage = Stage(folder, free_port(), free_port(), extra).build([], link=link)
+    stage = Stage(folder, free_port(), free_port(), extra, key_file=key_file).build([], link=link)
     text = stage.config.read_text(encoding="utf-8")
     stage.config.write_text(
         text.replace("[rules]", f'listen = "127.0.0.1:{port}"\n{lis}\n[rules]', 1), encoding="utf-8"
@@ -121,6 +123,8 @@ def reasons(stage: Stage) -> list[str]:
 
 def holds(stage: Stage, number: str, tables: Sequence[str] = ()) -> list[str]:
     """Every table and column in which a text stands, in clear or inside bytes."""
+    if stage.key_file:
+        return opened_holds(stage, number)
     found = []
     for table in schema.metadata.sorted_tables:
         for column in table.c if not tables or table.name in tables else ():
@@ -136,6 +140,18 @@ def holds(stage: Stage, number: str, tables: Sequence[str] = ()) -> list[str]:
             if stage.ask(sql, number) != [(0,)]:
                 found.append(f"{table.name}.{column.name}")
     return found
+
+
+def opened_holds(stage: Stage, number: str) -> list[str]:
+    """The same where bytes are encrypted: what is read with the key file."""
+    found: dict[str, None] = {}
+    with open_reader(stage.url or f"sqlite:///{stage.database}", key_file=str(stage.folder / stage.key_file)) as reader:
+        for table in schema.metadata.sorted_tables:
+            for row in reader.read(select(table)):
+                for column, value in row.mapping().items():
+                    if number.encode() in (value if isinstance(value, bytes) else str(value).encode()):
+                        found[f"{table.name}.{column}"] = None
+    return [*found]
 
 
 def measured() -> str:

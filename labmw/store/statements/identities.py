@@ -16,14 +16,17 @@ from labmw.store.schema import (
     message_patient,
     outbox,
     outbox_result,
+    partner_document,
     patient_alias,
     patient_history,
     previous,
     provisional,
     quarantine,
+    receipt,
     result,
     specimen,
     sub_order,
+    sub_order_item,
     sub_order_said,
     withdrawal,
 )
@@ -93,6 +96,29 @@ _OUTBOX_OF: Final = (
     )
     .order_by(outbox.c.id)
 )
+_REFUSALS_OF: Final = (
+    select(receipt)
+    .join(outbox, outbox.c.id == receipt.c.outbox)
+    .where(outbox.c.site == given("site"), outbox.c.specimen.in_(_tubes), or_(_carries, _takes_back, _says))
+    .order_by(receipt.c.id)
+)
+_DOCUMENTS_OF: Final = (
+    select(partner_document)
+    .join(sub_order, sub_order.c.id == partner_document.c.sub_order)
+    .where(sub_order.c.site == given("site"), sub_order.c.specimen.in_(_tubes), sub_order.c.patient == given("patient"))
+    .order_by(partner_document.c.id)
+)
+_ITEMS_OF: Final = (
+    select(sub_order_item)
+    .join(sub_order, sub_order.c.id == sub_order_item.c.sub_order)
+    .where(
+        sub_order.c.site == given("site"),
+        sub_order.c.specimen.in_(_tubes),
+        sub_order.c.patient == given("patient"),
+        sub_order_item.c.data.is_not(None),
+    )
+    .order_by(sub_order_item.c.id)
+)
 _PREVIOUS_OF: Final = select(previous).where(previous.c.site == given("site"), previous.c.patient == given("patient"))
 _HISTORY: Final = (
     select(patient_history)
@@ -134,6 +160,16 @@ def messages_in_doubt(site: str, link: str) -> Step:
 def outbox_of_patient(site: str, patient: str) -> Step:
     """The messages written about a patient, sent or not."""
     return Step(_OUTBOX_OF, {"site": site, "patient": patient})
+
+
+def kept_about(site: str, patient: str) -> list[tuple[Table, Step]]:
+    """Everything else in which bytes about a patient stand in a column `data`: refusals of destinations, documents, what goes with a sub-order."""
+    values = {"site": site, "patient": patient}
+    return [
+        (receipt, Step(_REFUSALS_OF, values)),
+        (partner_document, Step(_DOCUMENTS_OF, values)),
+        (sub_order_item, Step(_ITEMS_OF, values)),
+    ]
 
 
 def previous_of_patient(site: str, patient: str) -> Step:
