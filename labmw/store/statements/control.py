@@ -36,7 +36,7 @@ _CONTROLS: Final = (
         is_one_of(result.c.state, "control"),
         result.c.main == 1,
         result.c.serum_index == "",
-        ~exists().where(qc_point.c.result == result.c.id),
+        ~exists().where(qc_point.c.site == result.c.site, qc_point.c.result == result.c.id),
     )
     .order_by(result.c.completed_at, result.c.id)
 )

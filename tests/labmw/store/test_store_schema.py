@@ -22,7 +22,7 @@ def shape(file: Path) -> dict[str, set[str]]:
     """Every table and index as the database wrote it down: the lines of its definition, in any order."""
     with closing(sqlite3.connect(file)) as database:
         rows = database.execute(
-            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT IN ('alembic_version', 'sqlite_stat1')"
         )
         # SQLite writes a column that was added later behind the last one, on its line.
         parts = {name: re.sub(r", (?=\w+ (?:TEXT|INTEGER))", ",\n", sql) for name, sql in rows}
