@@ -39,7 +39,6 @@ from labmw.driver import hl7 as hl7_reading
 from labmw.driver import law as law_reading
 from labmw.driver import plain as plain_reading
 from labmw.driver.declaration import Hl7Driver
-from labmw.driver.laying import PlainDriver
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreBusy, StoreError
 from labmw.exchange import Exchanges
@@ -71,7 +70,7 @@ from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner, named_at
 from labmw.line.lis import LisConversation
 from labmw.line.lis_astm import AstmOutlet, LisAstmConversation
-from labmw.line.plain import PlainConversation, gathering_of
+from labmw.line.plain import PlainConversation, gathering_of, plain_of
 from labmw.line.presence import Presence
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.recovery import recover
@@ -99,9 +98,7 @@ from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.datatypes import Code
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.profile import PERSONALITIES, LawProfile
-from protocols.plain.links import LINKS
 from protocols.plain.message import PlainMessage
-from protocols.plain.tolerance import PLAIN
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.app")
@@ -550,9 +547,8 @@ class Laboratory:
         base = driver.tolerances if driver else STRICT
         # On a tap the incumbent may be busy when we would not be: its analyzer then calls again.
         own: dict[str, str | int | float | bool] = {"enq_in_transfer": "restart"} if link.tap else {}
-        plain = LINKS.get(link.protocol)
+        plain = plain_of(link, driver)
         tolerances = base if plain else base.changed(own | link.tolerances)
-        wire = driver.wire if isinstance(driver, PlainDriver) else PLAIN
         encoding = link.encoding  # HL7: MSH-18 says it, unless the link overrules
         if link.protocol not in ("hl7", "law") and not encoding:
             encoding = driver.encoding if driver else "latin-1"
@@ -571,7 +567,7 @@ class Laboratory:
             two_replies=link.acknowledge != "application",
             reply_accept="AL" if link.acknowledge == "confirmed" else "NE",
             batch_reply=link.batch_reply,
-            plain=(plain, wire.changed(link.tolerances, plain.uses, plain.name)) if plain else None,
+            plain=plain,
         )
 
     def _driver_of(self, link: Link) -> Driver | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class LabmwError(Exception):
-    """What went wrong, where, and the remedy."""
+    """What went wrong, where, and the remedy; `code`, where there is one, is the phrase that says so in every language, `facts` fill it in."""
+
+    code: str = ""
+    facts: Mapping[str, object] = {}
 
 
 class ConfigError(LabmwError):
@@ -30,6 +35,12 @@ class PackError(LabmwError):
 class LinkError(LabmwError):
     """A wire cannot be opened or was lost."""
 
+    facts: Mapping[str, str]
+
+    def __init__(self, message: str, code: str = "", facts: Mapping[str, str] | None = None) -> None:
+        self.code, self.facts = code, facts or {}
+        super().__init__(message)
+
 
 class MappingError(LabmwError):
     """A version of the site's mapping cannot be used; the codes it names are unknown until it can."""
@@ -44,17 +55,17 @@ class CertificateError(LabmwError):
 
 
 class HandshakeError(LinkError):
-    """TLS could not be agreed with the other side: `code` is a phrase that says why and what to do, `facts` fill it in."""
-
-    def __init__(self, message: str, code: str, facts: dict[str, str]) -> None:
-        self.code, self.facts = code, facts
-        super().__init__(message)
+    """TLS could not be agreed with the other side; `code` says why."""
 
 
 class PlaceError(LinkError):
-    """Files cannot be exchanged at a place: `code` is a phrase that says why and what to do, `facts` fill it in."""
+    """Files cannot be exchanged at a place; `code` says why."""
 
-    def __init__(self, message: str, code: str, facts: dict[str, str]) -> None:
+
+class WorklistError(LabmwError):
+    """A worklist file cannot be used: file, place and remedy are in the message."""
+
+    def __init__(self, message: str, code: str, facts: Mapping[str, str]) -> None:
         self.code, self.facts = code, facts
         super().__init__(message)
 

@@ -17,8 +17,9 @@ from labmw.cli.replay import replay
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
-    from labmw.config import Config
+    from labmw.config import Config, Link
     from labmw.watch.finding import Finding
+    from labmw.watch.line_test import Plain
 
 WRONG, USAGE = 1, 2
 STYLES = {"error": "bold red", "warning": "yellow", "good": "green"}
@@ -58,6 +59,7 @@ def test(
 
     What labmw dials is dialled. A line in service is not touched. Of an analyzer's line, what arrives is read: nothing, a wrong speed or parity,
     a call without answer, a second host, a device server that cuts frames. At most ENQ, EOT and NAK are sent, never an ACK: nothing can be lost.
+    A link that is neither ASTM nor HL7 is only listened to: whether its blocks are whole, their check right, and the link set to what is spoken.
 
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage.
     """
@@ -91,15 +93,30 @@ async def _tested(config: Config, name: str, seconds: float, call: bool) -> list
     link = next((one for one in config.link if one.name == name), None)
     reached = all(one.weight is not Weight.ERROR for one in found)
     if (
-        link is None or link.protocol != "astm" or not reached or (link.tls and link.listen)
+        link is None or link.protocol in ("hl7", "law") or not reached or (link.tls and link.listen)
     ):  # a handshake cannot be overheard
         return found
     held = in_service(config, link)
     if held is None:
-        found += [finding async for finding in speak(link, listen=seconds, call=call)]
+        plain = _plain(config, link)
+        found += [finding async for finding in speak(link, listen=seconds, call=call, plain=plain)]
     elif link.serial:  # of a port that labmw listens on it was said above
         found.append(held)
     return found
+
+
+def _plain(config: Config, link: Link) -> Plain | None:
+    """What a line that is neither ASTM nor HL7 is read with: its driver's settings, and its own over them."""
+    from labmw.errors import DriverError
+    from labmw.line.plain import plain_of
+    from labmw.line.registry import Registry
+
+    registry = Registry.find([config.drivers.folder] if config.drivers.folder else [])
+    try:
+        driver = registry.named(link.driver) if link.driver != "auto" else None
+    except DriverError:
+        driver = None  # labmw check says so
+    return plain_of(link, driver)
 
 
 def _show(findings: list[Finding], language: Language) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from labmw.cli.options import LanguageOption, Tongue, fail, language_of
 from labmw.cli.wire_view import draw
-from labmw.phrases import Language, say
+from labmw.phrases import Language, said, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
@@ -133,7 +133,6 @@ class _Session:
             _refuse_what_labmw_has(settings, self.place, self.tongue)
             if file is not None:
                 recording = _recording(file, self.place)
-            typer.echo(say("wire-listening", self.tongue, place=self.place), err=True)
             with contextlib.suppress(KeyboardInterrupt):
                 asyncio.run(self._follow(source, most, recording))
         except WireHeld:
@@ -143,7 +142,7 @@ class _Session:
         except LinkError as problem:
             if recording is not None and not recording.pieces:
                 recording.file.unlink(missing_ok=True)
-            fail(str(problem), USAGE)
+            fail(said(problem, self.tongue), USAGE)
         finally:
             if recording is not None:
                 recording.close()
@@ -172,6 +171,8 @@ class _Session:
 
     def _take(self, event: Overheard, seconds: float, most: int, *, quiet: bool) -> None:
         match event.what:
+            case "open":
+                self._tell("wire-listening", place=self.place)
             case "came":
                 self.peers.append(event.peer)
                 self._heard[event.peer] = _Heard()
@@ -232,13 +233,13 @@ class _Session:
         from labmw.watch.sender import reader_of
         from protocols.recognition import recognise
 
-        said = recognise(data)
-        if said.protocol == "nothing":
+        known = recognise(data)
+        if known.protocol == "nothing":
             return []
-        found = [protocol(self.place, said)]
-        if said.header:
+        found = [protocol(self.place, known)]
+        if known.header:
             self._registry = self._registry or _drivers(self.config)
-            found.append(reader_of(self._registry, said.header))
+            found.append(reader_of(self._registry, known.header))
         return found
 
     def _conclude(self) -> bool:

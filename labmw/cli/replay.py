@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import JsonOption, LanguageOption, fail, language_of
-from labmw.phrases import Language, say
+from labmw.phrases import Language, said, say
 
 if TYPE_CHECKING:
     from labmw.cli.decoder import Decoder
@@ -52,7 +52,7 @@ def replay(
     from labmw.cli.replaying import Replay, as_json_of
     from labmw.cli.worklist_file import read_worklist
     from labmw.clock import SYSTEM
-    from labmw.errors import ConfigError
+    from labmw.errors import WorklistError
     from labmw.line.registry import Registry
     from protocols.hl7.profile import PERSONALITIES
 
@@ -67,8 +67,8 @@ def replay(
         typer.echo(str(problem), err=True)
     try:
         work = read_worklist(worklist) if worklist is not None else None
-    except ConfigError as error:
-        fail(str(error), USAGE)
+    except WorklistError as error:
+        fail(said(error, tongue), USAGE)
     plan = Replay(zone, SYSTEM.now(), work, PERSONALITIES[profile])
     captures = list(_captures(Decoder(registry, chosen(registry, driver), zone), file, tongue))
     found = [(decoded, plan.of(decoded)) for decoded in captures]

@@ -14,6 +14,7 @@ Two tables may name one specimen: their tests are taken together.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,11 +28,18 @@ from labmw.driver import Driver
 from labmw.driver.asking import Asked, What
 from labmw.driver.declaration import Hl7Driver
 from labmw.driver.order_writing import TestToDo, Work, code_for
-from labmw.errors import ConfigError
+from labmw.errors import WorklistError
 from labmw.model import Patient, Sex
+from labmw.phrases import say
 
 LARGEST = 2**22  # bytes
-REMEDY = "see tests/data/worklist.toml, where every key is explained"
+_SAID = (
+    ("worklist-unknown", re.compile(r"Object contains unknown field `(?P<key>.*)`")),
+    ("worklist-missing", re.compile(r"Object missing required field `(?P<key>.*)`")),
+    ("worklist-type", re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<got>.*)`")),
+    ("worklist-value", re.compile(r"Invalid enum value (?P<got>.*)")),
+)
+"""What msgspec says of a table that is not of this form, and the phrase for it."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,38 +91,50 @@ class Worklist:
 
 
 def read_worklist(path: Path) -> Worklist:
-    """Read one file; raises ConfigError."""
+    """Read one file; raises WorklistError."""
     name = str(path)
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
-            raise ConfigError(name, "", f"is larger than {LARGEST} bytes", "a worklist is a few tubes")
+            raise _refused("worklist-large", file=name, bytes=LARGEST)
         table = tomllib.loads(raw.decode("utf-8"))
     except OSError as error:
-        raise ConfigError(name, "", f"cannot be read ({error.strerror})", "check the path") from None
+        raise _refused("worklist-unread", file=name, why=error.strerror) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(name, "", f"is not TOML ({error})", "mend the place it names") from None
+        raise _refused("worklist-no-toml", file=name, why=error) from None
     try:
         file_ = msgspec.convert(table, _File)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        raise ConfigError(name, where.rstrip("`").lstrip(".") or "the file", problem, REMEDY) from None
+        raise _misplaced(name, str(error)) from None
     tubes: dict[str, Work] = {}
     for place, one in enumerate(file_.tube):
         specimen = one.specimen.strip()
         if not specimen or not one.tests:
-            raise ConfigError(name, f"tube[{place}]", "has no specimen or no test", REMEDY)
+            raise _refused("worklist-empty", file=name, where=f"tube[{place}]")
         for key in ("collected", "ordered"):
             moment: datetime | None = getattr(one, key)
             if moment is not None and moment.tzinfo is None:
-                raise ConfigError(
-                    name, f"tube[{place}].{key}", "has no time zone", 'write it like "2026-03-15T07:30:00Z"'
-                )
+                raise _refused("worklist-zone", file=name, where=f"tube[{place}].{key}")
         tests = tuple(TestToDo(code, one.priority, one.ordered) for code in one.tests)
         known = tubes.get(specimen)
         tubes[specimen] = replace(known, tests=known.tests + tests) if known else _work(specimen, one, tests)
     return Worklist(file_.fresh, tuple(tubes.values()))
+
+
+def _refused(code: str, **facts: object) -> WorklistError:
+    told = {name: str(fact) for name, fact in facts.items()}
+    return WorklistError(say(code, "en", **told), code, told)
+
+
+def _misplaced(file: str, problem: str) -> WorklistError:
+    """A key that is none, or holds what it cannot: said with its place, in the reader's language where msgspec's own sentence is known."""
+    problem, _, where = problem.partition(" - at `$")
+    place = where.rstrip("`").lstrip(".") or "-"
+    for code, form in _SAID:
+        if found := form.fullmatch(problem):
+            return _refused(code, file=file, where=place, **found.groupdict())
+    return _refused("worklist-wrong", file=file, where=place, why=problem)
 
 
 def _work(specimen: str, one: _Tube, tests: tuple[TestToDo, ...]) -> Work:

@@ -111,6 +111,6 @@ class LinkHealth:
 
 
 def _reason(error: Exception) -> dict[str, str]:
-    """Why, in English, and for a failed handshake the phrase that says it in every language."""
-    told = {"reason": error.code, **error.facts} if isinstance(error, HandshakeError) else {}
+    """Why, in English, and the phrase that says it in every language where there is one."""
+    told = {"reason": error.code, **error.facts} if isinstance(error, LinkError) and error.code else {}
     return {**told, "why": str(error)}

@@ -19,6 +19,8 @@ from typing import Final, Literal
 
 from labmw.errors import LinkError, WireHeld
 from labmw.line.transport import tcp_wire
+from labmw.line.unopened import serial_held, serial_unopened
+from labmw.phrases import say
 from protocols.linescan import Parity, Scan, Setting, unmark
 
 READ_SIZE: Final = 4096
@@ -44,9 +46,9 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Overheard:
-    """What happened on the wire: somebody came, said something, or left; `broken` bytes were marked by the port."""
+    """What happened on the wire: it is open, somebody came, said something, or left; `broken` bytes were marked by the port."""
 
-    what: Literal["came", "tuned", "said", "left"]
+    what: Literal["open", "came", "tuned", "said", "left"]
     peer: str
     data: bytes = b""
     broken: int = 0
@@ -82,13 +84,12 @@ async def overhear_tcp(host: str, port: int, connections: int = CONNECTIONS) -> 
         server = await asyncio.start_server(arrived, host, port, limit=READ_SIZE)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise WireHeld(
-                f"{host}:{port} is in use: stop the program that listens there, or take another port"
-            ) from None
-        raise LinkError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); give an address of this machine"
-        ) from None
+            facts = {"place": f"{host}:{port}"}
+            raise WireHeld(say("wire-held-other", "en", **facts), "wire-held-other", facts) from None
+        facts = {"place": f"{host}:{port}", "why": str(error.strerror)}
+        raise LinkError(say("tcp-unlistened", "en", **facts), "tcp-unlistened", facts) from None
     try:
+        yield Overheard("open", f"{host}:{port}")
         while True:
             yield await queue.get()
     finally:
@@ -109,28 +110,23 @@ class SerialEar:
         try:
             self._descriptor = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno == errno.EBUSY:
-                raise _held(device) from None
-            raise LinkError(
-                f"{device} cannot be opened ({error.strerror}); check its name, the cable and its permissions"
-            ) from None
+            raise serial_unopened(device, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.tune(tuning)
         except BlockingIOError:
             self.close()
-            raise _held(device) from None
+            raise serial_held(device) from None
         except (termios.error, OSError) as error:
             self.close()
-            raise LinkError(
-                f"{device} is no serial port ({error.args[-1]}); name a port, such as /dev/serial/by-id/..."
-            ) from None
+            raise serial_unopened(device, error) from None
 
     def tune(self, tuning: Tuning, *, drop: bool = True) -> None:
         """Set speed, bits and parity; `drop` what came before. Broken bytes are marked by the port, and counted when read."""
         speed = getattr(termios, f"B{tuning.baud}", None)
         if speed is None:
-            raise LinkError(f"{tuning.baud} baud is no speed of serial ports; give 9600, 19200 ...")
+            facts = {"baud": str(tuning.baud)}
+            raise LinkError(say("serial-speed", "en", **facts), "serial-speed", facts)
         control = termios.CREAD | termios.CLOCAL | (termios.CS8 if tuning.bits == 8 else termios.CS7)
         if tuning.parity != "none":
             control |= termios.PARENB | (termios.PARODD if tuning.parity == "odd" else 0)
@@ -194,10 +190,6 @@ class SerialEar:
         return self._descriptor
 
 
-def _held(device: str) -> WireHeld:
-    return WireHeld(f"{device} is held by another program: stop it first")
-
-
 async def overhear_serial(device: str, tuning: Tuning | None = None) -> AsyncGenerator[Overheard, None]:
     """Listen on a serial port until cancelled, also after it was unplugged and plugged in again; without `tuning` its setting is looked for.
 
@@ -208,6 +200,7 @@ async def overhear_serial(device: str, tuning: Tuning | None = None) -> AsyncGen
     using = tuning or _of(Scan().setting)
     ear = SerialEar(device, using)
     try:
+        yield Overheard("open", device)
         yield Overheard("came", device)
         yield Overheard("tuned", device, tuning=using, found=tuning is not None)
         while True:

@@ -6,11 +6,15 @@ intake, an owner that is too slow stays silent, and what was not understood is k
 
 from __future__ import annotations
 
+from labmw.config import Link
+from labmw.driver.laying import PlainDriver
 from labmw.line.conversation import AstmConversation, Machine, Terms
 from labmw.line.gathering import Gatherer, Gathering
 from labmw.line.texts import TextGathering
+from protocols.plain.links import LINKS
 from protocols.plain.message import NAMES
-from protocols.plain.receiver import Receiver
+from protocols.plain.receiver import PlainLink, Receiver
+from protocols.plain.tolerance import PLAIN, PlainTolerances
 
 
 class PlainConversation(AstmConversation):
@@ -22,6 +26,15 @@ class PlainConversation(AstmConversation):
 
     def _gathering(self) -> Gatherer:
         return gathering_of(self._terms)
+
+
+def plain_of(link: Link, driver: object) -> tuple[PlainLink, PlainTolerances] | None:
+    """The machine of a link's protocol and its settings, the link's own over its driver's; None for ASTM and HL7. Raises SettingError."""
+    plain = LINKS.get(link.protocol)
+    if plain is None:
+        return None
+    wire = driver.wire if isinstance(driver, PlainDriver) else PLAIN
+    return plain, wire.changed(link.tolerances, plain.uses, plain.name)
 
 
 def gathering_of(terms: Terms) -> Gatherer:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from labmw.errors import LinkError
+from labmw.phrases import say
 from protocols.capture import FROM_INSTRUMENT, Piece, dumps
 
 LONGEST = 1024
@@ -30,9 +31,9 @@ class Recording:
             self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
             folder = os.open(file.absolute().parent, os.O_RDONLY | os.O_CLOEXEC)
         except FileExistsError:
-            raise LinkError(f"{file} is there already: a capture is never overwritten; give another name") from None
+            raise _unkept("recording-there", file) from None
         except OSError as error:
-            raise LinkError(f"{file} cannot be written ({error.strerror}); give a folder of yours") from None
+            raise _unkept("recording-unwritten", file, str(error.strerror)) from None
         try:
             self._write(dumps((), comment))
             os.fsync(folder)  # the name itself
@@ -65,4 +66,9 @@ class Recording:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            raise LinkError(f"{self.file} cannot be written further ({error.strerror}); free the disk") from None
+            raise _unkept("recording-stopped", self.file, str(error.strerror)) from None
+
+
+def _unkept(code: str, file: Path, why: str = "") -> LinkError:
+    facts = {"file": str(file), "why": why} if why else {"file": str(file)}
+    return LinkError(say(code, "en", **facts), code, facts)

@@ -13,6 +13,7 @@ import serialx
 from labmw.config import Serial
 from labmw.errors import CertificateError, HandshakeError, LinkError
 from labmw.line.dialling import dial
+from labmw.line.unopened import serial_unopened, tcp_unreached
 from labmw.tls.credentials import Credentials
 
 READ_SIZE = 65536
@@ -133,9 +134,7 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Cred
     except CertificateError as error:
         raise LinkError(str(error)) from error
     except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-        raise LinkError(
-            f"{host}:{port} cannot be reached ({_why(error)}); check the analyzer's network settings and the firewall"
-        ) from error
+        raise tcp_unreached(f"{host}:{port}", error) from error
     return tcp_wire(reader, writer)
 
 
@@ -155,14 +154,8 @@ async def open_serial(settings: Serial) -> StreamWire:
             dtr_on_open=_PIN[settings.dtr],
         )
     except (OSError, serialx.SerialException, ValueError) as error:
-        raise LinkError(
-            f"{settings.device} cannot be opened ({_why(error)}); check the cable, the device name and that no other program holds it"
-        ) from error
+        raise serial_unopened(settings.device, error) from error
     # Of a device server; serialx shows the connection beneath nowhere else.
     beneath = getattr(writer.transport, "_tcp_transport", None)
     _keep_alive(beneath.get_extra_info("socket") if beneath is not None else None)
     return StreamWire(reader, writer, settings.device)
-
-
-def _why(error: BaseException) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

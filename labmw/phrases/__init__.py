@@ -56,6 +56,11 @@ def say(code: str, language: Language, /, **facts: object) -> str:
     return (phrase.fr if language == "fr" else phrase.en).format_map(shown)
 
 
+def said(error: LabmwError, language: Language) -> str:
+    """What went wrong, in the reader's language where the error has a phrase; else its English message."""
+    return say(error.code, language, **error.facts) if error.code else str(error)
+
+
 def codes() -> frozenset[str]:
     """Every code that has a phrase."""
     return frozenset(_catalogue())

@@ -41,10 +41,13 @@ def diagnose(line: Line, pieces: Sequence[Piece]) -> list[Finding]:
     if not came:
         return [error(line.name, "wire-nothing", link=line.name, setting=line.setting or "TCP")]
     said = recognise(came)
-    found = list(_unreadable(line, came, said)) or [*_talk(line, pieces, came, said), *_cut(line, pieces, said)]
-    return sorted(found, key=lambda one: ("error", "warning", "good").index(one.weight.value)) or [
-        protocol(line.name, said)
-    ]
+    found = list(unreadable(line, came, said)) or [*_talk(line, pieces, came, said), *_cut(line, pieces, said)]
+    return rank(found) or [protocol(line.name, said)]
+
+
+def rank(found: Sequence[Finding]) -> list[Finding]:
+    """The gravest first."""
+    return sorted(found, key=lambda one: ("error", "warning", "good").index(one.weight.value))
 
 
 def protocol(name: str, said: Recognised) -> Finding:
@@ -58,7 +61,7 @@ def protocol(name: str, said: Recognised) -> Finding:
     return weigh(name, "wire-astm-damaged" if damaged else f"wire-{said.protocol}", good=said.good, bad=said.bad)
 
 
-def _unreadable(line: Line, came: bytes, said: Recognised) -> Iterator[Finding]:
+def unreadable(line: Line, came: bytes, said: Recognised) -> Iterator[Finding]:
     """The bytes themselves are wrong: speed or parity."""
     judged = score(came[-4096:], line.broken)
     if said.certain or said.protocol in ("tls", "http", "proxy", "telnet"):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labmw.phrases import Language, say
+from labmw.errors import LabmwError
+from labmw.phrases import Language, said, say
 
 
 class Weight(StrEnum):
@@ -27,8 +28,11 @@ class Finding:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def sentence(self, language: Language) -> str:
-        """The sentence; what to do is in it."""
-        return say(self.code, language, **self.facts)
+        """The sentence; what to do is in it. A fact that is an error is said in the same language."""
+        facts = {
+            name: said(fact, language) if isinstance(fact, LabmwError) else fact for name, fact in self.facts.items()
+        }
+        return say(self.code, language, **facts)
 
     def row(self, language: Language) -> dict[str, object]:
         """The finding as JSON."""

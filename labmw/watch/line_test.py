@@ -15,9 +15,15 @@ from labmw.tls.credentials import Credentials
 from labmw.watch.diagnosis import Line, diagnose
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.held import holder_of
+from labmw.watch.plain_diagnosis import diagnose_plain
 from labmw.watch.probing import ANSWER, Probe
 from protocols.astm.control import ACK, ENQ, NAK
 from protocols.capture import FROM_INSTRUMENT, Piece
+from protocols.plain.receiver import PlainLink
+from protocols.plain.tolerance import PlainTolerances
+
+Plain = tuple[PlainLink, PlainTolerances]
+"""The machine of a line that is neither ASTM nor HL7, and its settings."""
 
 
 def in_service(config: Config, link: Link) -> Finding | None:
@@ -27,26 +33,32 @@ def in_service(config: Config, link: Link) -> Finding | None:
     return error(link.name, "wire-held", place=place, process=found.process, link=found.link) if found else None
 
 
-async def speak(link: Link, *, listen: float, call: bool, answer: float = ANSWER) -> AsyncIterator[Finding]:
-    """Listen to a line that is not in service, call it once, and say what is the matter with it."""
+async def speak(
+    link: Link, *, listen: float, call: bool, answer: float = ANSWER, plain: Plain | None = None
+) -> AsyncIterator[Finding]:
+    """Listen to a line that is not in service, call it once, and say what is the matter with it; a `plain` one is only listened to."""
     try:
         if link.serial is not None:
-            async for finding in _serial(link, listen, call, answer):
+            async for finding in _serial(link, listen, call, answer, plain):
                 yield finding
         elif link.connect:
             host, port = address("the configuration", link.name, link.connect)
             tls = Credentials(link.tls, server=False) if link.tls else None
             wire = await connect_tcp(host, port, tls=tls)
-            for finding in await _probed(link, wire, listen, call, answer):
+            for finding in await _probed(link, wire, listen, call, answer, plain=plain):
                 yield finding
         else:
-            for finding in diagnose(Line(link.name), await _dialled(link, listen)):
+            for finding in _told(Line(link.name), await _dialled(link, listen), plain):
                 yield finding
     except LinkError as problem:
         yield error(link.name, "wire-not-opened", problem=problem)
 
 
-async def _serial(link: Link, listen: float, call: bool, answer: float) -> AsyncIterator[Finding]:
+def _told(line: Line, pieces: Sequence[Piece], plain: Plain | None) -> list[Finding]:
+    return diagnose(line, pieces) if plain is None else diagnose_plain(line, *plain, pieces)
+
+
+async def _serial(link: Link, listen: float, call: bool, answer: float, plain: Plain | None) -> AsyncIterator[Finding]:
     """First as a listener, who counts what the port marks as broken; then with a call."""
     assert link.serial is not None
     settings = link.serial
@@ -57,12 +69,16 @@ async def _serial(link: Link, listen: float, call: bool, answer: float) -> Async
             str(Tuning(settings.baud, settings.bits, settings.parity, settings.stop)),
             settings.bits == 7,
         )
-        for finding in await _probed(link, await open_serial(settings), listen, call, answer, said):
+        for finding in await _probed(link, await open_serial(settings), listen, call, answer, said, plain=plain):
             yield finding
         return
     tuning = Tuning(settings.baud, settings.bits, settings.parity, settings.stop)
     pieces, broken = await _overheard(settings.device, tuning, listen)
     line = Line(link.name, True, str(tuning), tuning.bits == 7, broken)
+    if plain is not None:
+        for finding in _told(line, pieces, plain):
+            yield finding
+        return
     found = diagnose(line, pieces) if pieces else []
     unreadable = [one for one in found if one.code in ("wire-wrong-baud", "wire-wrong-parity", "wire-two-masters")]
     if unreadable or not call:
@@ -83,14 +99,15 @@ async def _probed(
     answer: float,
     line: Line | None = None,
     before: Sequence[Piece] = (),
+    plain: Plain | None = None,
 ) -> list[Finding]:
     """Say what was heard `before`, and what comes of a call."""
-    probe = Probe(wire, listen, answer)
+    probe = Probe(wire, listen, answer, polite=plain is None)
     try:
-        pieces = [*before, *await probe.run(call=call and link.protocol == "astm")]
+        pieces = [*before, *await probe.run(call=call and plain is None)]
     finally:
         await wire.close()
-    found = diagnose(line or Line(link.name), pieces)
+    found = _told(line or Line(link.name), pieces, plain)
     if probe.busy_at is not None:
         rest = [one for one in found if one.code not in ("wire-call-unanswered", "wire-astm-call")]
         return [error(link.name, "wire-deaf-to-busy") if probe.deaf else good(link.name, "wire-hears"), *rest]

@@ -29,6 +29,7 @@ class Probe:
     wire: Wire
     listen: float  # seconds without saying anything
     answer: float = ANSWER
+    polite: bool = True  # a calling analyzer is told that we are busy; False: not a byte is sent unless it is called
     pieces: list[Piece] = field(default_factory=list)
     answered: bytes = b""  # what came after our call
     called: bool = False
@@ -81,7 +82,7 @@ class Probe:
                 return False
             if any(byte in until for byte in data):
                 return True
-            if data[-1] == ENQ:
+            if data[-1] == ENQ and self.polite:
                 self.deaf |= self.busy_at is not None and loop.time() - self.busy_at < AGAIN
                 if self._busy < BUSY:
                     self._busy += 1

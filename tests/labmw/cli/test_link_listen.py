@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import forked
 import pytest
 from cable import Cable
 from stage import free_port
@@ -25,57 +26,98 @@ if TYPE_CHECKING:
     from tests.labmw.cli.conftest import House
 
 XN = rb"H|\^&|||    XN-1000^00-24^11042^^^^AB123456||||||||E1394-97"
+PATIENCE = 60.0  # seconds until a test gives up
 SESSION = b"\x05" + encode(1, XN + b"\r", True) + encode(2, b"L|1|N\r", True) + b"\x04"
 
 
+class Running:
+    """A command that runs; what it has said so far can be waited for."""
+
+    def __init__(self, arguments: tuple[str, ...], config: Path | None) -> None:
+        self._out, end = os.pipe()
+        environment = {**os.environ, "LABMW_CONFIG": str(config) if config else ""}
+        with os.fdopen(end, "wb") as file:
+            self.process = forked.start(forked.CLI, "link", *arguments, env=environment, stdout=file, stderr=file)
+        self._said = bytearray()
+        self._ended = False
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while data := os.read(self._out, 65536):
+            with self._news:
+                self._said += data
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def says(self, text: str, meanwhile: Callable[[], object] | None = None) -> None:
+        """Wait until it has said this; `meanwhile` is done again whenever it has said something, and while it says nothing."""
+        ends = time.monotonic() + PATIENCE
+        while text.encode() not in self._said and not self._ended and time.monotonic() < ends:
+            if meanwhile is not None:
+                meanwhile()
+            with self._news:
+                self._news.wait_for(lambda: text.encode() in self._said or self._ended, 0.05 if meanwhile else PATIENCE)
+        assert text.encode() in self._said, f"it does not say {text!r}: {self._said[-2000:].decode()}"
+
+    def interrupt(self) -> tuple[int, str]:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+    def end(self) -> tuple[int, str]:
+        """How it ended, and all that it has said."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code, self._said.decode()
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+        self.process.kill()
+        self._reader.join(PATIENCE)
+        os.close(self._out)
+
+
 @contextmanager
-def running(*arguments: str, config: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "LABMW_CONFIG": str(config) if config else ""}
-    command = [sys.executable, "-c", "from labmw.cli import main; main()", "link", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+def running(*arguments: str, config: Path | None = None) -> Iterator[Running]:
+    one = Running(arguments, config)
     try:
-        yield process
+        yield one
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        one.close()
 
 
-def dial(port: int) -> socket.socket:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 5)
-        except OSError:
-            assert time.monotonic() < end, "nobody listens"
-            time.sleep(0.02)
-
-
-def unread(port: int) -> bool:
-    """Whether bytes sent to a port still wait in the kernel for whoever listens there, or on their way to it."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ends = {row[4] for row in rows if f":{port:04X}" in (row[1][8:], row[2][8:])}
-    return any(end != "00000000:00000000" for end in ends)
+def dial(command: Running, port: int) -> socket.socket:
+    """Connect as soon as it says that it listens."""
+    command.says(f"listening on 127.0.0.1:{port}")
+    return socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
 @pytest.mark.parametrize(
-    ("language", "driver"), [("en", "the driver sysmex-xn reads it"), ("fr", "le pilote sysmex-xn le lit")]
+    ("language", "begins", "driver"),
+    [
+        ("en", "listening on", "the driver sysmex-xn reads it"),
+        ("fr", "écoute sur", "le pilote sysmex-xn le lit"),
+    ],
 )
-def test_what_comes_is_shown_and_called_by_its_name(language: str, driver: str) -> None:
+def test_what_comes_is_shown_and_called_by_its_name(language: str, begins: str, driver: str) -> None:
     port = free_port()
-    with running("listen", f"127.0.0.1:{port}", "-l", language) as process:
-        with dial(port) as analyzer:
+    with running("listen", f"127.0.0.1:{port}", "-l", language) as command:
+        command.says(
+            f"{begins} 127.0.0.1:{port}"
+        )  # said when the port is open, not before: the analyzer may dial at once
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as analyzer:
             analyzer.sendall(SESSION)
-            analyzer.settimeout(0.5)
-            with pytest.raises(TimeoutError):
-                analyzer.recv(1)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        shown, _ = process.communicate(timeout=20)
-    assert process.returncode == 0, shown
+            command.says(driver)
+            code, shown = command.interrupt()
+            with suppress(ConnectionResetError):
+                assert analyzer.recv(1) == b"", "something was sent"
+    assert code == 0, shown
     assert "<ENQ><STX>1H|\\^&|" in shown
     assert "05 02 31 48 7c 5c 5e 26" in shown
-    assert driver in shown
     assert "LIS01-A2" in shown
 
 
@@ -89,55 +131,52 @@ def cable(tmp_path: Path) -> Iterator[Cable]:
 
 def test_a_line_that_only_calls_is_recorded_at_the_speed_that_fits(cable: Cable, tmp_path: Path) -> None:
     file = tmp_path / "line.wire"
-    with running("record", str(cable.name), str(file), "-l", "en") as process:
-        end = time.monotonic() + 20
-        while not file.exists() or "not yet sure: 05" not in file.read_text():
-            assert time.monotonic() < end, "it is not on the disk"
-            os.write(cable.end, b"\x05")
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    assert process.returncode == 0
+    with running("record", str(cable.name), str(file), "-l", "en") as command:
+        command.says("listening at")
+        os.write(cable.end, b"\x05" * 3)
+        kept(file, lambda text: "not yet sure: 05" in text)
+        code, _ = command.interrupt()
+    assert code == 0
     assert set(pieces_to_bytes(loads(file.read_text()))) == {5}
     assert "9600 8N1, which nothing has proven" in file.read_text()
 
 
+def kept(file: Path, condition: Callable[[str], bool]) -> None:
+    """Wait until so much of it is on the disk: the file itself is asked, as after a power cut."""
+    end = time.monotonic() + PATIENCE
+    while not file.exists() or not condition(file.read_text()):
+        assert time.monotonic() < end, "it is not on the disk"
+        time.sleep(0.005)
+
+
 def test_rubbish_is_told_with_what_to_do(cable: Cable) -> None:
-    with running("listen", str(cable.name), "-l", "en") as process:
-        assert process.stdout is not None
-        started = process.stdout.readline()
-        for _ in range(60):
-            os.write(cable.end, bytes((0x9C, 0xE1, 0x83, 0xFE)) * 8)
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-        shown = started + rest
-    assert process.returncode == 1
+    with running("listen", str(cable.name), "-l", "en") as command:
+        command.says("listening at 9600 8N1")
+        command.says(
+            "listening at 19200 8N1", meanwhile=lambda: os.write(cable.end, bytes((0x9C, 0xE1, 0x83, 0xFE)) * 8)
+        )
+        code, shown = command.interrupt()
+    assert code == 1
     assert "at none of the speeds that were tried" in shown or "speed is wrong" in shown, shown
     assert "listening at 19200 8N1" in shown
 
 
 def test_nothing_came() -> None:
-    with running("listen", f"127.0.0.1:{free_port()}", "--seconds", "0.2", "-l", "en") as process:
-        shown, _ = process.communicate(timeout=20)
-    assert process.returncode == 1
+    with running("listen", f"127.0.0.1:{free_port()}", "--seconds", "0.2", "-l", "en") as command:
+        code, shown = command.end()
+    assert code == 1
     assert "Nothing arrives" in shown
 
 
 def test_a_flood_is_counted_and_not_shown() -> None:
     port = free_port()
-    with running("listen", str(port), "--most", "2000", "-l", "en") as process:
-        with dial(port) as analyzer:
+    with running("listen", f"127.0.0.1:{port}", "--most", "2000", "-l", "en") as command:
+        with dial(command, port) as analyzer:
             for _ in range(200):
                 analyzer.sendall(b"\xfe" * 5000)
-            end = time.monotonic() + 60
-            while unread(port):
-                assert time.monotonic() < end, "it does not read"
-                time.sleep(0.05)
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        shown, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+        command.says("has gone")  # behind everything that it said
+        code, shown = command.interrupt()
+    assert code == 1
     assert "1000000 bytes in" in shown
     assert len(shown) < 20_000
     assert "only counted" in shown
@@ -145,40 +184,38 @@ def test_a_flood_is_counted_and_not_shown() -> None:
 
 def test_a_recording_survives_a_kill_and_is_a_capture(tmp_path: Path) -> None:
     port, file = free_port(), tmp_path / "line.wire"
-    with running("record", f"127.0.0.1:{port}", str(file)) as process, dial(port) as analyzer:
-        for _ in range(20):
+    with running("record", f"127.0.0.1:{port}", str(file), "-l", "en") as command, dial(command, port) as analyzer:
+        for number in range(1, 11):
             analyzer.sendall(SESSION)
-            time.sleep(0.005)
-        end = time.monotonic() + 20
-        while not file.exists() or len(pieces_to_bytes(loads(file.read_text()))) < 10 * len(SESSION):
-            assert time.monotonic() < end, "it is not on the disk"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    kept = pieces_to_bytes(loads(file.read_text()))
-    assert (SESSION * 20).startswith(kept)
-    assert len(kept) >= 10 * len(SESSION)
+            kept(file, lambda text, least=number: len(pieces_to_bytes(loads(text))) >= least * len(SESSION))  # type: ignore[misc]
+        analyzer.sendall(SESSION * 10)
+        command.process.kill()
+        command.end()
+    found = pieces_to_bytes(loads(file.read_text()))
+    assert (SESSION * 20).startswith(found)
+    assert len(found) >= 10 * len(SESSION)
     assert file.stat().st_mode & 0o077 == 0
-    with running("record", str(port), str(file), "-l", "en") as process:
-        shown, _ = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert "never overwritten" in shown
-    assert pieces_to_bytes(loads(file.read_text())) == kept
+    with running("record", str(port), str(file), "-l", "fr") as command:
+        code, shown = command.end()
+    assert code == 2
+    assert "une capture n'est jamais écrasée" in shown
+    assert pieces_to_bytes(loads(file.read_text())) == found
 
 
-@pytest.mark.parametrize("command", ["listen", "record"])
+@pytest.mark.parametrize("name", ["listen", "record"])
 def test_a_line_in_service_is_left_alone(
-    command: str, house: House, daemon: subprocess.Popen[str], tmp_path: Path
+    name: str, house: House, daemon: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    more = [str(tmp_path / "x.wire")] if command == "record" else []
+    more = [str(tmp_path / "x.wire")] if name == "record" else []
     for config, expected in (
         (house.config, f"is held by labmw (process {daemon.pid}), line counter"),
-        (None, "another program"),
+        (None, "is held by another program"),
     ):
-        with running(command, str(house.line), *more, "-l", "en", config=config) as process:
-            shown, _ = process.communicate(timeout=20)
-        assert process.returncode == 2
-        assert expected in shown or (config and "is held by labmw" in shown), shown
+        with running(name, str(house.line), *more, "-l", "en", config=config) as command:
+            code, shown = command.end()
+        assert code == 2
+        assert expected in shown, shown
+        assert "listening on" not in shown
     assert not (tmp_path / "x.wire").exists()
 
 
@@ -186,9 +223,22 @@ def test_a_line_in_service_is_left_alone(
     "arguments", [("/dev/no-such",), ("0",), ("99999",), ("4102", "--parity", "even"), ("4102", "--bits", "9")]
 )
 def test_wrong_usage_is_said(arguments: tuple[str, ...]) -> None:
-    with running("listen", *arguments, "--seconds", "0.1", "-l", "en") as process:
-        shown, _ = process.communicate(timeout=20)
-    assert process.returncode == 2, shown
+    with running("listen", *arguments, "--seconds", "0.1", "-l", "en") as command:
+        code, shown = command.end()
+    assert code == 2, shown
+
+
+def test_what_cannot_be_opened_is_said_in_french(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place, french in (
+        (str(tmp_path / "file"), "n'est pas un port série"),
+        ("192.0.2.1:4102", "on ne peut pas écouter"),
+    ):
+        with running("listen", place, "--seconds", "0.1", "-l", "fr") as command:
+            code, shown = command.end()
+        assert code == 2
+        assert french in shown, shown
+        assert "écoute sur" not in shown  # it never did
 
 
 def test_control_characters_have_names_and_a_piece_has_an_end() -> None:

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from labmw.cli.decoder import Decoder
 from labmw.cli.replaying import Replay, Replayed
-from labmw.cli.worklist_file import read_worklist
+from labmw.cli.worklist_file import LARGEST, read_worklist
 from labmw.clock import SYSTEM
-from labmw.errors import ConfigError
+from labmw.errors import WorklistError
 from labmw.line.registry import Registry
+from labmw.phrases import said
 from protocols.astm.frame import encode
 from protocols.capture import Piece, dumps
 
@@ -159,21 +160,45 @@ def test_wrong_usage_says_what_to_do(arguments: list[str], sentence: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "english", "french"),
     [
-        ("[[tube]]\nspecimen = ''\ntests = ['1']", "has no specimen"),
-        ("[[tube]]\nspecimen = 'x'\ntests = []", "no test"),
-        ("[[tube]]\nspecimen = 'x'\ntests = ['1']\ncolected = 1", "unknown field"),
-        ("[[tube]]\nspecimen = 'x'\ntests = ['1']\ncollected = 2026-01-01T00:00:00", "has no time zone"),
-        ("[[tube]]\nspecimen = 'x'\ntests = ['1']\npriority = 'urgent'", "tube"),
-        ("fresh = maybe", "is not TOML"),
+        ("[[tube]]\nspecimen = ''\ntests = ['1']", "tube[0]: has no specimen", "tube[0] : n'a pas d'échantillon"),
+        ("[[tube]]\nspecimen = 'x'\ntests = []", "or no test", "ou pas d'analyse"),
+        (
+            "[[tube]]\nspecimen = 'x'\ntests = ['1']\ncolected = 1",
+            "tube[0]: colected is no key",
+            "tube[0] : colected n'est pas une clé",
+        ),
+        ("[[tube]]\nspecimen = 'x'", "tests is missing", "tests manque"),
+        ("[[tube]]\nspecimen = 7\ntests = ['1']", "is int where str is wanted", "contient int là où il faut str"),
+        (
+            "[[tube]]\nspecimen = 'x'\ntests = ['1']\ncollected = 2026-01-01T00:00:00",
+            "tube[0].collected: has no time zone",
+            "n'a pas de fuseau horaire",
+        ),
+        (
+            "[[tube]]\nspecimen = 'x'\ntests = ['1']\npriority = 'urgent'",
+            "'urgent' is none of its values",
+            "'urgent' n'est pas une de ses valeurs",
+        ),
+        ("fresh = maybe", "is not TOML", "n'est pas du TOML"),
     ],
 )
-def test_a_worklist_that_cannot_be_used_names_the_place(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_worklist_that_cannot_be_used_names_the_place(tmp_path: Path, text: str, english: str, french: str) -> None:
     path = tmp_path / "w.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(WorklistError) as caught:
         read_worklist(path)
+    assert english in str(caught.value)
+    assert french in said(caught.value, "fr")
+
+
+def test_a_worklist_that_is_not_there_or_is_no_worklist_at_all(tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_bytes(b" " * (LARGEST + 1))
+    for name, french in (("none.toml", "ne peut pas être lu"), ("long.toml", "dépasse")):
+        with pytest.raises(WorklistError) as caught:
+            read_worklist(tmp_path / name)
+        assert french in said(caught.value, "fr")
 
 
 DECODER = Decoder(Registry.find(), None, PARIS)

@@ -25,6 +25,7 @@ from labmw.line import overhearing
 from labmw.line.overhearing import Overheard, SerialEar, Tuning, overhear_serial, overhear_tcp
 from labmw.line.recording import LONGEST, Recording
 from labmw.line.transport import open_serial
+from labmw.phrases import said as said_in_words
 from protocols.capture import loads, pieces_to_bytes
 
 SESSION = b"\x05" + b"".join(framed(message("S1"))) + b"\x04"
@@ -182,23 +183,27 @@ async def test_what_is_in_service_is_left_alone(cable: Cable) -> None:
     with pytest.raises(WireHeld, match="held by another program"):
         SerialEar(str(cable.name), Tuning())
     await wire.close()
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(WireHeld, match="is in use"):
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(WireHeld, match="held by another program"):
         await anext(overhear_tcp("127.0.0.1", other.getsockname()[1]))
 
 
 async def test_what_is_listened_to_is_left_alone_by_the_daemon(cable: Cable) -> None:
     ear = SerialEar(str(cable.name), Tuning())
-    with pytest.raises(LinkError, match="cannot be opened"):
+    with pytest.raises(WireHeld, match="held by another program"):
         await open_serial(Serial(device=str(cable.name)))
     ear.close()
 
 
-@pytest.mark.parametrize("kind", ["missing", "file"])
-def test_what_is_no_port_is_named(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "english", "french"),
+    [("missing", "is not there", "n'est pas là"), ("file", "is no serial port", "n'est pas un port série")],
+)
+def test_what_is_no_port_is_named(kind: str, english: str, french: str, tmp_path: Path) -> None:
     if kind == "file":
         (tmp_path / kind).write_bytes(b"")
-    with pytest.raises(LinkError, match=f"{kind} (cannot be opened|is no serial port).*; "):
+    with pytest.raises(LinkError, match=f"{kind} {english} .*: ") as caught:
         SerialEar(str(tmp_path / kind), Tuning())
+    assert french in said_in_words(caught.value, "fr")
 
 
 def test_a_speed_that_no_port_has_is_named(cable: Cable) -> None:

@@ -18,7 +18,7 @@ from stage import eventually, frames, free_port, message
 
 from labmw.clock import SYSTEM
 from labmw.config import Link, Serial
-from labmw.errors import LinkError
+from labmw.errors import LinkError, WireHeld
 from labmw.line import link as link_module
 from labmw.line import transport
 from labmw.line.health import LinkHealth
@@ -106,7 +106,7 @@ async def test_a_peer_that_takes_nothing_is_hung_up_on(monkeypatch: pytest.Monke
 
 
 async def test_who_cannot_be_reached_is_named_with_a_remedy() -> None:
-    with pytest.raises(LinkError, match=r"127\.0\.0\.1:\d+ cannot be reached .*; check"):
+    with pytest.raises(LinkError, match=r"127\.0\.0\.1:\d+ refuses the connection .*: nothing listens"):
         await connect_tcp("127.0.0.1", free_port())
     with pytest.raises(LinkError, match="cannot be reached"):
         await connect_tcp("a" * 80 + ".invalid", 4001, patience=2.0)
@@ -176,21 +176,24 @@ async def test_the_port_gets_the_settings_of_the_link(
 
 async def test_a_port_is_held_by_one_program_alone(cable: Cable) -> None:
     wire = await open_serial(Serial(device=str(cable.name)))
-    with pytest.raises(LinkError, match=r"cannot be opened .*; check the cable"):
+    with pytest.raises(WireHeld, match="held by another program"):
         await open_serial(Serial(device=str(cable.name)))
     await wire.close()
     again = await open_serial(Serial(device=str(cable.name)))
     await again.close()
 
 
-@pytest.mark.parametrize("device", ["missing", "directory", "file"])
-async def test_what_is_no_serial_port_is_named_with_a_remedy(device: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "problem"),
+    [("missing", "is not there"), ("directory", "is no serial port"), ("file", "is no serial port")],
+)
+async def test_what_is_no_serial_port_is_named_with_a_remedy(device: str, problem: str, tmp_path: Path) -> None:
     path = tmp_path / device
     if device == "directory":
         path.mkdir()
     elif device == "file":
         path.write_bytes(b"")
-    with pytest.raises(LinkError, match=f"{device} cannot be opened .*; check the cable"):
+    with pytest.raises(LinkError, match=f"{device} {problem} .*: "):
         await open_serial(Serial(device=str(path)))
 
 
