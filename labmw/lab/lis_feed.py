@@ -212,6 +212,7 @@ class LisFeed:
             facts=json.dumps(facts, sort_keys=True, ensure_ascii=False),
             tolerances=json.dumps(tolerances),
             reply=reply,
+            reply_key=None,
         )
         yield from owe(self.terms.site, received, kept.message, reply, stamp(now))
         return Stored(kept.message, disposition, reason, 0, reply=reply, tolerances=tolerances)

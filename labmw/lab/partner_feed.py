@@ -209,6 +209,7 @@ class PartnerFeed:
             facts=json.dumps(facts, sort_keys=True, ensure_ascii=False),
             tolerances=json.dumps(tolerances),
             reply=reply,
+            reply_key=None,
         )
         yield from owe(site, received, kept.message, reply, stamp(now))
         return Stored(kept.message, disposition, reason, 0, reply=reply, tolerances=tolerances)

@@ -163,7 +163,7 @@ message = Table(
     *_must("direction", "protocol"), *_may("peer"), *_must("received_at"), _bytes("raw"),
     *_must("digest"), *_may("control_id", "sender", "driver", "driver_version", "mapping_version", "software_version", "kind"),
     _number("terminated", 1), *_may("disposition", "reason"), *_json("facts"), *_json("tolerances", empty="[]"), _bytes("reply", nullable=True),
-    _under("raw", "reply"),
+    _under("raw"), _under("reply", name="reply_key"),
     Index(None, "site", "session", "last_frame"),
     Index("ix_message_control_id", "site", "link", "control_id", **_where("control_id <> ''")),
 )  # fmt: skip

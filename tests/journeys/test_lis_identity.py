@@ -112,8 +112,9 @@ async def wait_for_a_result(stage: Stage, lis: OrderingLis) -> None:
     await Analyzer(stage.analyzer_port).send("T1", message("T1", completed=measured()))
 
 
-async def test_a_withdrawn_ins_is_gone_from_identity_messages_replies_and_outbox(tmp_path: Path) -> None:
-    stage, port = set_up(tmp_path)
+@pytest.mark.parametrize("key_file", ["", "store.key"], ids=["plain", "encrypted"])
+async def test_a_withdrawn_ins_is_gone_from_identity_messages_replies_and_outbox(tmp_path: Path, key_file: str) -> None:
+    stage, port = set_up(tmp_path, key_file=key_file)
     async with Lis(stage.lis_port, answers={"*": ""}) as receiver, lab(stage, port) as (laboratory, lis):
         await wait_for_a_result(stage, lis)
         await eventually(lambda: receiver.got)

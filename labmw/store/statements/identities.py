@@ -45,13 +45,13 @@ _ALIAS_MOVES: Final = (
 _INS: Final = select(ins).where(ins.c.site == given("site"), ins.c.patient.in_(given_texts("patients")))
 _INS_HOLDERS: Final = select(ins).where(ins.c.site == given("site"), ins.c.number.in_(given_texts("numbers")))
 _MESSAGES_OF: Final = (
-    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key)
+    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key, message.c.reply_key)
     .join(message_patient, message_patient.c.message == message.c.id)
     .where(message_patient.c.site == given("site"), message_patient.c.patient == given("patient"))
     .order_by(message.c.id)
 )
 _QUARANTINED_OF: Final = (
-    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key)
+    select(message.c.id, message.c.raw, message.c.reply, message.c.data_key, message.c.reply_key)
     .join(quarantine, quarantine.c.message == message.c.id)
     .where(
         quarantine.c.site == given("site"),

@@ -195,7 +195,7 @@ _CARRIERS: Final = union(
 _EMPTY_MESSAGE: Final = (
     update(message)
     .where(message.c.id == given_number("number"))
-    .values(raw=b"", reply=None, facts="{}", sender="", data_key=None)
+    .values(raw=b"", reply=None, facts="{}", sender="", data_key=None, reply_key=None)
     .returning(message.c.id)
 )
 _EMPTY_OUTBOX: Final = (

@@ -39,5 +39,6 @@ def upgrade() -> None:
     )
     for table in ("journal", "frame", "message", "receipt", "sub_order_item", "partner_document"):
         op.add_column(table, sa.Column("data_key", BIG, nullable=True))
+    op.add_column("message", sa.Column("reply_key", BIG, nullable=True))
     for column in ("payload_key", "receipt_key"):
         op.add_column("outbox", sa.Column(column, BIG, nullable=True))
