@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -20,6 +20,7 @@ from labmw.clock import Clock, stamp
 from labmw.delivery.breaker import Breaker
 from labmw.delivery.mllp import Committed, Silent, Unreachable
 from labmw.delivery.patience import Patience
+from labmw.delivery.receipts import delivered, entry_in_audit, only_stored
 from labmw.delivery.redelivery import still_current
 from labmw.errors import DeliveryError, DeliveryWaits, StoreError
 from labmw.metrics import DELIVERIES, STRAY_ACKS
@@ -27,9 +28,7 @@ from labmw.store import schema, statements
 from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Store, Transaction
-from protocols.errors import Hl7Error
-from protocols.hl7.acknowledgment import Acknowledgment, read_ack
-from protocols.hl7.er7 import Message
+from protocols.hl7.acknowledgment import Acknowledgment
 
 log = structlog.get_logger("labmw.delivery")
 
@@ -302,7 +301,7 @@ class Outbox:
                 code, raw = answer
                 yield statements.insert(schema.receipt, site=self.site, outbox=row.id, at=now, code=code, data=raw)
             yield statements.results_of_outbox(row.id, becomes="dead")
-            yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
+            yield statements.insert(schema.audit, **entry_in_audit(self.site, now, "dead-letter", row.id, why))
             if payload is not None:
                 yield from self.after(row, payload, why, now)
 
@@ -346,7 +345,7 @@ class Outbox:
             if row.state != "delivered":
                 yield from self._taken(row, row.payload or b"", now, raw)
             return True
-        open_ = row.state in ("waiting", "claimed") or (row.state == "delivered" and _only_stored(row.receipt))
+        open_ = row.state in ("waiting", "claimed") or (row.state == "delivered" and only_stored(row.receipt))
         if acknowledgment.code in ("AE", "AR", "CR") and open_:
             why = f"the receiver answered {acknowledgment.code}: {acknowledgment.text or 'without a text'}"
             yield from self._refused_late(row, now, why, (acknowledgment.code, raw))
@@ -358,7 +357,7 @@ class Outbox:
         yield change(schema.outbox, row.id, state="dead", last_error=why, claimed_by=None, claimed_until=None)
         was = "delivered" if row.state == "delivered" else "released"
         yield statements.results_of_outbox(row.id, was=was, becomes="dead")
-        yield statements.insert(schema.audit, **_audit(self.site, now, "dead-letter", row.id, why))
+        yield statements.insert(schema.audit, **entry_in_audit(self.site, now, "dead-letter", row.id, why))
         yield from self.after(row, row.payload or b"", why, now)
 
     def _down(self, code: str, why: str, reason: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -377,25 +376,3 @@ class Outbox:
         if before := self.breaker.worked():
             log.info("destination takes messages again", destination=self.destination, after=before)
         self.well("lis-refuses")
-
-
-def delivered(site: str, entry: int, now: str, receipt: bytes) -> Transaction[bool]:
-    """Close a row that the receiver has taken, and its results; a dead letter whose acknowledgment came late as well. False when it was before."""
-    if not (yield statements.outbox_delivered(entry, at=now, receipt=receipt)):
-        return False
-    yield statements.results_arrived(entry)
-    yield statements.insert(schema.audit, **_audit(site, now, "delivered", entry, ""))
-    return True
-
-
-def _only_stored(receipt: bytes | None) -> bool:
-    """Whether all that the receiver has said so far is that it has stored a message."""
-    try:
-        return bool(receipt) and read_ack(Message.parse(receipt or b"")).code == "CA"
-    except Hl7Error:
-        return False
-
-
-def _audit(site: str, now: str, what: str, entry: int, why: str) -> dict[str, Any]:
-    subject = f"outbox/{entry}"
-    return {"site": site, "at": now, "who": "labmw", "what": what, "subject": subject, "why": why, "detail": "{}"}

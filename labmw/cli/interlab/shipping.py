@@ -92,7 +92,7 @@ def _show(settings: Config, wanted: Shipment, tongue: Language) -> None:
             _draw(box, tubes, tongue)
         for specimen, rows in outside:
             names = ", ".join(row.number for row in rows)
-            typer.echo(say("interlab-outside", tongue, specimen=specimen, orders=names))
+            typer.echo("  " + say("interlab-outside", tongue, specimen=specimen, orders=names))
     if wanted.print_to is not None and box is not None:
         try:
             wanted.print_to.write_bytes(packing_list(settings, wanted.partner, box, tubes, tongue))
