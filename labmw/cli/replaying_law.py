@@ -32,6 +32,7 @@ class _Step:
     code: str
     test_name: str
     priority: str
+    dilution: str = ""
 
 
 def answer_law(

@@ -64,6 +64,7 @@ class _Writer(Writer):
 def store_on(url: str, disk: Disk, *, serves: bool = False, **settings: Any) -> SqliteStore:
     """A real store on such a disk; the daemon says that it serves, which a file's own lock knows."""
     del serves
+    settings["key_file"] = Path(settings["key_file"]) if settings.get("key_file") else None
     writer = type("WriterOnDisk", (_Writer,), {"disk": disk})
     return type("StoreOnDisk", (SqliteStore,), {"writer": writer})(url, **settings)  # type: ignore[no-any-return]
 

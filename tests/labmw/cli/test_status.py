@@ -109,7 +109,8 @@ def test_a_line_in_trouble_says_what_to_do(house: House) -> None:
         while not in_trouble():
             assert time.monotonic() < end, house.log
         (sentence,) = told  # what was seen, not what may be there a moment later
-        assert sentence.startswith("far: ") and "check" in sentence
+        assert sentence.startswith("far: ") and sentence.count("127.0.0.1:1") >= 1 and sentence.endswith("its port?")
+        assert sentence.count("refuses the connection") == 1
     finally:
         process.terminate()
         process.wait(40)
