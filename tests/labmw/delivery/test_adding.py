@@ -11,7 +11,7 @@ from packs import CA, MG, K, low, potassium, two
 
 from labmw.delivery import adding
 from labmw.delivery.adding import refused_in
-from labmw.delivery.outbox import delivered
+from labmw.delivery.receipts import delivered
 from labmw.delivery.settling import Settling
 from labmw.dialect import DIALECTS
 from labmw.lab.practice import Practice
