@@ -12,27 +12,21 @@ import asyncio
 import base64
 import itertools
 import tomllib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message, Segment
-from protocols.hl7.mllp import Block, MllpReader, wrap
 from simulators.clock import WallClock
 from simulators.command import DONE, HERE, tell, told_to_end
-from simulators.errors import ScenarioError, SimulatorError
+from simulators.ear import Ear, ended, msh, refusal, when
+from simulators.errors import ScenarioError
 from simulators.ltw import OrderingLis
 from simulators.play import write_json
 from simulators.scenario import address
-from simulators.wire import READ_SIZE
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n%%EOF\n"
-ZONE = ZoneInfo("Europe/Paris")
 ANSWERS = ("accept", "refuse", "ack", "error", "locked", "silent")
 STEPS = ("received", "started", "partial", "final", "corrected", "withdrawn", "returned", "reflex")
 
@@ -85,77 +79,32 @@ class Asked:
 
 
 @dataclass(slots=True)
-class PartnerLab:
+class PartnerLab(Ear):
     """One simulated subcontractor."""
 
-    host: str
-    port: int
     catalogue: Mapping[str, Catalogue]
     answer: str = "accept"
     asked: dict[str, Asked] = field(default_factory=dict)
-    received: list[Message] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
     name: str = "SPE"
-    _server: asyncio.Server | None = None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    async def __aenter__(self) -> PartnerLab:
-        try:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        except OSError as error:
-            raise SimulatorError(
-                f"{self.host}:{self.port} cannot be listened on ({error}); choose another port"
-            ) from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
 
     # --- what it is asked -------------------------------------------------------------------------------------------------------
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        blocks = MllpReader()
-        self._writers.add(writer)
-        try:
-            while data := await reader.read(READ_SIZE):
-                for event in blocks.receive(data):
-                    if isinstance(event, Block) and (reply := self._take(event.data)):
-                        writer.write(wrap(reply))
-                        await writer.drain()
-        except OSError:
-            self.counts["reset"] += 1
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    def _take(self, data: bytes) -> bytes:
-        try:
-            message = Message.parse(data)
-        except Hl7Error:
-            self.counts["unreadable"] += 1
-            return b""
-        self.received.append(message)
-        self.counts["received"] += 1
+    def take(self, message: Message) -> bytes:
+        """Answer as it was told to, and keep what it heard."""
         if self.answer == "silent":
             return b""
         if self.answer in ("error", "locked"):
-            code = "207^Application internal error" if self.answer == "locked" else "100^Segment sequence error"
-            rows = [self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AE|{message.control_id}"]
-            return _ended([*rows, f"ERR|||{code}^HL70357|E||||the simulated laboratory was told to"])
+            return refusal(self._msh(f"ACK^{message.trigger}^ACK"), message, locked=self.answer == "locked")
         if self.answer == "ack":
             self._orders(message)
-            return _ended([self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AA|{message.control_id}"])
+            return ended([self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AA|{message.control_id}"])
         rows = [self._msh("ORL^O22^ORL_O22"), f"MSA|AA|{message.control_id}"]
         pid = message.first("PID")
         rows += [pid.line] if pid is not None else []
         for control, one in self._orders(message):
             rows += self._said(control, one)
-        return _ended(rows)
+        return ended(rows)
 
     def _orders(self, message: Message) -> list[tuple[str, Asked]]:
         found = []
@@ -236,7 +185,7 @@ class PartnerLab:
             f"OBR|1|{number}|{filler}|{service}",
             f"SPM|1|{one.tube}||SER^Serum^HL70487{'|' * 14 if refused else ''}{refused}",
         ]
-        return _ended(rows)
+        return ended(rows)
 
     def _report(self, one: Asked, step: Step) -> bytes:
         obr25, obx11, orc5 = {
@@ -249,7 +198,7 @@ class PartnerLab:
         value = "" if step.says == "withdrawn" else step.value or test.value
         kind = "NM" if value.replace(".", "", 1).isdecimal() else "ST" if value else ""
         unit = "" if step.unit == "-" else step.unit or test.unit
-        when = self._when(step)
+        now = when(step.minutes)
         obx = [
             "OBX",
             "1",
@@ -264,7 +213,7 @@ class PartnerLab:
             "",
             obx11,
             *[""] * 7,
-            when,
+            now,
             "",
             "",
             "",
@@ -273,7 +222,7 @@ class PartnerLab:
         orc = f"ORC|SC|{number}|{filler}|{one.orc.field(4)}|{orc5}{'|' * 16}{one.orc.field(21)}"
         rows = [self._msh("ORU^R01^ORU_R01", step), self._pid(one, step), "PV1|1|U", orc]
         rows += [
-            f"OBR|1|{number}|{filler}|{one.obr.field(4)}{'|' * 18}{when}|||{obr25}",
+            f"OBR|1|{number}|{filler}|{one.obr.field(4)}{'|' * 18}{now}|||{obr25}",
             "|".join(obx),
             "NTE|1|L|Valeur à confronter",
         ]
@@ -282,7 +231,7 @@ class PartnerLab:
             content = f"^application^pdf^Base64^{base64.b64encode(data).decode()}"
             rows += [orc, f"OBR|2|{number}|{filler}|11502-2^Laboratory report^LN{'|' * 21}F"]
             rows += [f"OBX|1|ED|11502-2^Laboratory report^LN||{content}||||||F"]
-        return _ended(rows)
+        return ended(rows)
 
     def _pid(self, one: Asked, step: Step) -> str:
         cells = one.pid.fields.copy()
@@ -293,16 +242,7 @@ class PartnerLab:
 
     def _msh(self, kind: str, step: Step = PLAIN) -> str:
         number = f"{self.name}-{next(self._numbers):05d}"
-        return (
-            f"MSH|^~\\&|{self.name}|LABOSPE|LABMW|LAB|{self._when(step)}||{kind}|{number}|P|2.5.1|||||FRA|UNICODE UTF-8"
-        )
-
-    def _when(self, step: Step) -> str:
-        return (datetime.now(ZONE) + timedelta(minutes=step.minutes)).strftime("%Y%m%d%H%M%S%z")
-
-
-def _ended(rows: Sequence[str]) -> bytes:
-    return "".join(row + "\r" for row in rows).encode()
+        return msh(kind, number, sender=self.name, facility="LABOSPE", minutes=step.minutes)
 
 
 # --- scenarios --------------------------------------------------------------------------------------------------------------------

@@ -14,21 +14,17 @@ import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from protocols.errors import Hl7Error
 from protocols.hl7.er7 import Message
-from protocols.hl7.mllp import Block, MllpReader, wrap
 from simulators.clock import WallClock
 from simulators.command import DONE, HERE, tell, told_to_end
-from simulators.errors import ScenarioError, SimulatorError
+from simulators.ear import Ear, ended, msh, refusal, when
+from simulators.errors import ScenarioError
 from simulators.ltw import OrderingLis
-from simulators.partner_lab import ZONE
 from simulators.play import write_json
 from simulators.scenario import address
-from simulators.wire import READ_SIZE
 
 ANSWERS = ("accept", "error", "locked", "silent")
 SAYS = {"new": "NW", "add-on": "NW", "cancel": "CA", "replace": "RP", "shipped": "SC"}
@@ -79,80 +75,35 @@ class Tube:
 
 
 @dataclass(slots=True)
-class RequesterLab:
+class RequesterLab(Ear):
     """One simulated laboratory that asks."""
 
-    host: str
-    port: int
     answer: str = "accept"
     name: str = "DEM"
     numbers_added: bool = True  # False: it wants no test that it did not ask for
-    received: list[Message] = field(default_factory=list)
     told: dict[str, list[str]] = field(
         default_factory=dict
     )  # of a sub-order: ORC-1, ORC-5 and the condition of its tube
     results: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # of a sub-order: value and OBX-11
     documents: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    _server: asyncio.Server | None = None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _seen: set[str] = field(default_factory=set)
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    async def __aenter__(self) -> RequesterLab:
-        try:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        except OSError as error:
-            raise SimulatorError(
-                f"{self.host}:{self.port} cannot be listened on ({error}); choose another port"
-            ) from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
 
     # --- what it is told --------------------------------------------------------------------------------------------------------
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        blocks = MllpReader()
-        self._writers.add(writer)
-        try:
-            while data := await reader.read(READ_SIZE):
-                for event in blocks.receive(data):
-                    if isinstance(event, Block) and (reply := self._take(event.data)):
-                        writer.write(wrap(reply))
-                        await writer.drain()
-        except OSError:
-            self.counts["reset"] += 1
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    def _take(self, data: bytes) -> bytes:
-        try:
-            message = Message.parse(data)
-        except Hl7Error:
-            self.counts["unreadable"] += 1
-            return b""
-        self.received.append(message)
-        self.counts["received"] += 1
+    def take(self, message: Message) -> bytes:
+        """Answer as it was told to, and keep what it heard."""
         if self.answer == "silent":
             return b""
         if self.answer != "accept":
-            code = "207^Application internal error" if self.answer == "locked" else "100^Segment sequence error"
-            rows = [self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AE|{message.control_id}"]
-            return _ended([*rows, f"ERR|||{code}^HL70357|E||||the simulated laboratory was told to"])
+            return refusal(self._msh(f"ACK^{message.trigger}^ACK"), message, locked=self.answer == "locked")
         again = message.control_id in self._seen
         self.counts["repeated"] += again
         self._seen.add(message.control_id)
         if message.code == "OML":
             return self._status(message, again=again)
         self._report(message, again=again)
-        return _ended([self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AA|{message.control_id}"])
+        return ended([self._msh(f"ACK^{message.trigger}^ACK"), f"MSA|AA|{message.control_id}"])
 
     def _status(self, message: Message, *, again: bool) -> bytes:
         rows = [self._msh("ORL^O22^ORL_O22"), f"MSA|AA|{message.control_id}"]
@@ -170,7 +121,7 @@ class RequesterLab:
                 rows.append(f"ORC|UA||{orc.field(3)}||CA{'|' * 11}NOTASKED^Non demandé^99DEM")
                 continue
             rows.append(f"ORC|{'NA' if added else 'OK'}|{number}^DEM|{orc.field(3)}||{orc.component(5)}")
-        return _ended(rows)
+        return ended(rows)
 
     def _report(self, message: Message, *, again: bool) -> None:
         number = ""
@@ -204,17 +155,17 @@ class RequesterLab:
         rows += self._order(control, number, test, facility, tube, ask)
         if ask.says == "replace":  # the one that takes its place stands beside it
             rows += self._order("RO", f"{number}-RO", test, facility, tube, ask)
-        return _ended(rows)
+        return ended(rows)
 
     def _order(self, control: str, number: str, test: str, facility: str, tube: Tube, ask: Ask) -> list[str]:
         status = "SC" if control == "SC" else ""
-        orc = ["ORC", control, f"{number}^DEM", "", f"G-{tube.patient}^DEM", status, "", "", "", self._when(ask)]
+        orc = ["ORC", control, f"{number}^DEM", "", f"G-{tube.patient}^DEM", status, "", "", "", when(ask.minutes)]
         orc += [""] * 11 + [facility]
         rows = ["|".join(orc).rstrip("|")]
         rows += ["TQ1|1||||||||R^^HL70485"] if control in ("NW", "RO") else []
         rows += [
             f"OBR|1|{number}^DEM||{test}",
-            f"SPM|1|{tube.tube}&DEM||SER^Serum^HL70487{'|' * 13}{tube.collected or self._when(_EARLIER)}",
+            f"SPM|1|{tube.tube}&DEM||SER^Serum^HL70487{'|' * 13}{tube.collected or when(_EARLIER.minutes)}",
         ]
         if ask.box:
             said = {
@@ -227,16 +178,7 @@ class RequesterLab:
 
     def _msh(self, kind: str, ask: Ask = PLAIN) -> str:
         number = f"{self.name}-{next(self._numbers):05d}"
-        return (
-            f"MSH|^~\\&|{self.name}|LABODEM|LABMW|LAB|{self._when(ask)}||{kind}|{number}|P|2.5.1|||||FRA|UNICODE UTF-8"
-        )
-
-    def _when(self, ask: Ask) -> str:
-        return (datetime.now(ZONE) + timedelta(minutes=ask.minutes)).strftime("%Y%m%d%H%M%S%z")
-
-
-def _ended(rows: Sequence[str]) -> bytes:
-    return "".join(row + "\r" for row in rows).encode()
+        return msh(kind, number, sender=self.name, facility="LABODEM", minutes=ask.minutes)
 
 
 # --- scenarios --------------------------------------------------------------------------------------------------------------------

@@ -17,16 +17,15 @@ from typing import Protocol
 import structlog
 
 from labmw.clock import Clock
-from labmw.errors import StoreError
 from labmw.line.health import LinkHealth
 from labmw.line.orders import Broadcast, Worklist
+from labmw.line.tending import tend
 from labmw.metrics import ORDERS_SENT, ORDERS_UNANSWERED
 
 log = structlog.get_logger("labmw.line")
 
 STEPS_ASIDE = 5.0  # seconds after which a message without reply no longer holds up the next: an analyzer that asks waits for its answer
 REMEMBERED = 64  # numbers just answered: what the store still listed as waiting when it was asked is not sent again
-STORE_REST = 1.0  # seconds until the worklist is asked again after the store has failed
 
 
 class Outlet(Protocol):
@@ -71,21 +70,7 @@ class Broadcaster:
 
     async def run(self) -> None:
         """Send until cancelled; whatever goes wrong here leaves the line as it is."""
-        while True:
-            self.signal.clear()
-            try:
-                rest = await self._step()
-            except StoreError as error:
-                self.health.trouble("store", why=str(error))
-                rest = STORE_REST
-            except Exception as error:
-                log.exception("orders cannot be sent; it is tried again", link=self.link, why=str(error))
-                rest = STORE_REST
-            try:
-                async with asyncio.timeout(rest):
-                    await self.signal.wait()
-            except TimeoutError:
-                pass
+        await tend(self._step, self.signal, self.health, link=self.link, failing="orders cannot be sent")
 
     def attach(self, outlet: Outlet) -> None:
         """A connection is there to send on: the last one that spoke is used."""

@@ -21,6 +21,7 @@ from labmw.line.conversation import Terms
 from labmw.line.health import LinkHealth
 from labmw.line.received import Intake, Received, Stored
 from labmw.line.speaking import NOT_SENT, TAKEN, SpeakingConversation
+from labmw.line.tending import STORE_REST
 from labmw.line.transport import Wire
 from labmw.metrics import ORDERS_SENT, ORDERS_UNANSWERED
 from labmw.store.transaction import Store
@@ -28,7 +29,6 @@ from protocols.astm.message import Message
 
 log = structlog.get_logger("labmw.line")
 
-STORE_REST = 1.0  # seconds until the worklist is asked again after the store has failed
 RETRY = (
     20.0,
     60.0,

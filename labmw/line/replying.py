@@ -16,16 +16,15 @@ from typing import Protocol
 import structlog
 
 from labmw.clock import Clock
-from labmw.errors import StoreError
 from labmw.line.broadcast import Outlet
 from labmw.line.health import LinkHealth
 from labmw.line.received import Received, Stored
+from labmw.line.tending import tend
 from protocols.hl7.acknowledgment import Acknowledgment
 
 log = structlog.get_logger("labmw.line")
 
 UNDER_WAY = timedelta(seconds=5)  # a reply younger than that may be about to be written by its own conversation
-STORE_REST = 1.0  # seconds until the store is asked again after it has failed
 REMEMBERED = 256  # replies just written: what the store does not know of yet is not sent twice
 
 
@@ -91,21 +90,7 @@ class Replying:
 
     async def run(self) -> None:
         """See to it until cancelled; whatever goes wrong here leaves the line as it is."""
-        while True:
-            self.signal.clear()
-            try:
-                rest = await self._step()
-            except StoreError as error:
-                self.health.trouble("store", why=str(error))
-                rest = STORE_REST
-            except Exception as error:
-                log.exception("replies cannot be seen through; it is tried again", link=self.link, why=str(error))
-                rest = STORE_REST
-            try:
-                async with asyncio.timeout(rest):
-                    await self.signal.wait()
-            except TimeoutError:
-                pass
+        await tend(self._step, self.signal, self.health, link=self.link, failing="replies cannot be seen through")
 
     def attach(self, outlet: Outlet) -> None:
         """A connection is there on which who is owed can be told."""

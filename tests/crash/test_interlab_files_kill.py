@@ -10,8 +10,8 @@ import pytest
 from crashing import daemon
 from hprimside import accepted, result
 from lisside import new
-from sftpside import USER, PartnerServer, partner_server
-from stage import Lis, Stage, eventually, free_port
+from sftpside import PartnerServer, partner_over_sftp, partner_server
+from stage import Lis, eventually
 
 from protocols.hl7.er7 import Message
 from protocols.hprim import parse
@@ -28,28 +28,6 @@ STEPS = (
     "answer-laid",
     "file-put-away",
 )
-
-
-def set_up(folder: Path, server: PartnerServer) -> tuple[Stage, int]:
-    feed = free_port()
-    sftp = f'connect = "127.0.0.1:{server.port}", user = "{USER}", known_hosts = "secrets/known_hosts", key = "secrets/key"'
-    extra = f"""
-[[partners]]
-name = "SPE"
-retry_base = 0.05
-retry_cap = 0.1
-routes = [{{ tests = ["1742-6"] }}]
-[partners.files]
-out = "out"
-into = "in"
-every = 0.05
-settle = 0.05
-sftp = {{ {sftp} }}
-"""
-    stage = Stage(folder, free_port(), free_port(), extra).build([])
-    text = stage.config.read_text(encoding="utf-8").replace("[rules]", f'listen = "127.0.0.1:{feed}"\n[rules]', 1)
-    stage.config.write_text(text, encoding="utf-8")
-    return stage, feed
 
 
 async def tell(port: int, message: bytes) -> Message:
@@ -80,7 +58,7 @@ async def perform(server: PartnerServer, number: int) -> None:
 @pytest.mark.parametrize("trap", STEPS)
 async def test_killed_at_this_step_no_file_is_lost_or_done_twice(trap: str, tmp_path: Path) -> None:
     async with partner_server(tmp_path) as server:
-        stage, feed = set_up(tmp_path, server)
+        stage, feed = partner_over_sftp(tmp_path, server)
         async with Lis(stage.lis_port) as lis:
             async with daemon(stage, trap, random.Random(trap).randint(1, 4)) as process:
                 working = [asyncio.create_task(tell(feed, new(f"M-{tube}", tube, ALAT, person=ADA))) for tube in TUBES]

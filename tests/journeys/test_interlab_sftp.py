@@ -15,8 +15,8 @@ import pytest
 import typer
 from hprimside import accepted, result
 from lisside import new
-from sftpside import USER, PartnerServer, partner_server
-from stage import Lis, Stage, eventually, free_port, listens
+from sftpside import PartnerServer, partner_over_sftp, partner_server
+from stage import Lis, Stage, eventually, listens
 from typer.testing import CliRunner
 
 from labmw.app import Laboratory
@@ -71,34 +71,13 @@ def said(name: str, *words: str) -> str:
     return " ".join(done.output.split())
 
 
-def configured(folder: Path, server: PartnerServer) -> tuple[Stage, int]:
-    feed = free_port()
-    sftp = f'connect = "127.0.0.1:{server.port}", user = "{USER}", known_hosts = "secrets/known_hosts", key = "secrets/key"'
-    extra = f"""
-[[partners]]
-name = "SPE"
-retry_base = 0.05
-retry_cap = 0.1
-routes = [{{ tests = ["1742-6"] }}]
-[partners.files]
-out = "out"
-into = "in"
-every = 0.05
-settle = 0.05
-sftp = {{ {sftp}, connect_timeout = 2.0, read_timeout = 0.5 }}
-"""
-    stage = Stage(folder, free_port(), free_port(), extra)
-    if not stage.config.exists():
-        stage.build([])
-    text = stage.config.read_text(encoding="utf-8").replace("[rules]", f'listen = "127.0.0.1:{feed}"\n[rules]', 1)
-    stage.config.write_text(text, encoding="utf-8")
-    return stage, feed
+IMPATIENT = ", connect_timeout = 2.0, read_timeout = 0.5"
 
 
 @contextlib.asynccontextmanager
 async def across(folder: Path) -> AsyncIterator[Across]:
     async with partner_server(folder) as server:
-        stage, feed = configured(folder, server)
+        stage, feed = partner_over_sftp(folder, server, IMPATIENT)
         laboratory = Laboratory(load(stage.config))
         async with Lis(stage.lis_port):
             try:
@@ -207,7 +186,7 @@ async def test_one_file_that_may_not_be_read_does_not_stop_the_others(tmp_path: 
 
 async def test_check_says_what_is_missing_and_tries_the_server(tmp_path: Path) -> None:
     async with partner_server(tmp_path) as server:
-        stage, _ = configured(tmp_path, server)
+        stage, _ = partner_over_sftp(tmp_path, server, IMPATIENT)
 
         def checked(*more: str) -> str:
             return said("check", str(stage.config), "--json", *(more or ("--language", "en")))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from stage import Stage, free_port
 
 from labmw.sftp.settings import Sftp
 
@@ -186,3 +187,28 @@ async def partner_server(folder: Path) -> AsyncIterator[PartnerServer]:
         yield server
     finally:
         await server.shut()
+
+
+def partner_over_sftp(folder: Path, server: PartnerServer, more: str = "") -> tuple[Stage, int]:
+    """A stage with one partner whose files lie on this server, and the port of the LIS's line. `more`: further keys of its `sftp`."""
+    feed = free_port()
+    sftp = f'connect = "127.0.0.1:{server.port}", user = "{USER}", known_hosts = "secrets/known_hosts", key = "secrets/key"{more}'
+    extra = f"""
+[[partners]]
+name = "SPE"
+retry_base = 0.05
+retry_cap = 0.1
+routes = [{{ tests = ["1742-6"] }}]
+[partners.files]
+out = "out"
+into = "in"
+every = 0.05
+settle = 0.05
+sftp = {{ {sftp} }}
+"""
+    stage = Stage(folder, free_port(), free_port(), extra)
+    if not stage.config.exists():
+        stage.build([])
+    text = stage.config.read_text(encoding="utf-8").replace("[rules]", f'listen = "127.0.0.1:{feed}"\n[rules]', 1)
+    stage.config.write_text(text, encoding="utf-8")
+    return stage, feed
