@@ -363,7 +363,7 @@ async def test_without_its_key_file_the_daemon_does_not_start_and_nothing_is_wri
 
 async def test_a_bit_that_was_flipped_is_noticed(shut: QueuedStore, url: str, keys: Path, file: Path) -> None:
     if not url.startswith("sqlite"):
-        pytest.skip("the bytes of a file are flipped")
+        pytest.skip("needs a store that is a file: its bytes are flipped")
     await shut.run(message(SECRET))
     await shut.stop()
     with sqlite3.connect(file) as database:
