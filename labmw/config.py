@@ -77,8 +77,8 @@ class Link(_Strict, frozen=True):
     listen: str = ""  # "host:port": the analyzer connects to labmw
     connect: str = ""  # "host:port": labmw connects to the analyzer
     serial: Serial | None = None
-    protocol: Literal["astm", "hl7", "law", "tags", "maglumi", "stx", "au", "pk"] = (
-        "astm"  # law: IHE LAW, with orders and queries; the last five: links of their own (docs/plain-links.md)
+    protocol: Literal["astm", "hl7", "law", "tags", "maglumi", "stx", "au", "pk", "rapid"] = (
+        "astm"  # law: IHE LAW, with orders and queries; the last six: links of their own (docs/plain-links.md)
     )
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
@@ -670,7 +670,7 @@ def content_of(link: Link) -> str:
 
 
 def _check_plain(file: str, key: str, link: Link) -> None:
-    if link.protocol in ("stx", "au", "pk") and link.driver == "auto" and not link.senders:
+    if link.protocol in ("stx", "au", "pk", "rapid") and link.driver == "auto" and not link.senders:
         raise ConfigError(
             file,
             f"{key}.driver",
