@@ -75,6 +75,7 @@ def _layout(message: PlainMessage) -> Laid:
 
 DRIVER = PlainDriver(
     name="siemens-rapidpoint",
+    recognises=r"^\d{3,4}\^",
     protocol="rapid",
     maker="Siemens",
     models=("RAPIDPoint 400", "RAPIDPoint 500", "RAPIDLab 800", "RAPIDLab 1200"),

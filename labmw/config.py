@@ -670,7 +670,7 @@ def content_of(link: Link) -> str:
 
 
 def _check_plain(file: str, key: str, link: Link) -> None:
-    if link.protocol in ("stx", "au", "pk", "rapid") and link.driver == "auto" and not link.senders:
+    if link.protocol in ("stx", "au", "pk") and link.driver == "auto" and not link.senders:
         raise ConfigError(
             file,
             f"{key}.driver",

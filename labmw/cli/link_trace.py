@@ -126,7 +126,7 @@ class _View:
     def _message(self, row: Row) -> None:
         facts = {
             "number": row.id,
-            "kind": say(f"trace-kind-{row.kind or 'other'}", self._tongue),
+            "kind": say(f"message-kind-{row.kind or 'other'}", self._tongue),
             "driver": row.driver or "–",
             "disposition": say(f"trace-{row.disposition}", self._tongue),
         }

@@ -352,3 +352,10 @@ def test_a_tosoh_place_is_no_tube_and_a_line_of_nines_no_result() -> None:
     nines = "9999999999999.9999.9999.9999.9999.9999.9999.9999.9999.9999.99999999999999999999999"
     assert not read("tosoh-g8", message("stx", nines)).results
     assert read("tosoh-g8", message("stx", TOSOH[:40])).reason == "not-understood"
+
+
+def test_a_rapidpoint_names_itself_and_nothing_else_on_its_link_does() -> None:
+    found = REGISTRY.recognise_plain(message("rapid", RAPID))
+    assert isinstance(found, PlainDriver) and found.name == "siemens-rapidpoint"
+    assert REGISTRY.recognise_plain(message("rapid", RAPID.replace("0500", "XX"))) is None
+    assert REGISTRY.recognise_plain(message("rapid", "")) is None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     ("language", "accepted"),
-    [("en", "results, driver sysmex-xn, accepted"), ("fr", "résultats, pilote sysmex-xn, accepté")],
+    [("en", "result, driver sysmex-xn, accepted"), ("fr", "résultats, pilote sysmex-xn, accepté")],
 )
 def test_what_passes_is_shown_with_what_became_of_it(
     language: str, accepted: str, house: House, daemon: subprocess.Popen[str]
@@ -68,6 +68,6 @@ def test_a_line_on_which_nothing_passed_and_one_that_is_not_there(house: House) 
 def test_what_a_message_is_and_what_became_of_it_has_words_in_both_languages() -> None:
     known = codes()
     for kind in get_args(Kind):
-        assert f"trace-kind-{kind}" in known
+        assert f"message-kind-{kind}" in known
     for disposition in Disposition:
         assert f"trace-{disposition.value}" in known
