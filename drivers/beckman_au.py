@@ -4,7 +4,7 @@ How wide each column is, whether a BCC comes, and which number a test has online
 below are those of one published installation of an AU5800. Compare them with the menu and put a file of your own beside the configuration; a text
 that does not fit them is kept whole and quarantined. Test numbers are each laboratory's own: none is mapped, no unit is sent, and every mark
 (data flag) holds its result. DQ is quality control, DH a repeated run; DR and DA (reagent blank, calibration) are kept and shown. Inquiries are
-stored and not yet answered with orders.
+stored and not answered: the columns of an order (S) are menus too, and no page or message that we have read shows them.
 
 Source: Olympus AU2700/AU5400 On-line Specifications, issued 2000-03-16, revised 2000-06-08, p. 6 (what a text is, BCC); the columns from the published host program
 DeviceLink for an AU5800, not from a table of the maker's, whose AU5800 Online Specification (D-160845, 11th edition, 2015-04-17) was at hand only as far as its contents.

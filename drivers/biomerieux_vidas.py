@@ -7,6 +7,8 @@ mapped. `qn` may hold its unit, with a decimal comma or a point as the software'
 calibration and controls other than "valid" (nc) holds the result. The order of day and month is a menu on a VIDAS PC: where a date does not tell it, the
 time is in doubt.
 
+Orders are not declared: which tags a VIDAS takes from a host stands in no page that we have read.
+
 Source: bioMérieux, mini VIDAS VIC R2.15, computer interface information (MINI_VIDAS #00019, September 1995), its list of fields; the VIDAS PC User's Manual,
 chapter 10, pp. 10-25 and 10-26, quoted in openelis-analyzer-bridge, its revision is not told there; the states of nc in the same place. The frame and the date were compared
 with published messages of a mini VIDAS (senaite.astm, tests/data/mini_vidas.txt) and of a VIDAS PC (tobasa-cpp), which are not ours to ship.

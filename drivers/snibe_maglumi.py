@@ -4,6 +4,8 @@ Tests are called by their kits (TSH II). R.9 stays empty; the time is R.13. On t
 numbers and checksums, each piece acknowledged: nothing but the records themselves tells whether they arrived whole. A link is
 `protocol = "maglumi"` (docs/plain-links.md), or "astm" where its menu's checksum is on; the tolerances below read recordings. Units are those of the analyzer's setting; another one goes to quarantine.
 
+Orders are not declared: how one is taken between STX and ETX no page or message that we have read shows.
+
 Source: Snibe, MAGLUMI 4000 Plus Operating Instructions, appendix B (network interface specifications), p. B-1 (control characters, message
 types, header), the revision is not told where it was found; a message of a MAGLUMI that astmio publishes (thyroid panel), read field by field.
 Evidence: manual.

@@ -77,8 +77,8 @@ class Link(_Strict, frozen=True):
     listen: str = ""  # "host:port": the analyzer connects to labmw
     connect: str = ""  # "host:port": labmw connects to the analyzer
     serial: Serial | None = None
-    protocol: Literal["astm", "hl7", "law", "tags", "maglumi", "stx", "au", "pk"] = (
-        "astm"  # law: IHE LAW, with orders and queries; the last five: links of their own (docs/plain-links.md)
+    protocol: Literal["astm", "hl7", "law", "tags", "maglumi", "stx", "au", "pk", "rapid"] = (
+        "astm"  # law: IHE LAW, with orders and queries; the last six: links of their own (docs/plain-links.md)
     )
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's

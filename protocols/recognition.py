@@ -15,11 +15,11 @@ from protocols.astm.frame import checksum
 from protocols.plain.check import SUM, XOR, Check
 
 Protocol = Literal[
-    "nothing", "astm", "astm-call", "astm-unnumbered", "astm-bare", "hl7", "hl7-bare", "tags", "beckman-au", "beckman-pk", "poct1-a",
+    "nothing", "astm", "astm-call", "astm-unnumbered", "astm-bare", "hl7", "hl7-bare", "tags", "beckman-au", "beckman-pk", "rapid", "poct1-a",
     "stx-text", "tls", "http", "telnet", "proxy", "text", "unknown",
 ]  # fmt: skip
 """astm: numbered frames. astm-call: ENQ and no more. astm-unnumbered: records between STX and ETX. astm-bare: records without frames.
-hl7: MLLP. hl7-bare: segments without MLLP. tags: bioMérieux `<RS>` fields. beckman-au, beckman-pk: texts of fixed columns. stx-text: other text
+hl7: MLLP. hl7-bare: segments without MLLP. tags: bioMérieux `<RS>` fields. beckman-au, beckman-pk: texts of fixed columns. rapid: Siemens RAPIDPoint. stx-text: other text
 between STX and ETX."""
 
 MOST: Final = 256 * 1024
@@ -38,7 +38,7 @@ class Recognised:
     @property
     def certain(self) -> bool:
         """True when an envelope proves it: a checksum that is right, or a whole block that begins with a header."""
-        return self.protocol in ("astm", "hl7", "tags", "beckman-au", "beckman-pk") and self.good > 0
+        return self.protocol in ("astm", "hl7", "tags", "beckman-au", "beckman-pk", "rapid") and self.good > 0
 
 
 _FRAME: Final = re.compile(rb"\x02([0-7][^\x02]*?[\x17\x03])", re.DOTALL)  # two hex digits ought to follow
@@ -51,6 +51,7 @@ _AU: Final = re.compile(
 )
 _PK: Final = re.compile(rb"\x02(?:SB|QR|QD|M )")
 _SUMMED: Final = re.compile(rb"\x02([\r\n]*\x1e[^\x02\x03\x1d]{0,65536}\x1d)", re.DOTALL)
+_RAPID: Final = re.compile(rb"(\x02[A-Z_]{2,32}\x1c\x1e[^\x02\x03]{0,65536}\x03)", re.DOTALL)
 _TAGS: Final = re.compile(rb"\x1e[a-z][a-z0-9]{1,3}[^\x1e\x1d]*(?=[\x1e\x1d])")
 _ASTM_HEADER: Final = re.compile(
     rb"(?:\x02[0-7]?|^|[\r\n])(H([^\w\s])[^\w\s]{3}\2[^\r\x02\x03\x17]*)[\r\x03]", re.DOTALL
@@ -81,7 +82,11 @@ def recognise(data: bytes) -> Recognised:
     for name, pattern in _STRANGERS:
         if pattern.match(data):
             return Recognised(name)
-    plain: tuple[tuple[Protocol, re.Pattern[bytes], Check], ...] = (("tags", _SUMMED, SUM), (_beckman(data), _AU, XOR))
+    plain: tuple[tuple[Protocol, re.Pattern[bytes], Check], ...] = (
+        ("tags", _SUMMED, SUM),
+        (_beckman(data), _AU, XOR),
+        ("rapid", _RAPID, SUM),
+    )
     for protocol, pattern, check in plain:
         good, wrong = _checked(data, pattern, check)
         if good:
@@ -141,6 +146,8 @@ def _guess(data: bytes, bad: int) -> Protocol:
         return "astm-unnumbered"
     if _TAGS.search(data):
         return "tags"
+    if _RAPID.search(data):
+        return "rapid"
     if _AU.search(data):
         return _beckman(data)
     if _STX_TEXT.search(data):

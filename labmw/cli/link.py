@@ -78,7 +78,9 @@ def test(
         typer.echo(json.dumps({"link": name, "errors": errors, "findings": rows}, ensure_ascii=False, indent=2))
     else:
         _show(findings, tongue)
-        typer.echo(say("link-test-bad" if errors else "link-test-good", tongue, link=name))
+        served = any(finding.code == "wire-held" for finding in findings)
+        ending = "link-test-refused" if served else "link-test-bad" if errors else "link-test-good"
+        typer.echo(say(ending, tongue, link=name))
     raise typer.Exit(WRONG if errors else 0)
 
 
@@ -119,6 +121,12 @@ def _plain(config: Config, link: Link) -> Plain | None:
     return plain_of(link, driver)
 
 
+def _begun(sentence: str, name: str) -> str:
+    """A sentence with a capital, unless it begins with a name: a link is called as the configuration calls it."""
+    named = sentence.startswith((name, "labmw"))
+    return sentence if named else sentence[:1].upper() + sentence[1:]
+
+
 def _show(findings: list[Finding], language: Language) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -128,6 +136,5 @@ def _show(findings: list[Finding], language: Language) -> None:
     grid.add_column(overflow="fold", ratio=1)
     for finding in findings:
         weight = Text(say(f"check-weight-{finding.weight.value}", language), STYLES[finding.weight.value])
-        sentence = finding.sentence(language)
-        grid.add_row(weight, Text(sentence[:1].upper() + sentence[1:]))
+        grid.add_row(weight, Text(_begun(finding.sentence(language), finding.subject)))
     console().print(grid)

@@ -124,7 +124,12 @@ class _View:
             typer.echo(line)
 
     def _message(self, row: Row) -> None:
-        facts = {"number": row.id, "kind": row.kind, "driver": row.driver or "–", "disposition": row.disposition}
+        facts = {
+            "number": row.id,
+            "kind": say(f"message-kind-{row.kind or 'other'}", self._tongue),
+            "driver": row.driver or "–",
+            "disposition": say(f"trace-{row.disposition}", self._tongue),
+        }
         sentence = say("trace-message", self._tongue, **facts)
         if row.reason:
             known = {name: value for name, value in json.loads(row.facts).items() if isinstance(value, str | int)}

@@ -280,7 +280,7 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
     disposition, reason, facts = outcome(shown)
     line = Text("  ")
     line.append(clean((reading.message_type or reading.structure)[:40]), "bold")
-    line.append(f" {reading.kind}", "bold")
+    line.append(" " + say(f"message-kind-{reading.kind}", language), "bold")
     line.append(f"  {clean(reading.sender.strip()) or '-'}  {words['driver']} {reading.driver}  ")
     line.append(words[disposition.value], _COLOURS[disposition])
     if reason:

@@ -58,7 +58,7 @@ def draw(
 def _title(console: Console, one: Replayed, language: Language) -> None:
     disposition, reason, facts = outcome(one.shown)
     console.print()
-    line = Text(f"{one.shown.reading.kind}", "bold")
+    line = Text(say(f"message-kind-{one.shown.reading.kind}", language), "bold")
     line.append(f"  {say('replay-driver', language, driver=one.driver)}")
     if reason:
         line.append(f"  {clean(why_of(reason, facts, language))}", RED if disposition.value == "refused" else "yellow")

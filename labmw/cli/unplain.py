@@ -15,7 +15,13 @@ from protocols.plain.receiver import Receiver
 from protocols.plain.tolerance import PlainTolerances
 from protocols.recognition import Protocol, recognise
 
-_BY_ENVELOPE: Final[dict[Protocol, Name]] = {"tags": "tags", "beckman-au": "au", "beckman-pk": "pk", "stx-text": "stx"}
+_BY_ENVELOPE: Final[dict[Protocol, Name]] = {
+    "tags": "tags",
+    "beckman-au": "au",
+    "beckman-pk": "pk",
+    "stx-text": "stx",
+    "rapid": "rapid",
+}
 
 
 @dataclass(frozen=True, slots=True)

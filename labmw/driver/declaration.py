@@ -135,7 +135,7 @@ class Driver:
 
     name: str
     recognises: str = ""
-    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk"] = "astm"
+    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk", "rapid"] = "astm"
     maker: str = ""
     models: tuple[str, ...] = ()
     version: str = "1"
@@ -209,7 +209,7 @@ class Hl7Driver(Driver):
     or by their code. A place may be in any segment that is open above the OBX: MSH, PID, SPM, SAC, ORC, OBR or TQ1.
     """
 
-    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk"] = "hl7"
+    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk", "rapid"] = "hl7"
     specimen: Field = Field("SPM", 2, 1)
     specimen_or: tuple[Field, ...] = (Field("SAC", 3, 1), Field("SPM", 2, 2), Field("SAC", 4, 1))
     test: Field = Field("OBX", 3, 1)

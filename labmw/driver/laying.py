@@ -93,6 +93,6 @@ def check_length(texts: Sequence[str], most: int) -> None:
 class PlainDriver(Driver):
     """A family with a link of its own: its layout, and how its line is set where the maker's menus leave it alone."""
 
-    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk"] = "stx"
+    protocol: Literal["astm", "hl7", "tags", "stx", "au", "pk", "rapid"] = "stx"
     layout: Layout = as_sent
     wire: PlainTolerances = PLAIN

@@ -13,11 +13,15 @@ from labmw.driver.reading import Reading
 from labmw.model import Disposition
 from protocols.astm.message import Message
 from protocols.plain.message import PlainMessage
+from protocols.plain.rapid import fields_of as named_fields
 from protocols.plain.tags import fields_of
 
 
 def sender_of(message: PlainMessage) -> str:
-    """What a message of bioMérieux tags calls its sender, as a driver recognises it: instrument, "^", computer; "" for all others."""
+    """What a message calls its sender, as a driver recognises it: instrument ^ computer of bioMérieux tags, model ^ number of a RAPIDPoint; "" for all others."""
+    if message.protocol == "rapid":
+        told = {name: values[0] for name, values in reversed(named_fields(message.decoded()[0])) if values}
+        return f"{told.get('aMOD', '')}^{told.get('iIID', '')}"
     if message.protocol != "tags":
         return ""
     said = dict(reversed(fields_of(message.decoded()[0])))

@@ -100,7 +100,7 @@ class Registry:
         return self.recognise(f"{message.header.field(3)}|{message.header.field(4)}", "hl7")
 
     def recognise_plain(self, message: PlainMessage) -> Driver | Ambiguous | None:
-        """The driver that the tags of a message name; no other plain link says who sends."""
+        """The driver that the tags or fields of a message name; no other plain link says who sends."""
         return self.recognise(sender_of(message), message.protocol)
 
     def reader(self, found: Driver | Ambiguous | None, protocol: str = "astm") -> Driver:

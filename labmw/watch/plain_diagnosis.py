@@ -26,6 +26,7 @@ LINK_OF: Final[Mapping[str, str]] = {
     "tags": "tags",
     "beckman-au": "au",
     "beckman-pk": "pk",
+    "rapid": "rapid",
 }
 """What is recognised on a wire, and the `protocol` of a link that serves it."""
 

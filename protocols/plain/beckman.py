@@ -5,7 +5,7 @@
 
 The first two characters say what a text is (`kind_of`). AU: class B answers every text, class A none (`send_replies = false`). PK 7x00: never answered.
 Start, end and check characters are chosen in menus of the analyzer, hence tolerances here. Inquiries (R) are stored and shown; labmw sends no
-orders (S) yet.
+orders (S): decision 0091.
 
 Source: Olympus AU2700/AU5400 On-line Specifications, issued 2000-03-16, revised 2000-06-08, p. 4 (classes), p. 6 (codes, BCC), p. 30 (class A), p. 33 (T4 and T7:
 two seconds to answer, changeable; t4: no answer within half a second). PK: the check recomputed on a published transmission of a PK 7300

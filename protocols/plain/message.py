@@ -1,6 +1,6 @@
 """Which blocks of a plain link make one message, and what is kept of it?
 
-A text is a message, with two exceptions of Beckman: what only brackets a transmission (DB, DE, RB, RE, SB, SE) is none, and what a PK sends of itself,
+A text is a message, with exceptions: of a RAPIDPoint only what holds a result is one. Of Beckman, what only brackets a transmission (DB, DE, RB, RE, SB, SE) is none, and what a PK sends of itself,
 its reagents and diluents before its results belongs to the first result behind it.
 """
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocols.plain.beckman import kind_of
+from protocols.plain.rapid import kind_of as told_of
 
-Name = Literal["tags", "stx", "au", "pk"]
-NAMES: Final[tuple[Name, ...]] = ("tags", "stx", "au", "pk")
+Name = Literal["tags", "stx", "au", "pk", "rapid"]
+NAMES: Final[tuple[Name, ...]] = ("tags", "stx", "au", "pk", "rapid")
 """Plain links whose content is no ASTM either."""
 
 
@@ -36,6 +37,8 @@ class PlainMessage:
 
 def belongs(protocol: Name, texts: Sequence[bytes]) -> Literal["message", "part", "nothing"]:
     """What the texts that have come so far are once a whole text has ended: a message, part of the next one, or nothing."""
+    if protocol == "rapid":
+        return "message" if texts and told_of(texts[-1]).endswith(("_NEW_DATA", "_EDIT_DATA")) else "nothing"
     if protocol not in ("au", "pk"):
         return "message"
     kind = kind_of(texts[-1]) if texts else "bracket"

@@ -47,7 +47,8 @@ _Action = Callable[["Receiver", Any], None]
 class PlainLink:
     """One kind of link: its table, the shape of its blocks under given settings, and how long its sender waits for an answer.
 
-    `uses` are the settings it has. `answers` False: its sender listens to nobody.
+    `uses` are the settings it has. `answers` False: its sender listens to nobody. `says`: how an answer (ACK, NAK) is put on the line. `asks`: what is
+    to be asked of the sender once a text of its is accepted, b"" for nothing.
     """
 
     name: str
@@ -56,6 +57,8 @@ class PlainLink:
     patience: float
     uses: frozenset[str]
     answers: bool = True
+    says: Callable[[int], bytes] = lambda character: bytes([character])
+    asks: Callable[[bytes], bytes] = lambda text: b""
 
 
 class Receiver:
@@ -202,7 +205,7 @@ class Receiver:
 
     def _say(self, character: int) -> None:
         if self._answers:
-            self._out += bytes([character])
+            self._out += self._link.says(character)
 
     # -- actions: sessions -----------------------------------------------------------------------------------
 
@@ -286,6 +289,8 @@ class Receiver:
     def _acknowledge_and_close(self, _: object) -> None:
         self._count_accepted()
         self._say(ACK)
+        if self._answers and self._block is not None:
+            self._out += self._link.asks(self._block.text)
         self._end_session("text")
 
     def _acknowledge_again(self, block: Block) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from protocols.astm.control import CR, ENQ, EOT, ETB, ETX, LF, STX
+from protocols.astm.control import CR, ENQ, EOT, ETB, ETX, STX
 from protocols.astm.events import Fault
 from protocols.plain.check import NONE, Check
 
@@ -56,18 +56,21 @@ class Shape:
     """What a block of a link looks like.
 
     `ends` are the characters that end its text, each with whether the whole text ends there. `covered` counts the end character into the check.
-    `tail`: ETX, CR and LF behind the check belong to the block. `opening`: the start character is a token of its own. `records`: each record
-    (to its CR) is a block by itself.
+    `tail`: characters that belong to the block where they stand behind its check. `opening`: the start character is a token of its own. `records`: each
+    record (to its CR) is a block by itself. `whole`: the check covers the start character too. `replies`: texts that are the other side's answers to
+    us, not messages.
     """
 
     start: int = STX
     ends: tuple[tuple[int, bool], ...] = ((ETX, True), (ETB, False))
     check: Check = NONE
     verify: bool = True
-    tail: bool = False
+    tail: bytes = b""
     opening: bool = False
     records: bool = False
     longest: int = 64_000
+    whole: bool = False
+    replies: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ class Scanner:
 
     def _take(self, byte: int) -> Token | None:
         if self._place is _Place.TAIL:
-            if byte in (ETX, CR, LF):
+            if byte in self.shape.tail:
                 return None
             self._place = _Place.OUTSIDE
         if self._place is _Place.OUTSIDE:
@@ -172,15 +175,20 @@ class Scanner:
         self._place = _Place.CHECK
         return None
 
-    def _closed(self) -> Token:
+    def _closed(self) -> Token | None:
         begins = 0 if self.shape.opening else 1
-        covered = bytes(self._raw[begins : self._text_ends + 1])
+        covered = bytes(self._raw[0 if self.shape.whole else begins : self._text_ends + 1])
         sent = bytes(self._raw[self._text_ends + 1 :])
         if self._bad:
             return self._refused(Fault.CONTROL)
         if self.shape.verify and not self.shape.check.holds(covered, sent):
             return self._refused(Fault.CHECKSUM)
-        return self._block(bytes(self._raw[begins : self._text_ends]), last=self._last, piece=not self._last)
+        text = bytes(self._raw[begins : self._text_ends])
+        if text in self.shape.replies:
+            self._raw.clear()
+            self._place = _Place.TAIL if self.shape.tail else _Place.OUTSIDE
+            return None
+        return self._block(text, last=self._last, piece=not self._last)
 
     def _block(self, text: bytes, *, last: bool, piece: bool) -> Token:
         if self._bad:

@@ -47,7 +47,9 @@ TABLE: Final[Table] = {
 
 
 def _shape(settings: PlainTolerances) -> Shape:
-    return Shape(ends=((GS, True),), check=SUM, verify=settings.check != "none", tail=True, longest=settings.max_block)
+    return Shape(
+        ends=((GS, True),), check=SUM, verify=settings.check != "none", tail=b"\x03\r\n", longest=settings.max_block
+    )
 
 
 LINK: Final = PlainLink("tags", TABLE, _shape, patience=14.0, uses=frozenset({"check", "max_block", "send_replies"}))

@@ -30,7 +30,7 @@ FORMS = {
         "H|\\^&|||99^2.00|||||||P|1.00|20260310080000\rP|1|||^^^\rO|1|T1|||R\rR|1|^^^2|1.08|INR||||F||||\rM|1|A|@\rL|1|N\r",
         ("T1", "2", "1.08", "{INR}", "6301-6"),
     ),
-    "radiometer-abl80": (
+    "radiometer-abl": (
         "H|\\^&|||ABL80 BASIC^319053||||||||1|20260310080000\rP|1||P1\rO|1|T1|Sample #^259|||||||OP|||||Arterial^||||||||||F\r"
         "R|1|^^^K+^M|3.60|mmol/L||N||F\rR|2|^^^pH^M|.....|||||F\rR|3|^^^SBC^C|24|mmol/L||||F\rL|1|N\r",
         ("T1", "K+", "3.60", "mmol/L", "6298-4"),
@@ -49,6 +49,21 @@ FORMS = {
         "H|\\^&|||Becton Dickinson||||||||V1.0|20260310080000\rP|1\rO|1|T1||^^^BACTECFX_GND\r"
         "R|1|^^^GND^4492|INST_NEGATIVE|||||P|||20260305090353|20260310080000|BACTECFX^92\rL|1|N\r",
         ("T1", "GND", None, "", ""),
+    ),
+    "mindray-bs-astm": (
+        "H|\\^&|||Mindry^^|||||||PR|1394-97|20260310080000\rP|7||P1||ABC^^||19600315^66^Y|M||\rO|7|114^1^18|T1|CREAT^CRE R^^\\UREA^UREA^^|R|||||||||"
+        "|serum||||||||||F|||||\rR|1|CREAT^CRE R^^F|1.538779^^^^|mg/dL|^|N||F|1.538779^^^^|0|20260310075900||Mindry^\rL|1|N\r",
+        ("T1", "CREAT", "1.538779", "mg/dL", ""),
+    ),
+    "diasorin-liaison-xl": (
+        "H|\\^&|||LIAISONXL|||||LABEDV||P|1|20260310080000\rP|1\rO|1|T1||^^^Myco-M^|||||||||||||||||||||F\r"
+        "R|1|^^^Myco-M |2.1|Index||N||F||||20260310075900|Liaison\rL|1|N\r",
+        ("T1", "Myco-M", "2.1", "Index", ""),
+    ),
+    "roche-urisys": (
+        "H|\\^&|||URISYS1100^1.0|||||||P|1|20260310080000\rP|1\rO|1|T1||^^^|R|20260310075900|||||||||URINE\r"
+        "R|1|01^SG|1.020|||||F\rR|2|03^LEU|neg^|Leu/uL|||||F\rL|1|N\r",
+        ("T1", "SG", "1.020", "", ""),
     ),
     "biorad-d10": (
         "H|\\^&|||D10^07^3.00|||||||P|1|20260310080000\rP|1\rO|1|T1|||R\r"
@@ -73,7 +88,7 @@ def test_it_is_recognised_read_and_quarantined(name: str) -> None:
 def test_what_is_calculated_or_for_research_is_no_result_of_the_same_name() -> None:
     dxh = to_json(DECODER.read("form", FORMS["beckman-dxh"][0].encode()))["messages"][0]["results"]
     assert [one["main"] for one in dxh] == [True, False]
-    abl = to_json(DECODER.read("form", FORMS["radiometer-abl80"][0].encode()))["messages"][0]["results"]
+    abl = to_json(DECODER.read("form", FORMS["radiometer-abl"][0].encode()))["messages"][0]["results"]
     assert [one["loinc"] for one in abl] == ["6298-4", "", ""]
 
 

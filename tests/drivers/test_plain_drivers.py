@@ -32,6 +32,16 @@ VITEK = (
     "afQUINOLONES|apWILD|ra|a1am|a2Ampicillin|a3>=32|a4R|anR|ra|a1fep|a2Cefepime|a3<=1|a4S|anS|zz|"
 )
 SPOTCHEM = "24/10/29 13:08 ID# 1DC042FP   [B. Plasma] Na       131  mmol/L K        9.7  mmol/L Cl        96  mmol/L              "
+TOSOH = "0209160007  0.0  0.7  0.7  1.1  2.4  8.5 87.8  0.0  0.0  9.90026112505            \r"
+GS, FS = "\x1d", "\x1c"
+RAPID = f"SMP_NEW_DATA{FS}\x1e" + "".join(
+    f"{name}{GS}{value}{GS}{unit}{GS}{wrong}{GS}{FS}"
+    for name, value, unit, wrong in (
+        ("aMOD", "0500", "", ""), ("iIID", "64204", "", ""), ("rTYPE", "SAMPLE", "", ""), ("rSEQ", "27025", "", ""), ("rDATE", "21Jul26", "", ""),
+        ("rTIME", "12:20", "", ""), ("iPID", "26112506", "", ""), ("rDEVICE", "SYRINGE", "", ""), ("mpH", "7.448", "", ""),
+        ("mPCO2", "36.2", "mmHg", "L"), ("cHCO3act", "24.5", "mmol/L", ""),
+    )
+) + "\x1e"  # fmt: skip
 AU_HEAD = "01" + "0001" + "01" + " " + "0001" + "26112504  " + "    "
 
 
@@ -52,7 +62,13 @@ def verified(driver: str, told: PlainMessage, tests: dict[str, Test], **changes:
 @pytest.mark.parametrize("driver", PLAIN_DRIVERS, ids=lambda one: one.name)
 def test_every_one_is_unverified_and_quarantines(driver: PlainDriver) -> None:
     assert driver.evidence is Evidence.UNVERIFIED
-    texts = {"tags": VITEK if "vitek" in driver.name else PC, "stx": SPOTCHEM, "au": "D " + AU_HEAD + "E", "pk": "D 15"}
+    texts = {
+        "tags": VITEK if "vitek" in driver.name else PC,
+        "stx": TOSOH if "tosoh" in driver.name else SPOTCHEM,
+        "au": "D " + AU_HEAD + "E",
+        "pk": "D 15",
+        "rapid": RAPID,
+    }
     reading = plain.read(message(driver.protocol, texts[driver.protocol]), driver, zone=PARIS)  # type: ignore[arg-type]
     assert all(one.problem for one in reading.results)
 
@@ -277,3 +293,69 @@ def test_any_text_has_a_reading(text: str, start: str) -> None:
 def test_a_card_that_breaks_off_says_nothing(cut: int) -> None:
     reading = read("biomerieux-vitek2", message("tags", VITEK[:cut]), evidence=Evidence.CAPTURE)
     assert reading.reason in {"not-understood", "unterminated"}
+
+
+def test_a_rapidpoint_is_read_field_by_field() -> None:
+    found = verified(
+        "siemens-rapidpoint",
+        message("rapid", RAPID),
+        {"mpH": Test("2744-1"), "mPCO2": Test("2019-8", "mm[Hg]"), "cHCO3act": Test("1960-4", "mmol/L")},
+    )
+    assert [(one.specimen, one.code, one.number, one.ucum) for one in found] == [
+        ("26112506", "mpH", "7.448", ""),
+        ("26112506", "mPCO2", "36.2", "mm[Hg]"),
+        ("26112506", "cHCO3act", "24.5", "mmol/L"),
+    ]
+    assert {one.time for one in found} == {"202607211220"}
+    assert Flag.UNKNOWN in found[1].flags  # what L means there no source tells
+
+
+def test_a_rapidpoint_control_is_named_and_its_limits_are_no_results() -> None:
+    text = RAPID.replace("SMP_NEW_DATA", "QC_NEW_DATA").replace("SAMPLE", "QC")
+    text = text.replace(f"iPID{GS}26112506", f"iQID{GS}108860")
+    text = text.replace(f"mpH{GS}", f"sLQmpH{GS}7.131{GS}{GS}{GS}{FS}mpH{GS}")
+    found = verified("siemens-rapidpoint", message("rapid", text), {"mpH": Test("2744-1")})
+    assert [one.code for one in found] == ["mpH", "mPCO2", "cHCO3act"]
+    assert {one.specimen for one in found} == {"108860"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"SMP_NEW_DATA{FS}\x1e\x1e",
+        f"CAL_NEW_DATA{FS}\x1emNa{GS}1{GS}{GS}{GS}{FS}\x1e",
+        f"SMP_NEW_DATA{FS}\x1eiPID{GS}1{GS}{FS}iPID{GS}2{GS}{FS}\x1e",
+        "",
+    ],
+)
+def test_a_rapidpoint_text_of_another_shape_is_kept_whole(text: str) -> None:
+    assert read("siemens-rapidpoint", message("rapid", text)).reason == "not-understood"
+
+
+def test_a_tosoh_line_has_one_result_and_its_fractions() -> None:
+    found = verified("tosoh-g8", message("stx", TOSOH), {"SA1c": Test("4548-4", "%")})
+    assert [one.code for one in found if one.main] == ["SA1c"]
+    (result,) = [one for one in found if one.main]
+    assert (result.specimen, result.number, result.ucum) == ("26112505", "8.5", "%")
+    assert len(found) == 10
+
+
+def test_a_tosoh_place_is_no_tube_and_a_line_of_nines_no_result() -> None:
+    (result,) = [
+        one
+        for one in verified(
+            "tosoh-g8", message("stx", TOSOH.replace("26112505 ", "0001 - 05")), {"SA1c": Test("4548-4", "%")}
+        )
+        if one.main
+    ]
+    assert result.specimen == ""
+    nines = "9999999999999.9999.9999.9999.9999.9999.9999.9999.9999.9999.99999999999999999999999"
+    assert not read("tosoh-g8", message("stx", nines)).results
+    assert read("tosoh-g8", message("stx", TOSOH[:40])).reason == "not-understood"
+
+
+def test_a_rapidpoint_names_itself_and_nothing_else_on_its_link_does() -> None:
+    found = REGISTRY.recognise_plain(message("rapid", RAPID))
+    assert isinstance(found, PlainDriver) and found.name == "siemens-rapidpoint"
+    assert REGISTRY.recognise_plain(message("rapid", RAPID.replace("0500", "XX"))) is None
+    assert REGISTRY.recognise_plain(message("rapid", "")) is None

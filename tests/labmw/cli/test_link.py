@@ -15,7 +15,7 @@ from authority import Authority, Pair
 from stage import free_port
 from typer.testing import CliRunner, Result
 
-from labmw.cli.link import app
+from labmw.cli.link import _begun, app
 from labmw.phrases import codes, facts_of, read
 from labmw.store import migrate
 from labmw.store.lock import hold
@@ -244,3 +244,9 @@ def test_every_sentence_is_used_somewhere() -> None:
         assert f'"{code}"' in source
         assert facts_of(code)
     assert {"link-tls-good", "link-test-good"} <= codes()
+
+
+def test_a_line_keeps_its_name_at_the_beginning_of_a_sentence() -> None:
+    assert _begun("rs is a serial port", "rs") == "rs is a serial port"
+    assert _begun("labmw ne tourne pas", "rs") == "labmw ne tourne pas"
+    assert _begun("the analyzer answers", "rs") == "The analyzer answers"

@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+
+from labmw.driver.reading import Kind
+from labmw.model import Disposition
+from labmw.phrases import codes
 
 if TYPE_CHECKING:
     from tests.labmw.cli.conftest import House
 
 
-@pytest.mark.parametrize(("language", "accepted"), [("en", "result, driver sysmex-xn"), ("fr", "pilote sysmex-xn")])
+@pytest.mark.parametrize(
+    ("language", "accepted"),
+    [("en", "result, driver sysmex-xn, accepted"), ("fr", "résultats, pilote sysmex-xn, accepté")],
+)
 def test_what_passes_is_shown_with_what_became_of_it(
     language: str, accepted: str, house: House, daemon: subprocess.Popen[str]
 ) -> None:
@@ -56,3 +63,11 @@ def test_a_line_on_which_nothing_passed_and_one_that_is_not_there(house: House) 
     done = house.labmw("link", "trace", "other", "-l", "en")
     assert done.returncode == 2
     assert "there are: counter" in done.stderr
+
+
+def test_what_a_message_is_and_what_became_of_it_has_words_in_both_languages() -> None:
+    known = codes()
+    for kind in get_args(Kind):
+        assert f"message-kind-{kind}" in known
+    for disposition in Disposition:
+        assert f"trace-{disposition.value}" in known

@@ -19,6 +19,7 @@ from protocols.astm.message import Message
 from protocols.plain.beckman import write as write_au
 from protocols.plain.links import LINKS
 from protocols.plain.message import PlainMessage
+from protocols.plain.rapid import write as write_rapid
 from protocols.plain.tags import write
 from protocols.plain.tolerance import PLAIN
 
@@ -36,7 +37,13 @@ MAGLUMI = (
 def read(received: Received) -> Reading:
     message = received.message
     if isinstance(message, PlainMessage):
-        names = {"tags": "biomerieux-vidas", "au": "beckman-au", "stx": "arkray-spotchem-el", "pk": "any-plain"}
+        names = {
+            "tags": "biomerieux-vidas",
+            "au": "beckman-au",
+            "stx": "arkray-spotchem-el",
+            "pk": "any-plain",
+            "rapid": "siemens-rapidpoint",
+        }
         driver = REGISTRY.named(names[message.protocol])
         return plain_reading.read(message, driver, zone=ZONE, tolerances_used=received.tolerances)
     assert isinstance(message, Message)
@@ -68,6 +75,38 @@ async def test_a_result_is_stored_before_its_sum_is_answered(tmp_path: Path) -> 
         assert await line.ended() == ["hang-up"]
         assert VIDAS in line.passed(">")
         assert line.ask("SELECT closing FROM session WHERE closing IS NOT NULL")[0] == ("eot",)
+
+
+async def test_a_rapidpoint_is_asked_for_its_result_and_answered_when_it_is_stored(tmp_path: Path) -> None:
+    yes = b"\x02\x06\x030B\x04"
+    asked = write_rapid("SMP_REQ", {"aMOD": "0500", "iIID": "64204", "rSEQ": "7"})
+    told = {
+        "aMOD": "0500",
+        "iIID": "64204",
+        "rSEQ": "7",
+        "rDATE": "26Nov26",
+        "rTIME": "14:03",
+        "iPID": TUBE,
+        "mK+": "4.1",
+    }
+    async with lineside(tmp_path, [TUBE], read=read) as line:
+        wire = open_line(line, "rapid")
+        wire.say(write_rapid("SMP_NEW_AV", {"aMOD": "0500", "iIID": "64204", "rSEQ": "7"}))
+        assert await wire.answer(len(yes + asked)) == yes + asked
+        assert line.ask("SELECT count(*) FROM message")[0] == (0,)
+        wire.say(yes)
+        line.disk.ready.clear()
+        wire.say(write_rapid("SMP_NEW_DATA", told))
+        with pytest.raises(TimeoutError):
+            await wire.answer(within=0.2)
+        line.disk.ready.set()
+        assert await wire.answer(len(yes)) == yes
+        assert line.ask("SELECT protocol, disposition FROM message") == [("rapid", "accepted")]
+        assert line.ask(
+            "SELECT r.specimen, code, value, q.reason FROM result r JOIN quarantine q ON q.result = r.id"
+        ) == [(TUBE, "mK+", "4.1", "unverified-driver")]
+        wire.hang_up()
+        assert await line.ended() == ["hang-up"]
 
 
 async def test_a_store_that_cannot_write_refuses_and_the_analyzer_sends_again(tmp_path: Path) -> None:

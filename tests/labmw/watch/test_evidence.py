@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labmw.store import Row
 from labmw.store.transaction import row_type
 from labmw.watch.evidence import answers, frames_of_record, pieces_of_message, records, without_names
-from labmw.watch.veil import HIDDEN, hide
+from labmw.watch.veil import HIDDEN, Veil, hide
 
 ACK, NAK = b"\x06", b"\x15"
 
@@ -133,3 +133,30 @@ def test_hiding_is_the_same_however_the_bytes_are_read(data: bytes, cuts: list[i
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = [(">", data[start:end]) for start, end in pairwise(edges)]
     assert b"".join(shown for _, shown in without_names(journal(*pieces))) == hide(data)
+
+
+TAGGED = (
+    b"\x05\x02\x1emtrsl|pi77|pnMARTIN LEA|\x1epb01/01/1963|psF|so|ci26112502|\x1ertDD2|p\x1enX|qn1683 ng/ml|\x1d3f\x03\x04",
+    b"\x05\x02\x1emtrsl|pi[...]|pn[...]|\x1epb[...]|ps[...]|so|ci26112502|\x1ertDD2|p\x1en[...]|qn1683 ng/ml|\x1d3f\x03\x04",
+)
+NAMED = (
+    b"\x02SMP_NEW_DATA\x1c\x1eaMOD\x1d0500\x1d\x1d\x1d\x1ciIID\x1d64204\x1d\x1d\x1d\x1ciPNAME\x1dMARTIN\x1d\x1d\x1d\x1cmpH\x1d7.38\x1d\x1d\x1d\x1c\x1e\x03AD\x04",
+    b"\x02SMP_NEW_DATA\x1c\x1eaMOD\x1d0500\x1d\x1d\x1d\x1ciIID\x1d64204\x1d\x1d\x1d\x1ciPNAME\x1d[...]\x1cmpH\x1d7.38\x1d\x1d\x1d\x1c\x1e\x03AD\x04",
+)
+
+
+@pytest.mark.parametrize(("data", "expected"), [TAGGED, NAMED], ids=["tags", "rapid"])
+@given(places=st.lists(st.integers(0, 400), max_size=6))
+def test_patients_of_plain_links_are_not_shown_however_the_bytes_are_cut(
+    data: bytes, expected: bytes, places: list[int]
+) -> None:
+    ends = [0, *sorted(place % len(data) for place in places), len(data)]
+    veil = Veil()
+    assert b"".join(veil.over(data[begin:end]) for begin, end in pairwise(ends)) == expected
+    assert b"MARTIN" not in expected
+
+
+def test_the_veil_of_a_plain_link_ends_with_its_block() -> None:
+    """The variant that breaks it: a field that was never closed would hide all that follows."""
+    assert hide(b"\x02\x1emtrsl|pnMARTIN\x03\x05\x021H|a\r\x03") == b"\x02\x1emtrsl|pn[...]\x03\x05\x021H|a\r\x03"
+    assert hide(b"H|\\^&|||X\rO|1|p1|i2|\rL|1\r") == b"H|\\^&|||X\rO|1|p1|i2|\rL|1\r"

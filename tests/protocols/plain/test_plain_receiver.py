@@ -24,6 +24,7 @@ from protocols.astm.events import (
 from protocols.errors import Misuse
 from protocols.plain.beckman import write as write_beckman
 from protocols.plain.links import LINKS
+from protocols.plain.rapid import write as write_rapid
 from protocols.plain.receiver import PlainLink, Receiver
 from protocols.plain.states import State
 from protocols.plain.tags import write as write_tags
@@ -38,6 +39,10 @@ AU = [
     write_beckman(b"D 01 CBE#2"),
     write_beckman(b"DE01"),
 ]
+RAPID = [
+    write_rapid("SYS_READY", {"aMOD": "0500", "iIID": "64204"}),
+    write_rapid("SMP_NEW_DATA", {"aMOD": "0500", "iPID": "26112501", "mpH": "7.38"}),
+]
 STREAMS: dict[str, tuple[bytes, dict[str, object], list[bytes]]] = {
     "tags": (b"\x05" + TAGS + b"\r\n" + TAGS + b"\x04", {}, [TAGS[1:-4]] * 2),
     "maglumi": (MAGLUMI * 2, {}, [RECORDS] * 2),
@@ -46,8 +51,10 @@ STREAMS: dict[str, tuple[bytes, dict[str, object], list[bytes]]] = {
     "stx with a sum": (b"\x02one C\x03\xe7"[:-1] + b"%02x" % (sum(b"one C\x03") & 255), {"check": "sum"}, [b"one C"]),
     "au": (b"".join(AU), {}, [b"DB01", b"D 01 CBE#1", b"D 01 CBE#2", b"DE01"]),
     "pk": (b"".join(AU), {}, [b"DB01", b"D 01 CBE#1", b"D 01 CBE#2", b"DE01"]),
+    "rapid": (b"".join(RAPID), {}, [one[1:-4] for one in RAPID]),
 }
-CHECKED = ("tags", "stx with a sum", "au", "pk")
+CHECKED = ("tags", "stx with a sum", "au", "pk", "rapid")
+SAYS_NO = ("tags", "stx with a sum", "au")  # a PK is never answered, and how a RAPIDPoint is refused nobody tells
 
 
 def link_of(name: str) -> str:
@@ -66,7 +73,7 @@ def test_says_what_was_sent(name: str) -> None:
     one = played(link_of(name), [data], **chosen)
     assert one.texts == texts
     assert not [event for event in one.events if isinstance(event, FrameRefused)]
-    assert set(one.said) <= {0x06}
+    assert set(one.said) <= ({0x06} if name != "rapid" else set(b"\x02\x06\x030B\x04"))
     assert bool(one.said) is (name != "pk")
 
 
@@ -104,7 +111,7 @@ def test_damage_is_refused_and_comes_again(name: str) -> None:
     refused = [event for event in one.events if isinstance(event, FrameRefused)]
     assert [event.fault for event in refused] == [Fault.CHECKSUM]
     assert one.texts == texts[1:]
-    assert (0x15 in one.said) is (name != "pk")
+    assert (0x15 in one.said) is (name in SAYS_NO)
     assert any(isinstance(event, Troubled) for event in one.events) is (name == "pk")
 
 
@@ -368,3 +375,49 @@ def test_long_noise_is_told_in_pieces() -> None:
     one = owner("stx")
     one.feed(b"n" * 9000)
     assert [len(event.data) for event in one.events if isinstance(event, Noise)] == [4096, 4096]
+
+
+# --- RAPIDPoint ----------------------------------------------------------------------------------------------------------
+
+YES = b"\x02\x06\x030B\x04"
+
+
+def test_a_result_that_is_there_is_asked_for_by_its_number() -> None:
+    one = played("rapid", [write_rapid("SMP_NEW_AV", {"aMOD": "0500", "iIID": "64204", "rSEQ": "13224"})])
+    assert one.said == YES + write_rapid("SMP_REQ", {"aMOD": "0500", "iIID": "64204", "rSEQ": "13224"})
+    assert played("rapid", [write_rapid("QC_NEW_AV", {"rSEQ": "7"})]).said.count(b"QC_REQ") == 1
+
+
+@pytest.mark.parametrize("name", ["SMP_NEW_AV", "SMP_START", "SYS_READY"])
+def test_what_names_no_result_is_acknowledged_and_asked_nothing(name: str) -> None:
+    assert played("rapid", [write_rapid(name, {"aMOD": "0500"})]).said == YES
+
+
+def test_it_is_told_who_we_are() -> None:
+    assert played("rapid", [write_rapid("ID_REQ", {})]).said == YES + write_rapid(
+        "ID_DATA", {"aMOD": "LIS", "iIID": "LABMW"}
+    )
+
+
+def test_its_answers_are_neither_texts_nor_answered() -> None:
+    """The variant that breaks it: an acknowledgment that is acknowledged is answered for ever."""
+    one = played("rapid", [YES + RAPID[1] + YES])
+    assert one.texts == [RAPID[1][1:-4]]
+    assert one.said == YES
+    assert not [event for event in one.events if isinstance(event, Noise)]
+
+
+def test_a_question_carries_nothing_hostile() -> None:
+    for number in ("x" * 65, "7\x03"):
+        text = write_rapid("SMP_NEW_AV", {"rSEQ": number})
+        assert b"SMP_REQ" not in played("rapid", [text]).said
+    one = played("rapid", [write_rapid("SMP_NEW_AV", {"rSEQ": "7"})], send_replies=False)
+    assert one.said == b""
+
+
+def test_an_owner_that_does_not_store_asks_for_nothing() -> None:
+    machine = Receiver(LINKS["rapid"], PLAIN)
+    machine.receive(write_rapid("SMP_NEW_AV", {"rSEQ": "7"}))
+    assert machine.data_to_send() == b""
+    machine.refuse()
+    assert machine.data_to_send() == b""

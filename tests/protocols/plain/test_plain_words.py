@@ -12,6 +12,8 @@ from protocols.plain.check import NONE, SUM, XOR
 from protocols.plain.diagram import mermaid
 from protocols.plain.links import LINKS
 from protocols.plain.message import PlainMessage, belongs
+from protocols.plain.rapid import fields_of as fields_of_rapid
+from protocols.plain.rapid import write as write_rapid
 from protocols.plain.states import Input, State
 from protocols.plain.tags import fields_of
 from protocols.plain.tags import write as write_tags
@@ -55,6 +57,16 @@ def test_which_texts_make_a_message() -> None:
     assert belongs("au", []) == belongs("au", [b"DB01"]) == "nothing"
     assert belongs("au", [b"M 01"]) == belongs("pk", [b"M 15", b"D 15"]) == "message"
     assert belongs("pk", [b"M 15", b"QR15"]) == "part"
+    assert belongs("rapid", [b"SMP_NEW_DATA\x1c"]) == belongs("rapid", [b"QC_EDIT_DATA\x1c"]) == "message"
+    assert belongs("rapid", [b"SMP_NEW_AV\x1c"]) == belongs("rapid", []) == "nothing"
+
+
+def test_the_sum_of_a_rapidpoint_covers_its_start() -> None:
+    """What four host programs answer, and a sample of one of them with the sum that stands behind it."""
+    fields = {"aMOD": "0500", "iIID": "64204", "iPID": "10260048", "rSEQ": "13224"}
+    fields |= {"mpH": "7.38", "mpCO2": "41.2", "mpO2": "88", "cHCO3": "24.1", "mNa": "139"}
+    assert write_rapid("SMP_NEW_DATA", fields).endswith(b"\x03AD\x04")
+    assert fields_of_rapid("SMP\x1c\x1emNa\x1d139\x1dmmol/L\x1d\x1d\x1c\x1e") == [("mNa", ("139", "mmol/L", "", ""))]
 
 
 def test_a_message_keeps_its_bytes() -> None:

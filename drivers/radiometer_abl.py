@@ -1,4 +1,4 @@
-"""Radiometer ABL80 blood gas analyzers, E1394 over TCP or RS-232: five dots where nothing was measured, measured and calculated told apart in R.3.
+"""Radiometer ABL80, ABL90 and ABL800 blood gas analyzers, E1394 over TCP or RS-232: five dots where nothing was measured, measured and calculated told apart in R.3.
 
 R.3 is ^^^parameter^M for what was measured, ^C for what was calculated: a calculated one has another key, and goes to quarantine. ..... is no value. The
 patient's identifier is in P.4; O.4 is the analyzer's own sample number, and O.3 stays empty unless somebody has typed an accession number: a result
@@ -6,8 +6,11 @@ without it has no tube. O.16 says arterial, venous or capillary: LOINC codes hol
 
 Orders are not declared: it takes none that we have read of.
 
-Source: a message of an ABL80 BASIC (2023) and headers of ABL80 and ABL835 found in public code; Radiometer's communication protocol is named there and
-was not read.
+An ABL9 sends the same records on another link (SOH records EOT, one ACK), which labmw does not serve.
+
+Source: a message of an ABL80 BASIC (2023) and headers of ABL80 and ABL835 found in public code, one of whose host programs reads ABL80 and ABL800 alike.
+That all of Radiometer's analyzers but the ABL5xx and 6xx speak one ASTM protocol is what the introduction of its document 990-490 says, of which only that
+was read: an ABL90 was not seen.
 Evidence: unverified.
 """
 
@@ -21,10 +24,10 @@ def split(components: tuple[str, ...]) -> TestId:
 
 
 DRIVER = Driver(
-    name="radiometer-abl80",
-    recognises=r"^ABL80\b",
+    name="radiometer-abl",
+    recognises=r"^ABL(?:80|90|8\d\d)\b",
     maker="Radiometer",
-    models=("ABL80",),
+    models=("ABL80", "ABL90 FLEX", "ABL800"),
     evidence=Evidence.UNVERIFIED,
     serial=Field("H", 5, 2),
     split=split,
