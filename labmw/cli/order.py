@@ -170,7 +170,7 @@ def _cancel(site: str, row: Row) -> Transaction[None]:
 def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
     from pathlib import Path
 
-    from labmw.app import astm_link, law_link
+    from labmw.fitting.work_links import astm_link, law_link
     from labmw.lab.planning import rerun
     from labmw.line.registry import Registry
 
