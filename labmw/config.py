@@ -259,6 +259,12 @@ Act = Literal[
     "resume",
     "qc",
     "rules",
+    "accept",
+    "mapping",
+    "quarantine",
+    "deliver",
+    "order",
+    "retention",
 ]
 
 

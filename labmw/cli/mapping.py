@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
 from labmw.phrases import Language, say
 
@@ -114,7 +115,9 @@ def sign(
 ) -> None:
     """Sign one version exactly as it is. It holds when two different people have signed it, one of them a biologist.
 
-    Exit codes: 0 signed, 1 the version cannot be used or this person has signed it before, 2 wrong usage.
+    Whoever signs needs a role that may (`mapping`), and as a biologist one that may validate biologically too.
+
+    Exit codes: 0 signed, 1 the version cannot be used, this person has signed it before, or no role that may; 2 wrong usage.
     """
     from labmw.clock import SYSTEM
     from labmw.errors import MappingError
@@ -128,6 +131,10 @@ def sign(
         fail(say("mapping-no-signatures", tongue), USAGE)
     if role not in ROLES or not by.strip() or not reason.strip():
         raise typer.BadParameter(f"give --by NAME, --reason TEXT, and a role of {', '.join(ROLES)}")
+    who = " ".join(by.split())
+    require(settings, who, "mapping", tongue)
+    if role == "biologist":  # the word alone proves nothing
+        require(settings, who, "biological", tongue)
     try:
         version = load(file)
         before = read_signatures(Path(kept))
@@ -136,9 +143,7 @@ def sign(
     if person(by) in {person(one.who) for one in signers(version, before)}:
         fail(say("mapping-signed-before", tongue, who=by), WRONG)
     now = SYSTEM.now().replace(microsecond=0)
-    one = Signature(
-        version.id, version.version, version.hash, " ".join(by.split()), role, now, " ".join(reason.split())
-    )
+    one = Signature(version.id, version.version, version.hash, who, role, now, " ".join(reason.split()))
     try:
         with Path(kept).open("a", encoding="utf-8") as out:
             out.write("\n" + as_toml(one))

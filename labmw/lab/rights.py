@@ -22,6 +22,12 @@ ACTS: Final = (
     "resume",
     "qc",  # say how quality control is done: materials, targets, plans, derogations, calibrations, reagents, averages
     "rules",  # review, approve and put in force packs, retire them, keep the roster
+    "accept",  # accept the analyzer that a line has now
+    "mapping",  # sign the laboratory's own codes, catalogue and units
+    "quarantine",  # say whose a result is, have it read again, put it away
+    "deliver",  # send a message again, elsewhere, or not at all
+    "order",  # take an order of an analyzer back or give it again; type orders while the LIS is away
+    "retention",  # keep, or destroy, what a patient has here
 )
 """What a role may be allowed. Technical and biological validation are two: whoever has one does not have the other by it."""
 
