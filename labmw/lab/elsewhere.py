@@ -14,12 +14,13 @@ from datetime import timedelta
 
 from labmw.clock import stamp
 from labmw.lab.lis_told import Doubt, Told, raise_task
+from labmw.lab.order_places import places_of
 from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
 from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
-from labmw.store.statements import partners
+from labmw.store.statements import partners, tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.datatypes import Code, EntityId
@@ -30,6 +31,7 @@ from protocols.hl7.values import Coded, Numeric, Text, Value
 
 BLOCKED = "interlab-missing"
 CANNOT_CANCEL = "interlab-cannot-cancel"
+NO_PLACE = "interlab-no-place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,44 @@ def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
     states = yield statements.link_states(told.site)
     down = frozenset(row.link for row in states if not row.connected)
     asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
+    pv1 = orders.patient.pv1 if orders.patient is not None else None
     leaving: dict[tuple[str, str], list[Row]] = {}
     made: Counter[str] = Counter()
     for one in wanted:
-        partner = elsewhere.partner_for(one.tests, one.kind, told.now, told.terms.zone, down)
-        if not partner:
+        order = asked.get(one.first.placer)
+        places = places_of(order.orc if order is not None else None, pv1, told.terms.place)
+        way = elsewhere.route_for(one.tests, one.kind, told.now, told.terms.zone, down, places)
+        if way.asks_for_place:
+            yield from _from_nowhere(told, one, way.partner)
             continue
+        if places:
+            yield tasks.close_task(
+                told.site,
+                NO_PLACE,
+                f"order/{one.first.id}",
+                at=told.at,
+                by=told.terms.name,
+                why="the place is named now",
+            )
+        if not way.partner:
+            continue
+        partner = way.partner
         terms = elsewhere.partners[partner]
-        row, ready = yield from _make(told, terms, one, asked.get(one.first.placer))
+        row, ready = yield from _make(told, terms, one, order)
         made[partner] += len(one.tests)
         if ready and terms.partner.send == "at-once":
             leaving.setdefault((partner, one.first.specimen), []).append(row)
     for (partner, _), rows in leaving.items():
         yield from tell_partner(told.site, partner, [(row, "NW", "") for row in rows], told.message, told.at)
     return made
+
+
+def _from_nowhere(told: Told, one: _Wanted, partner: str) -> Transaction[None]:
+    """Whether the tests leave depends on where they were ordered, and the order does not say it: they stay, and a person decides."""
+    first = one.first
+    facts = {"order": first.placer or "-", "partner": partner, "test": first.test_name or ", ".join(one.tests)}
+    facts |= {"specimen": first.specimen, "fields": ", ".join(told.terms.place)}
+    yield from raise_task(told.site, NO_PLACE, f"order/{first.id}", first.specimen, facts, told.at)
 
 
 def _wanted(told: Told, opened: Sequence[Row]) -> Transaction[list[_Wanted]]:
