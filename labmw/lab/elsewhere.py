@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labmw.clock import stamp
+from labmw.lab.giving_way import GivingWay, Going, pair
 from labmw.lab.lis_told import Doubt, Told, raise_task
 from labmw.lab.order_places import places_of
 from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
@@ -52,21 +53,41 @@ class _Wanted:
         return self.orders[0]
 
 
-def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
-    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom."""
+def send_elsewhere(told: Told, orders: Orders, giving_way: Sequence[GivingWay] = ()) -> Transaction[Counter[str]]:
+    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom.
+
+    `giving_way` are sub-orders that the message replaces and that their partners have not been told of: they are told here, one way or the other.
+    """
+    leaving, made = yield from _leaving(told, orders)
+    profiles = told.terms.elsewhere.partners if told.terms.elsewhere is not None else {}
+    pairing = frozenset(name for name, terms in profiles.items() if terms.profile.replace == "rp-ro")
+    paired, alone = pair(giving_way, leaving, pairing)
+    for row in alone:
+        yield from tell_partner(told.site, row.partner, [(row, "CA", "")], told.message, told.at)
+    cause = Cause(told.site, told.at, told.message, told.terms.name)
+    for (partner, _), said in paired.items():
+        yield from tell_partner(told.site, partner, said, told.message, told.at)
+        old = ", ".join(row.number for row, control, _ in said if control == "RP")
+        for row in [row for row, control, _ in said if control == "RO"]:
+            yield from note(row, "replaces", row.state, cause, {"order": old})
+    return made
+
+
+def _leaving(told: Told, orders: Orders) -> Transaction[tuple[dict[tuple[str, str], list[Going]], Counter[str]]]:
+    """The sub-orders that leave now, by partner and tube, and how many tests leave for whom."""
+    leaving: dict[tuple[str, str], list[Going]] = {}
+    made: Counter[str] = Counter()
     elsewhere = told.terms.elsewhere
     if elsewhere is None or not elsewhere.routes:
-        return Counter()
+        return leaving, made
     opened = yield stored.orders_opened_by(told.site, told.message)
     if not opened:
-        return Counter()
+        return leaving, made
     wanted = yield from _wanted(told, opened)
     states = yield statements.link_states(told.site)
     down = frozenset(row.link for row in states if not row.connected)
     asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
     pv1 = orders.patient.pv1 if orders.patient is not None else None
-    leaving: dict[tuple[str, str], list[Row]] = {}
-    made: Counter[str] = Counter()
     for one in wanted:
         order = asked.get(one.first.placer)
         places = places_of(order.orc if order is not None else None, pv1, told.terms.place)
@@ -89,11 +110,20 @@ def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
         terms = elsewhere.partners[partner]
         row, ready = yield from _make(told, terms, one, order)
         made[partner] += len(one.tests)
-        if ready and terms.partner.send == "at-once":
-            leaving.setdefault((partner, one.first.specimen), []).append(row)
-    for (partner, _), rows in leaving.items():
-        yield from tell_partner(told.site, partner, [(row, "NW", "") for row in rows], told.message, told.at)
-    return made
+        if ready and (terms.partner.send == "at-once" or (yield from _has_left(row))):
+            leaving.setdefault((partner, one.first.specimen), []).append(Going(row, one.first.placer))
+    return leaving, made
+
+
+def _has_left(row: Row) -> Transaction[bool]:
+    """Whether its tube is on its way to the partner already, for another sub-order; one that is packed and still here takes the new one into its box."""
+    for other in (yield stored.sub_orders_on(row.site, row.specimen)):
+        if (other.role, other.partner) != ("requester", row.partner) or other.box is None:
+            continue
+        [box] = yield partners.box_of(other.box)
+        yield change(schema.sub_order, row.id, box=other.box, aliquot=other.aliquot)
+        return bool(box.state != "open")
+    return False
 
 
 def _from_nowhere(told: Told, one: _Wanted, partner: str) -> Transaction[None]:
@@ -226,16 +256,32 @@ def cancel_elsewhere(cause: Cause, order: Row) -> Transaction[None]:
             yield from cancel_sub_order(row, cause)
 
 
+def give_way(cause: Cause, order: Row) -> Transaction[list[Row]]:
+    """The same for an order that others replace; return the sub-orders of which their partners are still to be told."""
+    found = []
+    for row in (yield stored.sub_orders_of_orders(cause.site, [order.id])):
+        if row.role == "requester" and (yield from _taken_back(row, cause)) is State.CANCEL_SENT:
+            found.append(row)
+    return found
+
+
 def cancel_sub_order(row: Row, cause: Cause) -> Transaction[bool]:
     """Take a sub-order back; return whether that could be said. What was never written to the partner is cancelled at once."""
+    now = yield from _taken_back(row, cause)
+    if now is State.CANCEL_SENT:
+        message = cause.message or row.message
+        yield from tell_partner(cause.site, row.partner, [(row, "CA", "")], message, cause.at)
+    return now is not None
+
+
+def _taken_back(row: Row, cause: Cause) -> Transaction[State | None]:
+    """Where taking it back leads: None when it cannot be, CANCEL_SENT when the partner is to be told, CANCELLED when there is nothing to tell."""
     sayings = yield stored.sayings_of(row.id)
     if sayings and row.state == State.CREATED:  # the message may be on its way this very moment
         yield from move(row, Event.SENT, cause)
         row = yield from again(row)
     after = yield from move(row, Event.CANCEL, cause)
     if isinstance(after, Doubt):
-        return False
-    if after.state is State.CANCEL_SENT and row.state != State.CANCEL_SENT:
-        message = cause.message or row.message
-        yield from tell_partner(cause.site, row.partner, [(row, "CA", "")], message, cause.at)
-    return True
+        return None
+    told_before = row.state == State.CANCEL_SENT
+    return State.CANCELLED if told_before else after.state
