@@ -36,7 +36,7 @@ NO_PLACE = "interlab-no-place"
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """One test or battery that was ordered under one number."""
 
     orders: tuple[Row, ...]
@@ -83,7 +83,7 @@ def _leaving(told: Told, orders: Orders) -> Transaction[tuple[dict[tuple[str, st
     opened = yield stored.orders_opened_by(told.site, told.message)
     if not opened:
         return leaving, made
-    wanted = yield from _wanted(told, opened)
+    wanted = yield from together(told.site, opened)
     states = yield statements.link_states(told.site)
     down = frozenset(row.link for row in states if not row.connected)
     asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
@@ -108,14 +108,15 @@ def _leaving(told: Told, orders: Orders) -> Transaction[tuple[dict[tuple[str, st
             continue
         partner = way.partner
         terms = elsewhere.partners[partner]
-        row, ready = yield from _make(told, terms, one, order)
+        cause = Cause(told.site, told.at, told.message, told.terms.name)
+        row, ready = yield from make_sub_order(told, terms, one, order, cause)
         made[partner] += len(one.tests)
-        if ready and (terms.partner.send == "at-once" or (yield from _has_left(row))):
+        if ready and (terms.partner.send == "at-once" or (yield from has_left(row))):
             leaving.setdefault((partner, one.first.specimen), []).append(Going(row, one.first.placer))
     return leaving, made
 
 
-def _has_left(row: Row) -> Transaction[bool]:
+def has_left(row: Row) -> Transaction[bool]:
     """Whether its tube is on its way to the partner already, for another sub-order; one that is packed and still here takes the new one into its box."""
     for other in (yield stored.sub_orders_on(row.site, row.specimen)):
         if (other.role, other.partner) != ("requester", row.partner) or other.box is None:
@@ -126,7 +127,7 @@ def _has_left(row: Row) -> Transaction[bool]:
     return False
 
 
-def _from_nowhere(told: Told, one: _Wanted, partner: str) -> Transaction[None]:
+def _from_nowhere(told: Told, one: Wanted, partner: str) -> Transaction[None]:
     """Whether the tests leave depends on where they were ordered, and the order does not say it: they stay, and a person decides."""
     first = one.first
     facts = {"order": first.placer or "-", "partner": partner, "test": first.test_name or ", ".join(one.tests)}
@@ -134,19 +135,21 @@ def _from_nowhere(told: Told, one: _Wanted, partner: str) -> Transaction[None]:
     yield from raise_task(told.site, NO_PLACE, f"order/{first.id}", first.specimen, facts, told.at)
 
 
-def _wanted(told: Told, opened: Sequence[Row]) -> Transaction[list[_Wanted]]:
-    """The open orders, those of a battery together."""
+def together(site: str, opened: Sequence[Row]) -> Transaction[list[Wanted]]:
+    """The orders, those of a battery together."""
     kinds: dict[str, str] = {}
-    for row in (yield statements.specimens_among(told.site, sorted({row.specimen for row in opened}))):
+    for row in (yield statements.specimens_among(site, sorted({row.specimen for row in opened}))):
         kinds[row.identifier] = row.kind
     groups: dict[object, list[Row]] = {}
     for row in opened:
         groups.setdefault((row.specimen, row.placer) if row.placer else row.id, []).append(row)
-    return [_Wanted(tuple(rows), kinds.get(rows[0].specimen, "")) for rows in groups.values()]
+    return [Wanted(tuple(rows), kinds.get(rows[0].specimen, "")) for rows in groups.values()]
 
 
-def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | None) -> Transaction[tuple[Row, bool]]:
-    """Write one sub-order; return it, and whether nothing is missing."""
+def make_sub_order(
+    told: Told, terms: PartnerTerms, one: Wanted, asked: OrderRequest | None, cause: Cause, number: str = ""
+) -> Transaction[tuple[Row, bool]]:
+    """Write one sub-order (`number`: where the usual one has been used); return it, and whether nothing is missing."""
     partner = terms.partner
     entries = yield partners.catalogue_at(told.site, partner.name, told.at)
     origins = yield lis_stored.origins_of(told.site, [one.first.id])
@@ -158,7 +161,7 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
     answers = _answers(asked)
     missing = _missing(entry, answers, service)
     hours = float(entry.turnaround) if entry is not None and entry.turnaround else partner.turnaround
-    name = f"SO{told.message}-{one.first.id}"
+    name = number or f"SO{told.message}-{one.first.id}"
     made = yield statements.insert(
         schema.sub_order,
         site=told.site,
@@ -188,7 +191,6 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
         yield statements.insert(schema.sub_order_item, site=told.site, sub_order=key, kind=kind, text=text, at=told.at)
     rows = yield stored.sub_orders_numbered(told.site, "requester", partner.name, [name])
     row = rows[0]
-    cause = Cause(told.site, told.at, told.message, told.terms.name)
     yield from note(
         row, "created", State.CREATED.value, cause, {"partner": partner.name, "missing": ", ".join(missing)}
     )
@@ -198,7 +200,7 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
     return row, not missing
 
 
-def service_for(one: _Wanted, terms: PartnerTerms, entries: Sequence[Row], named: str = "") -> tuple[Code, Row | None]:
+def service_for(one: Wanted, terms: PartnerTerms, entries: Sequence[Row], named: str = "") -> tuple[Code, Row | None]:
     """How the partner calls a test or battery, and what its catalogue says of it. A battery that it has no code for keeps none."""
     partner, tests = terms.partner, set(one.tests)
     system = f"99{partner.name}"
