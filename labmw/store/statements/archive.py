@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, bindparam, delete, func, select
+from sqlalchemy import BigInteger, Integer, bindparam, delete, func, select, update
 
 from labmw.store.schema import archive_index, archive_move, archive_piece
 from labmw.store.statements.words import given, given_texts, is_one_of
@@ -80,10 +80,26 @@ _FORGET: Final = delete(archive_index).where(archive_index.c.piece.in_(_numbers)
 _FORGET_ONE: Final = delete(archive_index).where(
     archive_index.c.piece.in_(_numbers), archive_index.c.kind == given("kind"), archive_index.c.value == given("value")
 )
-_COUNTED: Final = (
-    select(archive_piece.c.state, func.count().label("count"))
-    .where(archive_piece.c.site == given("site"))
-    .group_by(archive_piece.c.state)
+_LYING_OPEN: Final = select(func.count().label("count")).where(
+    archive_piece.c.site == given("site"), is_one_of(archive_piece.c.state, *READABLE), archive_piece.c.key.is_(None)
+)
+_is_patient = is_one_of(archive_index.c.kind, "patient")
+_other = archive_index.alias("other")
+_THERE_TOO: Final = delete(archive_index).where(
+    archive_index.c.site == given("of_site"),
+    _is_patient,
+    archive_index.c.value == given("was"),
+    archive_index.c.piece.in_(
+        select(_other.c.piece).where(
+            _other.c.site == given("of_site"), is_one_of(_other.c.kind, "patient"), _other.c.value == given("becomes")
+        )
+    ),
+)
+_BECOMES: Final = (
+    update(archive_index)
+    .where(archive_index.c.site == given("of_site"), _is_patient, archive_index.c.value == given("was"))
+    .values(value=given("becomes"))
+    .returning(archive_index.c.id)
 )
 
 
@@ -142,6 +158,12 @@ def forget_one(numbers: Sequence[int], kind: str, value: str) -> Step:
     return Step(_FORGET_ONE, {"numbers": list(numbers), "kind": kind, "value": value})
 
 
-def counted(site: str) -> Step:
-    """How many pieces there are in each state."""
-    return Step(_COUNTED, {"site": site})
+def lying_open(site: str) -> Step:
+    """How many pieces are not encrypted."""
+    return Step(_LYING_OPEN, {"site": site})
+
+
+def follows(site: str, was: str, becomes: str) -> list[Step]:
+    """What is one patient's in the archive is another one's: two numbers were one person."""
+    values = {"of_site": site, "was": was, "becomes": becomes}
+    return [Step(_THERE_TOO, values), Step(_BECOMES, values)]

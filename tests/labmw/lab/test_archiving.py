@@ -27,6 +27,7 @@ from labmw.store.archive.folder import ArchiveFolder
 from labmw.store.checking import check
 from labmw.store.encryption import key_file
 from labmw.store.encryption.keyring import Keyring
+from labmw.store.statements import archive as stored
 from labmw.store.transaction import Transaction
 
 SITE, LATER = "TEST", date(2032, 1, 1)
@@ -373,3 +374,20 @@ async def test_the_manifest_says_what_the_audit_says(day: Morning) -> None:
     assert [one.code for one in (await look_through(work)).faults] == ["archive-chain"]
     day.write("DELETE FROM tombstone WHERE kind = 'result'")
     assert "certificate" in (await day.line.store.view(verify(SITE))).broken
+
+
+async def test_whoever_is_merged_is_followed_into_the_archive(day: Morning) -> None:
+    work = archiver(day)
+    await moved(day, work, await planned(day))
+    day.write("INSERT INTO archive_index (site, piece, kind, value) VALUES ('TEST', 1, 'patient', 'P-S3')")
+
+    def merged() -> Transaction[None]:
+        for step in stored.follows(SITE, "P-S1", "P-S3"):  # noqa: UP028 -- `yield from` a list cannot be sent the rows
+            yield step
+
+    await day.line.store.run(merged())
+    found = {
+        str(value): count
+        for value, count in day.ask("SELECT value, count(*) FROM archive_index WHERE kind = 'patient' GROUP BY 1")
+    }
+    assert found == {"P-S2": 3, "P-S3": 4}
