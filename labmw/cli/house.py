@@ -62,10 +62,10 @@ def told(settings: Config) -> dict[str, WorkLink]:
     """The analyzers that are told what to do, by link, with the codes of the site's mapping."""
     from contextlib import suppress
 
-    from labmw.app import astm_link, law_link
     from labmw.clock import SYSTEM
     from labmw.driver.order_writing import dialect_of
     from labmw.errors import DriverError
+    from labmw.fitting.work_links import astm_link, law_link
     from labmw.line.registry import Registry
     from labmw.mapping import site as mapping_site
     from protocols.errors import SettingError

@@ -175,8 +175,8 @@ def replay(
 
     Exit codes: 0 done, 1 no role that may, 2 wrong usage, or the store cannot be written.
     """
-    from labmw.app import replay_quarantine
     from labmw.errors import LabmwError
+    from labmw.fitting.again import replay_quarantine
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)

@@ -131,6 +131,8 @@ def encrypt(config: ConfigOption = None, language: LanguageOption = None) -> Non
     from labmw.errors import StoreError
     from labmw.store.encryption.changing import all_encrypted, encrypt_some
     from labmw.store.schema import ENCRYPTED, metadata
+    from labmw.store.statements.archive import lying_open
+    from labmw.store.transaction import ask
     from labmw.store.wiping import wipe
 
     settings = configuration(config, UNUSABLE)
@@ -140,6 +142,9 @@ def encrypt(config: ConfigOption = None, language: LanguageOption = None) -> Non
     write(settings, all_encrypted(), tongue=tongue)
     counts = {"messages": done.pop("message"), "frames": done.pop("frame"), "pieces": done.pop("journal")}
     typer.echo(say("keys-encrypted", tongue, **counts, others=sum(done.values())))
+    (open_there,) = look(settings, lambda: ask(lying_open(settings.site.id)), tongue)
+    if open_there.count:
+        typer.echo(say("keys-archive-open", tongue, count=open_there.count))
     try:
         if not wipe(settings.store.url):
             typer.echo(say("keys-pages-left", tongue))

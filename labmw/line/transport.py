@@ -142,7 +142,7 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Cred
 def _hold(transport: asyncio.WriteTransport) -> None:
     """Keep the port of this machine to ourselves; one of a device server has no descriptor, and its server lets one client in."""
     port = getattr(transport, "serial", None)
-    with contextlib.suppress(AttributeError, OSError, ValueError, TypeError):
+    with contextlib.suppress(AttributeError, OSError, ValueError, TypeError, RuntimeError):
         hold_alone(port.fileno())  # type: ignore[union-attr]
 
 

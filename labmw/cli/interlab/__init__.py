@@ -10,6 +10,7 @@ import typer
 
 from labmw.cli.house import require
 from labmw.cli.interlab import catalogue, shipping
+from labmw.cli.interlab.by_hand import by_hand
 from labmw.cli.interlab.demo import demo
 from labmw.cli.options import (
     ByOption,
@@ -113,7 +114,20 @@ def show(
 
 @app.command()
 def send(
-    number: Number,
+    number: Annotated[
+        str,
+        typer.Argument(
+            help="The sub-order's number, as labmw interlab orders shows it; with --to, the tube.", show_default=False
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option("--to", help="Make sub-orders of tests of a tube for this partner.", show_default=False),
+    ] = "",
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="With --to: a LOINC code; its battery goes along.", show_default=False),
+    ] = None,
     item: Annotated[
         str,
         typer.Option("--item", help="Add this first: prescription, consent, or a question's code.", show_default=False),
@@ -134,6 +148,8 @@ def send(
 ) -> None:
     """Let a sub-order leave that waits, add what it lacks, or release a held result to whoever asked for it.
 
+    With --to, tests that are open here or were given back go to a partner, whatever the routes say.
+
     Exit codes: 0 done, 1 refused, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab import partner_steps
@@ -141,6 +157,9 @@ def send(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     site, person = settings.site.id, who(by)
+    if to or test:
+        by_hand(settings, to, number.strip(), tuple(test or ()), person, tongue)
+        return
     if result:
         reason = reason_given(why, tongue)
         require(settings, person, "biological", tongue)
