@@ -26,7 +26,10 @@ from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labmw.lab.lis_told import Doubt
+    from labmw.store.transaction import Row
 
 SOME = 1
 REFUSED = 1
@@ -91,11 +94,18 @@ def orders(
 
 @app.command()
 def show(
-    number: Number, config: ConfigOption = None, as_json: JsonOption = False, language: LanguageOption = None
+    number: Number,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the partner's reports into this folder, as they came.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
 ) -> None:
     """Tell everything that happened to a sub-order: what was said, when, by whom, and every version of its results.
 
-    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read.
+    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read or the folder written.
     """
     from labmw.cli.interlab.view import draw_story, story_as_json
     from labmw.lab.partner_watch import story_of
@@ -110,6 +120,8 @@ def show(
     else:
         for one in found:
             draw_story(console(), one, settings, tongue)
+    if save is not None:
+        _save(save, [document for one in found for document in one.documents], number.strip(), tongue)
 
 
 @app.command()
@@ -355,6 +367,22 @@ def _moment(text: str, timezone: str, tongue: Language) -> str:
     except ValueError:
         fail(say("interlab-no-moment", tongue, text=text), UNUSABLE)
     return stamp(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone)))
+
+
+def _save(folder: Path, documents: Sequence[Row], number: str, tongue: Language) -> None:
+    """Write documents under the sub-order's number and their own place; one that is there already is not overwritten."""
+    import re
+
+    named = re.sub(r"[^A-Za-z0-9._-]", "_", number).lstrip(".") or "sub-order"  # a requester's number is its own text
+    for document in documents:
+        suffix = {"pdf": "pdf", "cda": "xml"}.get(document.kind, "bin")
+        file = folder / f"{named}-{document.id}.{suffix}"
+        try:
+            with file.open("xb") as opened:
+                opened.write(document.data)
+        except OSError as problem:
+            fail(say("interlab-not-saved", tongue, file=file, problem=problem.strerror), UNUSABLE)
+        typer.echo(say("interlab-saved", tongue, file=file), err=True)
 
 
 def _done(answers: list[Any], tongue: Language) -> None:
