@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -21,6 +22,9 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.retention_archive import app as archive_app
+from labmw.cli.retention_archive import clear
+from labmw.cli.retention_list import list_of
 from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
@@ -33,12 +37,13 @@ NOT_DONE = 1
 TOGETHER = 200  # patients for whom the store is opened once; each is a transaction of its own
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(archive_app, name="archive")
 Patient = Annotated[str, typer.Argument(help="The patient's number, as the LIS tells it.", show_default=False)]
 
 
 @app.callback()
 def retention() -> None:
-    """Say what is kept how long; hold a patient's data, let go of them, destroy by a signed plan."""
+    """Say what is kept how long; archive it, hold a patient's data, let go of them, destroy by a signed plan."""
 
 
 @app.command()
@@ -57,19 +62,12 @@ def plan(
     Exit codes: 0 shown, 2 wrong usage, the list cannot be read, or the store cannot be read.
     """
     from labmw.clock import SYSTEM
-    from labmw.lab.retention import Activities, UnusableList, read_activities
+    from labmw.lab.retention import Activities
     from labmw.lab.retention import plan as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    known = Activities({}, "")
-    if activities is not None:
-        try:
-            known = read_activities(activities.read_bytes())
-        except OSError as problem:
-            fail(say("retention-list-unreadable", tongue, file=activities, problem=problem), UNUSABLE)
-        except UnusableList as problem:
-            fail(say("retention-list", tongue, file=activities, line=problem.line, text=problem.text), UNUSABLE)
+    known = list_of(activities, tongue) if activities is not None else Activities({}, "")
     today = SYSTEM.now().date()
     found = look(settings, lambda: script(settings.site.id, settings.retention, known, today), tongue)
     whole = found.as_json() | {"digest": found.digest}
@@ -89,13 +87,14 @@ def hold(
 ) -> None:
     """Destroy nothing of this patient, whatever a plan says, until `labmw retention release`.
 
-    Exit codes: 0 held, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 held, 1 no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.retention import hold as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    require(settings, who(by), "retention", tongue, "stop")
     write(settings, script(settings.site.id, patient.strip(), at=now(), by=who(by), why=told), tongue=tongue)
     typer.echo(say("retention-held", tongue, patient=patient.strip()))
 
@@ -106,7 +105,7 @@ def release(
 ) -> None:
     """End the legal hold on a patient.
 
-    Exit codes: 0 released, 1 there is no hold, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 released, 1 there is no hold, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.retention import release as script
 
@@ -114,6 +113,7 @@ def release(
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
     decided = {"at": now(), "by": who(by), "why": told}
+    require(settings, decided["by"], "retention", tongue)
     if not write(settings, script(settings.site.id, patient.strip(), **decided), tongue=tongue)[0]:
         fail(say("retention-not-held", tongue, patient=patient.strip()), NOT_DONE)
     typer.echo(say("retention-released", tongue, patient=patient.strip()))
@@ -142,10 +142,12 @@ def destroy(
     if not settings.retention.destruction:
         fail(say("retention-off", tongue), NOT_DONE)
     chosen, signed = _agreed(plan, signature, settings, tongue)
+    require(settings, signed.who, "retention", tongue)
     work = Destruction(settings.site.id, chosen, _salt(certificate, signed, tongue))
     if not write(settings, work.begin(signed, now()), tongue=tongue)[0]:
         fail(say("retention-done-before", tongue, number=work.number), NOT_DONE)
     kept = _carry_out(settings, work, tongue)
+    clear(settings, tongue)
     (digest,) = write(settings, work.close(signed, now()), tongue=tongue)
     _certify(certificate, work, signed, digest, kept, tongue)
     typer.echo(say("retention-destroyed", tongue, number=work.number, file=certificate, kept=len(kept)))
@@ -162,6 +164,7 @@ def _carry_out(settings: Config, work: Destruction, tongue: Language) -> list[li
         pass
     while write(settings, work.audit(now()), tongue=tongue)[0]:
         pass
+    write(settings, work.aged(now()), tongue=tongue)
     return kept
 
 
@@ -257,6 +260,8 @@ def _draw(found: RetentionPlan, settings: Config, tongue: Language) -> None:
         typer.echo(say("retention-kept", tongue, count=count, why=say(why, tongue)))
     years = found.years["archive"]
     typer.echo(say("retention-archive", tongue, count=found.archive, years=years))
+    if settings.retention.archive_folder:
+        typer.echo(say("archive-command", tongue))
     if not found.activities:
         typer.echo(say("retention-no-list", tongue))
     if not settings.retention.destruction:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.interlab import catalogue, shipping
 from labmw.cli.interlab.by_hand import by_hand
 from labmw.cli.interlab.demo import demo
@@ -173,6 +174,7 @@ def send(
         return
     if result:
         reason = reason_given(why, tongue)
+        require(settings, person, "biological", tongue)
         _done(
             write(settings, partner_steps.release_held(site, number, result, person, reason, now()), tongue=tongue),
             tongue,
@@ -337,6 +339,7 @@ def reconcile(
     if resend:
         if not partner:
             fail(say("interlab-resend-whom", tongue), UNUSABLE)
+        require(settings, who(), "deliver", tongue)
         since = _moment(resend, settings.site.timezone, tongue)
         (count,) = write(settings, resend_since(settings.site.id, partner, since, now()), tongue=tongue)
         typer.echo(say("interlab-resent", tongue, partner=partner, count=count))
