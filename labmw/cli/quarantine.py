@@ -172,7 +172,7 @@ def replay(
 
     What is understood now goes its way, once; what is not stays. A running labmw must be restarted to use a mended driver for what comes next.
 
-    Exit codes: 0 done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 nothing of the messages that were named is in quarantine, 2 wrong usage, or the store cannot be written.
     """
     from labmw.app import replay_quarantine
     from labmw.errors import LabmwError
@@ -184,6 +184,8 @@ def replay(
         found = asyncio.run(replay_quarantine(settings, reason=reason, messages=messages or (), by=decider, why=told))
     except LabmwError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+    if messages and not found:
+        fail(say("quarantine-nothing-there", tongue, numbers=", ".join(map(str, messages))), UNKNOWN)
     facts = {"messages": len(found), "left": sum(one.left for one in found), "stay": sum(one.stay for one in found)}
     typer.echo(say("quarantine-replayed", tongue, **facts))
 
