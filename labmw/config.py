@@ -155,6 +155,11 @@ class Lis(_Strict, frozen=True):
     ] = {}  # the LIS's own codes, each with the LOINC code it stands for, or those of its battery
     patient_authority: str = ""  # whose patient numbers count (PID-3.4); "" = the first PI of each message
     ins_fictitious: bool = False  # use INS of the test and demonstration authorities too: never in production
+    place: tuple[Literal["ORC-21", "ORC-13", "PV1-3"], ...] = (
+        "ORC-21",
+        "ORC-13",
+        "PV1-3",
+    )  # where an order came from: the first that is filled
 
     @property
     def speaks(self) -> bool:
@@ -259,6 +264,12 @@ Act = Literal[
     "resume",
     "qc",
     "rules",
+    "accept",
+    "mapping",
+    "quarantine",
+    "deliver",
+    "order",
+    "retention",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from labmw.cli.house import decide, require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -15,10 +16,9 @@ from labmw.cli.options import (
     WhyOption,
     configuration,
     console,
-    fail,
     language_of,
 )
-from labmw.cli.writing import look, now, reason_given, who, write
+from labmw.cli.writing import look, now, reason_given, who
 from labmw.phrases import say
 
 OPEN = 1
@@ -77,16 +77,13 @@ def close(
 ) -> None:
     """Close an alert: say in --why whom you called, and when.
 
-    Exit codes: 0 closed, 1 it is not open, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 closed, 1 it is not open, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.deciding import Decision, close_alert
-    from labmw.lab.rights import Undecidable
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     decision = Decision(settings.site.id, now(), who(by), reason_given(why, tongue))
-    try:
-        write(settings, close_alert(decision, number), tongue=tongue)
-    except Undecidable as problem:
-        fail(say(problem.code, tongue, **problem.facts), OPEN)
+    require(settings, decision.by, "call", tongue)
+    decide(settings, close_alert(decision, number), tongue)
     typer.echo(say("alert-noted", tongue, alert=number, by=decision.by))

@@ -52,20 +52,20 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         takes=routes(settings),
         lis=lis.name if lis and takes else "",
         validation=lis.biological_validation if lis else "labmw",
-        analyzers=_told(settings) if orders else {},
+        analyzers=told(settings) if orders else {},
         keyboard=who(),
         released=released,
     )
 
 
-def _told(settings: Config) -> dict[str, WorkLink]:
-    """The analyzers that are told what to do, by link."""
+def told(settings: Config) -> dict[str, WorkLink]:
+    """The analyzers that are told what to do, by link, with the codes of the site's mapping."""
     from contextlib import suppress
 
-    from labmw.app import astm_link, law_link
     from labmw.clock import SYSTEM
     from labmw.driver.order_writing import dialect_of
     from labmw.errors import DriverError
+    from labmw.fitting.work_links import astm_link, law_link
     from labmw.line.registry import Registry
     from labmw.mapping import site as mapping_site
     from protocols.errors import SettingError

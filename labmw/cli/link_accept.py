@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import ByOption, ConfigOption, LanguageOption, configuration, fail, language_of
 from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import say
@@ -24,7 +25,7 @@ def accept(
 ) -> None:
     """Accept the serial number or software version that the analyzer of a line gives now: until then nothing of it is released by itself.
 
-    Exit codes: 0 accepted, 1 nothing waits on this line, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 accepted, 1 nothing waits on this line, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab import sameness
     from labmw.store.statements import analyzers
@@ -37,6 +38,7 @@ def accept(
         fail(say("link-test-unknown", tongue, link=name, names=", ".join(names) or "-"), UNUSABLE)
     why = reason_given(reason, tongue)
     site, person = settings.site.id, who(by)
+    require(settings, person, "accept", tongue)
     if not look(settings, lambda: ask(analyzers.waiting_on(site, name)), tongue):
         fail(say("accept-none", tongue, link=name), NOTHING)
     [accepted] = write(settings, sameness.accept(site, name, at=now(), by=person, why=why), tongue=tongue)

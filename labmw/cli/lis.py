@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.house import require
+from labmw.cli.options import (
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    LanguageOption,
+    configuration,
+    console,
+    fail,
+    language_of,
+)
 from labmw.cli.writing import UNUSABLE, look, now, who, write
 from labmw.phrases import Language, say
 
@@ -72,6 +82,7 @@ def order(
     family: Annotated[str, typer.Option("--family", help="Birth name, as a help for whoever looks at it.")] = "",
     kind: Annotated[str, typer.Option("--kind", help="Type of specimen, such as SER.")] = "",
     stat: Annotated[bool, typer.Option("--stat", help="Urgent.")] = False,
+    by: ByOption = None,
     config: ConfigOption = None,
     language: LanguageOption = None,
 ) -> None:
@@ -79,7 +90,7 @@ def order(
 
     What is measured waits in labmw until the LIS has sent its own order of this tube and agrees; if it does not, nothing leaves.
 
-    Exit codes: 0 kept, 1 refused, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 kept, 1 refused, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from datetime import date
 
@@ -91,6 +102,7 @@ def order(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     agreed = _agreed(settings, tongue)
+    require(settings, who(by), "order", tongue)
     try:
         day = date.fromisoformat(birth)
     except ValueError:
@@ -106,7 +118,7 @@ def order(
     typed = Typed(
         barcode.strip(), patient.strip(), day, tuple(dict.fromkeys(loincs)), family, kind, "S" if stat else "R"
     )
-    script = keep_typed(settings.site.id, typed, agreed.window_days, who(), SYSTEM.now())
+    script = keep_typed(settings.site.id, typed, agreed.window_days, who(by), SYSTEM.now())
     (doubt,) = write(settings, script, tongue=tongue)
     if doubt is not None:
         fail(say(doubt.reason, tongue, **dict(doubt.facts)), REFUSED)

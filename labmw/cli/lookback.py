@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -162,7 +163,7 @@ def close(
 ) -> None:
     """Close lines of a search: say in --why what was done about them. With its last line the search is done.
 
-    Exit codes: 0 closed, 1 unknown, or no line of these is open; 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 closed, 1 unknown, no line of these is open, or no role that may; 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.lookback import close_lines
 
@@ -171,6 +172,7 @@ def close(
     told = reason_given(why, tongue)
     if bool(lines) == every:
         fail(say("lookback-lines", tongue), UNUSABLE)
+    require(settings, who(by), "recall", tongue)
     row, known = look(settings, lambda: _whole(settings.site.id, number), tongue)
     if row is None:
         fail(say("lookback-unknown", tongue, number=number), FOUND)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.unopened_file import why_not
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -114,7 +116,9 @@ def sign(
 ) -> None:
     """Sign one version exactly as it is. It holds when two different people have signed it, one of them a biologist.
 
-    Exit codes: 0 signed, 1 the version cannot be used or this person has signed it before, 2 wrong usage.
+    Whoever signs needs a role that may (`mapping`), and as a biologist one that may validate biologically too.
+
+    Exit codes: 0 signed, 1 the version cannot be used, this person has signed it before, or no role that may; 2 wrong usage.
     """
     from labmw.clock import SYSTEM
     from labmw.errors import MappingError
@@ -128,6 +132,10 @@ def sign(
         fail(say("mapping-no-signatures", tongue), USAGE)
     if role not in ROLES or not by.strip() or not reason.strip():
         raise typer.BadParameter(f"give --by NAME, --reason TEXT, and a role of {', '.join(ROLES)}")
+    who = " ".join(by.split())
+    require(settings, who, "mapping", tongue)
+    if role == "biologist":  # the word alone proves nothing
+        require(settings, who, "biological", tongue)
     try:
         version = load(file)
         before = read_signatures(Path(kept))
@@ -136,14 +144,12 @@ def sign(
     if person(by) in {person(one.who) for one in signers(version, before)}:
         fail(say("mapping-signed-before", tongue, who=by), WRONG)
     now = SYSTEM.now().replace(microsecond=0)
-    one = Signature(
-        version.id, version.version, version.hash, " ".join(by.split()), role, now, " ".join(reason.split())
-    )
+    one = Signature(version.id, version.version, version.hash, who, role, now, " ".join(reason.split()))
     try:
         with Path(kept).open("a", encoding="utf-8") as out:
             out.write("\n" + as_toml(one))
     except OSError as problem:
-        fail(say("mapping-not-written", tongue, file=kept, problem=problem.strerror or problem), USAGE)
+        fail(say("mapping-not-written", tongue, file=kept, problem=why_not(problem, tongue)), USAGE)
     typer.echo(say("mapping-signed", tongue, mapping=version.name, who=one.who, role=role))
     whole = four_eyes(version, (*before, one))
     typer.echo(
@@ -183,7 +189,7 @@ def import_(
             data = file.read(LARGEST + 1)
         table = read_livd(str(livd), data)
     except OSError as problem:
-        fail(say("draft-unreadable", tongue, file=livd, problem=problem.strerror or problem), USAGE)
+        fail(say("draft-unreadable", tongue, file=livd, problem=why_not(problem, tongue)), USAGE)
     except MappingError as problem:
         fail(str(problem), WRONG)
     for line, code, what in table.refused:
@@ -205,7 +211,7 @@ def import_(
             with place.open("x", encoding="utf-8", newline="") as target:
                 target.write(text.getvalue())
         except OSError as problem:
-            fail(say("mapping-not-written", tongue, file=place, problem=problem.strerror or problem), USAGE)
+            fail(say("mapping-not-written", tongue, file=place, problem=why_not(problem, tongue)), USAGE)
     facts = {"file": out, "codes": len(rows), "count": len(table.proposals), "publication": table.publication or "–"}
     typer.echo(say("livd-done", tongue, **facts))
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.house import require, told
+from labmw.cli.options import (
+    ByOption,
+    ConfigOption,
+    JsonOption,
+    LanguageOption,
+    configuration,
+    console,
+    fail,
+    language_of,
+)
 from labmw.cli.writing import look, now, who, write
 from labmw.phrases import Language, say
 
@@ -110,39 +120,41 @@ def list_(
 
 
 @app.command()
-def cancel(awos: Awos, config: ConfigOption = None, language: LanguageOption = None) -> None:
+def cancel(awos: Awos, by: ByOption = None, config: ConfigOption = None, language: LanguageOption = None) -> None:
     """Take one AWOS back: the analyzer is asked to cancel it, and answers whether it could.
 
-    Exit codes: 0 asked for, 1 unknown, or nothing to cancel, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 asked for, 1 unknown, nothing to cancel, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab import awos as states
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    require(settings, who(by), "order", tongue)
     row = _named(settings, awos, tongue)
     if row.state not in states.LIVE:
         fail(say("order-not-live", tongue, awos=row.awos, state=say(f"awos-state-{row.state}", tongue)), UNKNOWN)
-    write(settings, _cancel(settings.site.id, row), tongue=tongue)
+    write(settings, _cancel(settings.site.id, row, who(by)), tongue=tongue)
     typer.echo(say("order-taken-back", tongue, awos=row.awos, test=row.test_name or row.code, specimen=row.specimen))
 
 
 @app.command()
-def again(awos: Awos, config: ConfigOption = None, language: LanguageOption = None) -> None:
+def again(awos: Awos, by: ByOption = None, config: ConfigOption = None, language: LanguageOption = None) -> None:
     """Ask the same analyzer for the same test once more, under a new AWOS.
 
     An analyzer that keeps a worklist is told at once; another gets it when it asks for the tube.
 
-    Exit codes: 0 asked for, 1 unknown, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 asked for, 1 unknown, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    require(settings, who(by), "order", tongue, "rerun")
     row = _named(settings, awos, tongue)
     if row.order is None:
         from labmw.lab.awos import is_child
 
         child = is_child(row.awos)
         fail(say("order-by-analyzer" if child else "order-again-control", tongue, **row.mapping()), UNKNOWN)
-    (name,) = write(settings, _again(settings, row, tongue), tongue=tongue)
+    (name,) = write(settings, _again(settings, row, who(by), tongue), tongue=tongue)
     facts = {"awos": row.awos, "test": row.test_name or row.code, "specimen": row.specimen, "again": name}
     typer.echo(say("order-again", tongue, **facts))
 
@@ -158,35 +170,32 @@ def _named(settings: Config, awos: str, tongue: Language) -> Row:
     return row
 
 
-def _cancel(site: str, row: Row) -> Transaction[None]:
+def _cancel(site: str, row: Row, by: str) -> Transaction[None]:
     from labmw.lab import awos as states
     from labmw.lab.steps import cancel_step
 
     at = now()
     yield from cancel_step(row, states.ASKED, at)
-    yield from _audit(site, "order-cancelled", row, at)
+    yield from _audit(site, "order-cancelled", row, by, at)
 
 
-def _again(settings: Config, row: Row, tongue: Language) -> Transaction[str]:
-    from pathlib import Path
-
-    from labmw.app import astm_link, law_link
+def _again(settings: Config, row: Row, by: str, tongue: Language) -> Transaction[str]:
     from labmw.lab.planning import rerun
-    from labmw.line.registry import Registry
+    from labmw.store.statements import orders_among
 
     at = now()
-    link = next((one for one in settings.link if one.name == row.link), None)
-    if link is None:
+    if not any(one.name == row.link for one in settings.link):
         fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
-    registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
-    make = law_link if link.protocol == "law" else astm_link
-    name = yield from rerun(settings.site.id, make(link, registry.named(link.driver), settings), row, at)
-    yield from _audit(settings.site.id, "order-again", row, at)
+    link = told(settings).get(row.link)  # as the daemon sees it: with the codes of the site's mapping
+    orders = [one for one in (yield orders_among(settings.site.id, [row.specimen])) if one.id == row.order]
+    if link is None or not any(link.code_of(one) for one in orders):
+        fail(say("order-link-cannot", tongue, link=row.link, test=row.test_name or row.code), UNKNOWN)
+    name = yield from rerun(settings.site.id, link, row, at)
+    yield from _audit(settings.site.id, "order-again", row, by, at)
     return name
 
 
-def _audit(site: str, what: str, row: Row, at: str) -> Transaction[None]:
-
+def _audit(site: str, what: str, row: Row, by: str, at: str) -> Transaction[None]:
     from labmw.store import schema, statements
 
-    yield statements.insert(schema.audit, site=site, at=at, who=who(), what=what, subject=f"awos/{row.awos}")
+    yield statements.insert(schema.audit, site=site, at=at, who=by, what=what, subject=f"awos/{row.awos}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -125,13 +126,14 @@ def retry(
 ) -> None:
     """Send a message again at once: a dead letter, a held one, or one whose turn comes later. The same bytes under the same number.
 
-    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.delivery.mending import retry as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    require(settings, who(by), "deliver", tongue)
     _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
     typer.echo(say("outbox-retried", tongue, entry=entry))
 
@@ -142,13 +144,14 @@ def hold(
 ) -> None:
     """Keep a message back; `labmw outbox retry` lets it go.
 
-    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.delivery.mending import hold as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    require(settings, who(by), "deliver", tongue, "stop")
     _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
     typer.echo(say("outbox-held", tongue, entry=entry))
 
@@ -159,13 +162,14 @@ def close(
 ) -> None:
     """Put away a message that is not to be sent any more: it was reported by hand, or a later one says otherwise.
 
-    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.delivery.mending import close as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    require(settings, who(by), "deliver", tongue)
     _decide(settings, script(settings.site.id, entry, at=now(), by=who(by), why=told), tongue)
     typer.echo(say("outbox-closed", tongue, entry=entry))
 
@@ -184,7 +188,7 @@ def route(
 ) -> None:
     """Send what one destination has not taken to another instead; the old messages are put away. A destination gets a result once.
 
-    Exit codes: 0 done, 1 it cannot be done, or there is nothing to do; 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, there is nothing to do, or no role that may; 2 wrong usage, or the store cannot be written.
     """
     from labmw.delivery.routing import Routed, route_all
     from labmw.delivery.routing import route as script
@@ -192,6 +196,7 @@ def route(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    require(settings, who(by), "deliver", tongue)
     _known(settings, to, tongue)
     if bool(entries) == bool(source):
         fail(say("outbox-route-what", tongue), UNUSABLE)
@@ -232,7 +237,7 @@ def redeliver(
 ) -> None:
     """Show what a destination took in a time, and send it again when it has lost it: current versions only, never over a later state.
 
-    Exit codes: 0 shown or queued, 1 the destination took nothing in this time, 2 wrong usage, or the store cannot be used.
+    Exit codes: 0 shown or queued, 1 the destination took nothing in this time, or no role that may send, 2 wrong usage, or the store cannot be used.
     """
     from dataclasses import asdict
 
@@ -248,6 +253,7 @@ def redeliver(
     lines: list[Line]
     if send:
         decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)}
+        require(settings, decided["by"], "deliver", tongue)
         (lines,) = write(settings, script(site, to, *period, every=every, **decided), tongue=tongue)
     else:
         lines = look(settings, lambda: plan(site, to, *period, every=every), tongue)

@@ -50,9 +50,9 @@ def order(
 def _link(settings: Config, name: str, tongue: Language) -> LawLink:
     from pathlib import Path
 
-    from labmw.app import law_link
     from labmw.clock import SYSTEM
     from labmw.errors import DriverError
+    from labmw.fitting.work_links import law_link
     from labmw.line.registry import Registry
     from labmw.mapping.site import find
 

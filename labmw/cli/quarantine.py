@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import decide, require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -19,7 +20,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
-from labmw.cli.writing import look, now, reason_given, who, write
+from labmw.cli.writing import look, now, reason_given, who
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def assign(
 ) -> None:
     """Say whose a result is; the rules then judge it like any other. The tube must be known, with an order for the test.
 
-    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.deciding import assign as script
     from labmw.watch.inspection import packs_of
@@ -135,7 +136,7 @@ def assign(
     tongue = language_of(settings, language)
     packs = packs_of(settings)[0]
     decision = _decision(settings, by, why, tongue)
-    _decide(settings, script(decision, entry, specimen.strip(), packs), tongue)
+    decide(settings, script(decision, entry, specimen.strip(), packs), tongue)
     typer.echo(say("quarantine-assigned", tongue, entry=entry, specimen=specimen.strip()))
 
 
@@ -145,13 +146,13 @@ def discard(
 ) -> None:
     """Put an entry away: it is kept with its bytes, and goes nowhere.
 
-    Exit codes: 0 done, 1 it cannot be done, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 it cannot be done, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.deciding import discard as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    _decide(settings, script(_decision(settings, by, why, tongue), entry), tongue)
+    decide(settings, script(_decision(settings, by, why, tongue), entry), tongue)
     typer.echo(say("quarantine-discarded", tongue, entry=entry))
 
 
@@ -172,14 +173,15 @@ def replay(
 
     What is understood now goes its way, once; what is not stays. A running labmw must be restarted to use a mended driver for what comes next.
 
-    Exit codes: 0 done, 1 nothing of the messages that were named is in quarantine, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 nothing of the named messages is in quarantine or no role that may, 2 wrong usage, or the store cannot be written.
     """
-    from labmw.app import replay_quarantine
     from labmw.errors import LabmwError
+    from labmw.fitting.again import replay_quarantine
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told, decider = reason_given(why, tongue), who(by)
+    require(settings, decider, "quarantine", tongue)
     try:
         found = asyncio.run(replay_quarantine(settings, reason=reason, messages=messages or (), by=decider, why=told))
     except LabmwError as problem:
@@ -193,16 +195,9 @@ def replay(
 def _decision(settings: Config, by: str | None, why: str, tongue: Language) -> Any:
     from labmw.lab.deciding import Decision
 
-    return Decision(settings.site.id, now(), who(by), reason_given(why, tongue))
-
-
-def _decide(settings: Config, script: Any, tongue: Language) -> None:
-    from labmw.lab.rights import Undecidable
-
-    try:
-        write(settings, script, tongue=tongue)
-    except Undecidable as problem:
-        fail(say(problem.code, tongue, **problem.facts), UNKNOWN)
+    made = Decision(settings.site.id, now(), who(by), reason_given(why, tongue))
+    require(settings, made.by, "quarantine", tongue)
+    return made
 
 
 def _told(row: Row, tongue: Language) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from labmw.cli.render_hl7 import hl7_result
 from labmw.driver.declaration import Driver
+from labmw.driver.picture import Picture, pictures_of
+from labmw.driver.picture import shown as pictures_shown
 from labmw.driver.reading import Facts, OrderRead, Reading, ResultRead
 from labmw.model import Disposition, Flag
 from labmw.phrases import Language, say
@@ -158,6 +160,7 @@ def _message(index: int, shown: Shown, language: Language) -> dict[str, Any]:
             {"after": after, "bytes": len(raw.encode("utf-8", "surrogateescape")), "head": raw[:80]}
             for after, raw in reading.manufacturer
         ],
+        "pictures": pictures_shown(pictures_of(shown.message)),
         "tolerances": list(reading.tolerances_used),
         "problems": list(reading.problems),
     }
@@ -299,8 +302,20 @@ def _message_rows(shown: Shown, language: Language) -> Iterator[RenderableType]:
     for after, _source, text, _kind in reading.comments:
         if text.strip():
             yield Text(f"    {words['note']} {after}: {clean(text)[:200]}", "dim")
+    if pictures := pictures_of(shown.message):
+        yield Text(f"    {clean(drawn(pictures, language))}", "dim")
     for problem in reading.problems:
         yield Text(f"    {clean(problem)}", "yellow")
+
+
+def drawn(pictures: Sequence[Picture], language: Language) -> str:
+    """How many pictures of which kind there are, and their names."""
+    kinds = dict.fromkeys(one.kind for one in pictures)
+    told = [
+        f"{say(f'picture-{kind}', language)} {', '.join(dict.fromkeys(one.name for one in pictures if one.kind == kind))}"
+        for kind in kinds
+    ]
+    return say("pictures-kept", language, what="; ".join(told))
 
 
 def _result_table(shown: Shown, results: Sequence[ResultRead], language: Language) -> Padding:

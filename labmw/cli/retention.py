@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -86,7 +87,7 @@ def hold(
 ) -> None:
     """Destroy nothing of this patient, whatever a plan says, until `labmw retention release`.
 
-    Exit codes: 0 held, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 held, 1 no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.retention import hold as script
     from labmw.lab.retention import known_here
@@ -96,6 +97,7 @@ def hold(
     told = reason_given(why, tongue)
     if not patient.strip():
         fail(say("retention-no-patient", tongue), UNUSABLE)
+    require(settings, who(by), "retention", tongue, "stop")
     write(settings, script(settings.site.id, patient.strip(), at=now(), by=who(by), why=told), tongue=tongue)
     typer.echo(say("retention-held", tongue, patient=patient.strip()))
     if not look(settings, lambda: known_here(settings.site.id, patient.strip()), tongue):
@@ -108,7 +110,7 @@ def release(
 ) -> None:
     """End the legal hold on a patient.
 
-    Exit codes: 0 released, 1 there is no hold, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 released, 1 there is no hold, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.retention import release as script
 
@@ -116,6 +118,7 @@ def release(
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
     decided = {"at": now(), "by": who(by), "why": told}
+    require(settings, decided["by"], "retention", tongue)
     if not write(settings, script(settings.site.id, patient.strip(), **decided), tongue=tongue)[0]:
         fail(say("retention-not-held", tongue, patient=patient.strip()), NOT_DONE)
     typer.echo(say("retention-released", tongue, patient=patient.strip()))
@@ -144,6 +147,7 @@ def destroy(
     if not settings.retention.destruction:
         fail(say("retention-off", tongue), NOT_DONE)
     chosen, signed = _agreed(plan, signature, settings, tongue)
+    require(settings, signed.who, "retention", tongue)
     work = Destruction(settings.site.id, chosen, _salt(certificate, signed, tongue))
     if not write(settings, work.begin(signed, now()), tongue=tongue)[0]:
         fail(say("retention-done-before", tongue, number=work.number), NOT_DONE)

@@ -9,6 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from labmw.cli.trace_words import spoken
+from labmw.driver.picture import pictures_in
+from labmw.driver.picture import shown as pictures_shown
 from labmw.phrases import Language, say
 from labmw.store import Row
 from labmw.store.encryption.envelope import Unreadable
@@ -105,6 +107,7 @@ def _message(row: Row, evidence: Evidence, manner: Manner) -> Value:
             if first <= one.id <= last
         ],
         "frames": [_frame(one, replies.get(one.seq), manner) for one in frames],
+        "pictures": [] if row.id in evidence.unreadable else pictures_shown(pictures_in(row.protocol, bytes(row.raw))),
         "reply": manner.shown(row.reply),
         "quarantine": [_quarantine(one, manner) for one in whole],
         "results": [_result(one, row, frames, evidence, manner) for one in story.results if one.message == row.id],

@@ -71,6 +71,9 @@ class Drawing:
         tree.add(Text(self._say("story-wire"), "bold")).add(self._wire(message["wire"]))
         if message["reply"]:
             tree.add(Text(f"{self._say('story-reply')} {self._cut(message['reply'])}"))
+        if kinds := [one["kind"] for one in message["pictures"]]:
+            told = ", ".join(f"{kinds.count(kind)} x {self._say(f'picture-{kind}')}" for kind in dict.fromkeys(kinds))
+            tree.add(Text(self._say("pictures-kept", what=told), "dim"))
         frames = {frame["seq"]: frame for frame in message["frames"]}
         for result in message["results"]:
             self._result(tree, result, frames)

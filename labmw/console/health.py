@@ -8,7 +8,7 @@ from labmw.clock import Clock, read_stamp
 from labmw.errors import StoreError
 from labmw.store import Row, Transaction, open_reader, statements
 
-LATE = 60.0  # seconds; the lines process writes every 15 (labmw.app.HEARTBEAT_EVERY)
+LATE = 60.0  # seconds; the lines process writes every 15 (labmw.fitting.rounds.HEARTBEAT_EVERY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from labmw.driver.ordering import OrderDialect
 from protocols.astm.message import Message
 from protocols.astm.record import Record
 
+ALL = "ALL"
+_PLAIN = OrderDialect()
 MOST = 200  # tubes named by one query; an analyzer's rack holds ten, its tray some hundred
 
 
@@ -112,6 +114,8 @@ def _named(record: Record, driver: Driver, number: int) -> list[Named]:
     for place, text in enumerate(record.repeats(number)):
         parts = places.cut(text, record.delimiters)
         written = parts[0] if len(parts) == 1 and place else places.pick(parts, driver.query)
-        if written.strip():
-            found.append(Named(written.strip(), written, parts))
+        everything = written.strip() == ALL or (driver.orders or _PLAIN).everything == written.strip()
+        identifier = written.strip() if everything else driver.tube.read(written)
+        if identifier:
+            found.append(Named(identifier, written, parts))
     return found

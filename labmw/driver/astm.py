@@ -190,6 +190,9 @@ class _Walk:
     def _take_order(self, place: int, record: Record, comments: Sequence[Record]) -> None:
         tried = (self._specimens(one, record) for one in (self.driver.specimen, *self.driver.specimen_or))
         specimens = next((named for named in tried if named), ())
+        control = self.control or places.is_control(record, specimens[0] if specimens else "", self.driver)
+        if not control:  # a control is called as it is registered
+            specimens = tuple(one for named in specimens if (one := self.driver.tube.read(named)))
         several = len(specimens) > 1
         identifier = record.field(3) if several else (specimens[0] if specimens else "")
         tests = record.repeats(5)
@@ -208,7 +211,7 @@ class _Walk:
                 patient=self._patient,
                 comments=tuple(places.decoded(comment.field(4), comment) for comment in comments),
                 specimens=specimens,
-                control=self.control or places.is_control(record, identifier, self.driver),
+                control=control,
             )
         )
         self.specimens += specimens
@@ -223,7 +226,8 @@ class _Walk:
         return places.specimens(named, place) if named else ()
 
     def _take_query(self, record: Record) -> None:
-        named = tuple(one for one in places.specimens(record, self.driver.query) if one != "ALL")
+        sent = (one for one in places.specimens(record, self.driver.query) if one != "ALL")
+        named = tuple(one for each in sent if (one := self.driver.tube.read(each)))
         self.queries.append(QueryRead(record.field(3), record.field(4), named, record.field(5), record.field(13)))
         self.specimens += named
         self._after = f"Q{len(self.queries)}"

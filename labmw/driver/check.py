@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labmw.driver import ordering
+from labmw.driver import ordering, tube_form
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.driver.laying import PlainDriver
 from labmw.model import Flag
@@ -53,6 +53,9 @@ def faults(driver: Driver, docstring: str) -> list[str]:
         )
     if driver.evidence >= Evidence.CAPTURE and "corpus:" not in docstring and "tests/captures/" not in docstring:
         found.append("evidence capture names no capture: add its path to the docstring")
+    found += tube_form.faults(driver.tube)
+    if isinstance(driver, Hl7Driver) and driver.tube != tube_form.AS_WRITTEN:
+        found.append("tube: identifiers in HL7 are taken as they are; leave it out")
     for pattern in (driver.recognises, driver.control.specimen, driver.control.descriptor, driver.control.position):
         try:
             re.compile(pattern)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from labmw.driver.ordering import OrderDialect
+from labmw.driver.tube_form import AS_WRITTEN, TubeForm
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
 from protocols.astm.tolerance import STRICT, Tolerances
@@ -142,6 +143,7 @@ class Driver:
     evidence: Evidence = Evidence.UNVERIFIED
     specimen: Field = Field("O", 3, 1)
     specimen_or: tuple[Field, ...] = ()  # tried in turn where `specimen` is empty
+    tube: TubeForm = AS_WRITTEN  # how the identifier of a tube is written: padded, with a check digit
     test: Field = Field("R", 3, 4)
     value: Field = Field("R", 4)
     value_or: Field | None = (

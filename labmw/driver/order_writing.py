@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver.declaration import Driver
 from labmw.driver.ordering import WORD, NoWork, OrderDialect
+from labmw.driver.tube_form import AS_WRITTEN
 from labmw.errors import DriverError
 from labmw.model import Patient, Sex
 from protocols.astm.message import Message
@@ -96,7 +97,7 @@ def write_orders(
         raise DriverError(f"{driver.name} cannot be told to forget an order; take the tube out of the analyzer")
     report = dialect.answer if asked else dialect.unasked
     records = [_header(dialect, occasion)]
-    for number, work in enumerate(works, 1):
+    for number, work in enumerate((_named(driver, one) for one in works), 1):
         words = _words(dialect, occasion, work)
         records.append(_record("P", number, dialect.patient, words, occasion))
         action = dialect.cancel if cancel else dialect.add if work.more else dialect.new
@@ -110,6 +111,7 @@ def write_orders(
 def write_no_work(driver: Driver, occasion: Occasion, tubes: Sequence[Work]) -> Message:
     """The message that says that there is nothing to do for these tubes, or for anything when there is none. Raises DriverError."""
     dialect, occasion = _settled(driver, occasion)
+    tubes = [_named(driver, one) for one in tubes]
     header = _header(dialect, occasion)
     if dialect.nothing is NoWork.TERMINATOR or not tubes:
         return _message([header, _terminator("I", occasion)], occasion)
@@ -123,6 +125,16 @@ def write_no_work(driver: Driver, occasion: Occasion, tubes: Sequence[Work]) -> 
         records.append(_record("P", number, dialect.patient, words, occasion))
         records.append(_order(dialect, 1, (), words, occasion))
     return _message([*records, _terminator(dialect.end_of_answer, occasion)], occasion)
+
+
+def _named(driver: Driver, work: Work) -> Work:
+    """A tube as this family writes it: as it was asked for, or with the padding and check digit that the driver declares."""
+    if work.written or driver.tube == AS_WRITTEN:
+        return work
+    written = driver.tube.write(work.specimen)
+    if not written:
+        raise DriverError(f"{driver.name}: the tube {work.specimen} cannot be written as it wants tubes; order by hand")
+    return replace(work, written=written)
 
 
 def _returned(tubes: Sequence[Work], occasion: Occasion) -> list[str]:

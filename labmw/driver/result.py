@@ -12,6 +12,7 @@ from labmw.driver.diluted import dilution_problem, mark
 from labmw.driver.plan import Plan
 from labmw.driver.reading import Facts, OrderRead, ResultRead, listed
 from labmw.driver.timestamp import read_time
+from labmw.driver.tube_form import AS_WRITTEN
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Flag
 from protocols.astm.record import Record
@@ -144,6 +145,8 @@ class RecordReader:
         if driver.evidence is Evidence.UNVERIFIED:
             return "unverified-driver", (("driver", driver.name),)
         if order is None or not order.specimen:
+            if order is not None and driver.tube != AS_WRITTEN and order.specimen_raw.strip():
+                return "specimen-form", (("specimen", order.specimen_raw.strip()),)
             return "no-specimen", ()
         if len(order.specimens) > 1:
             return "several-specimens", (("specimens", listed(order.specimens)),)

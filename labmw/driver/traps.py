@@ -41,6 +41,11 @@ def _identity(driver: Driver) -> list[Trap]:
     places = [shown(place) for place in (driver.specimen, *driver.specimen_or)]
     if places != [usual] and not (driver.protocol == "hl7" and places[0] == usual):
         found.append(("trap-specimen", (("places", ", ".join(places)),)))
+    form = driver.tube
+    if form.pad:
+        found.append(("trap-tube-padded", (("pad", form.pad), ("length", str(form.length)))))
+    if form.check:
+        found.append(("trap-tube-check", (("check", form.check),)))
     if driver.material:
         said = ", ".join(shown(place) for place in driver.material)
         found.append(("trap-material", (("places", said), ("materials", ", ".join(sorted(driver.materials))))))

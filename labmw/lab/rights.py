@@ -22,6 +22,12 @@ ACTS: Final = (
     "resume",
     "qc",  # say how quality control is done: materials, targets, plans, derogations, calibrations, reagents, averages
     "rules",  # review, approve and put in force packs, retire them, keep the roster
+    "accept",  # accept the analyzer that a line has now
+    "mapping",  # sign the laboratory's own codes, catalogue and units
+    "quarantine",  # say whose a result is, have it read again, put it away
+    "deliver",  # send a message again, elsewhere, or not at all
+    "order",  # take an order of an analyzer back or give it again; type orders while the LIS is away
+    "retention",  # keep, or destroy, what a patient has here
 )
 """What a role may be allowed. Technical and biological validation are two: whoever has one does not have the other by it."""
 
@@ -64,6 +70,6 @@ class Rights:
         found = next((role.name for role in self.roles if acts & role.may and who in role.people), None)
         if found is None:
             able = sorted({role.name for role in self.roles if acts & role.may})
-            code = "rights-refused" if self.roles else "rights-nobody"
-            raise Undecidable(code, who=who, act=act, roles=", ".join(able) or "–")
+            code = "rights-refused" if able else "rights-unwritten" if self.roles else "rights-nobody"
+            raise Undecidable(code, who=who, act=act, key=act, roles=", ".join(able))
         return found

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import decode, durable, law, table
+from tests.benchmarks import decode, durable, floor, law, table
 from tests.benchmarks.decode import Comparison
 from tests.benchmarks.durable import DurableCell
 from tests.benchmarks.law import LawPlan, QueryCell, ReportCell
@@ -67,16 +67,18 @@ def main() -> int:
     if states:
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
         console.print(f"What became of the results that labmw took in: {told}.", highlight=False)
-    durable_cells, without = _durable(console, options.quick) if "durable" in parts else ([], "")
-    if "durable" in parts:
+    durable_cells, without, least = _durable(console, options.quick) if "durable" in parts else ([], "", None)
+    if least is not None:
         table.durable_table(console, durable_cells, without)
+        table.floor_table(console, least, durable_cells)
     law_cells, queries, peer = _law(console, options.quick) if "law" in parts else ([], None, "")
     if queries is not None:
         table.law_tables(console, law_cells, queries, peer)
     notes = [one.missing for one in comparisons.values() if one.missing] + ([why] if why else [])
     report = table.as_json(machine, comparisons, cells, flushes, states, notes)
-    if durable_cells:
+    if least is not None:
         report["durable"] = table.durable_json(durable_cells)
+        report["floor"] = {name: sample.median for name, sample in least.samples.items()}
         report["missed"] += durable.missed(durable_cells)
     if queries is not None:
         report["law"] = table.law_json(law_cells, queries)
@@ -129,7 +131,7 @@ def _receive(console: Console, quick: bool) -> tuple[list[Cell], dict[int, float
         shutil.rmtree(folder)
 
 
-def _durable(console: Console, quick: bool) -> tuple[list[DurableCell], str]:
+def _durable(console: Console, quick: bool) -> tuple[list[DurableCell], str, floor.Floor]:
     """Measure in a folder of the disk that holds the project."""
     BUILD.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-durable-", dir=BUILD)).absolute()
@@ -141,10 +143,12 @@ def _durable(console: Console, quick: bool) -> tuple[list[DurableCell], str]:
             found = durable.measure(
                 folder, environments, rounds, seconds, lambda what: status.update(f"measuring: {what}")
             )
+            status.update("measuring: the least that a message can cost")
+            least = floor.measure(folder, 3 if quick else 9, 0.1)
         if any(cell.error for cell in found[0]):
             for log in sorted(folder.glob("*/*.log")):
                 _tell_errors(console, log)
-        return found
+        return (*found, least)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tests.benchmarks.decode import Comparison
 from tests.benchmarks.durable import DurableCell
+from tests.benchmarks.floor import Floor
 from tests.benchmarks.identity import BETTER, Found
 from tests.benchmarks.law import QueryCell, ReportCell, p99
 from tests.benchmarks.planted import Planted
@@ -322,6 +323,24 @@ def durable_table(console: Console, cells: Sequence[DurableCell], why: str) -> N
     console.print(table)
     if why:
         console.print(f"PostgreSQL not measured: {why}.", style="yellow")
+
+
+def floor_table(console: Console, least: Floor, cells: Sequence[DurableCell]) -> None:
+    """What a message with ten results costs at least, beside what the wanted share of the reference leaves for it."""
+    title = "the least that such a message can cost: its rows and its reading, and nothing else"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("what")
+    table.add_column("ms a message", justify="right")
+    for name, sample in least.samples.items():
+        table.add_row(name, f"{sample.median * 1e3:.3f} ({sample.low * 1e3:.3f} to {sample.high * 1e3:.3f})")
+    console.print(table)
+    for cell in cells:
+        if cell.store == "sqlite" and cell.delay == 0 and not cell.error:
+            leaves = 1 / (SHARE * Sample(tuple(cell.rates["reference"])).median)
+            console.print(
+                f"{SHARE} of the reference leaves {leaves * 1e3:.2f} ms a message; rows and reading need {least.least * 1e3:.2f}.",
+                highlight=False,
+            )
 
 
 def durable_json(cells: Sequence[DurableCell]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from drivers.roche_cobas_c311 import DRIVER
 from labmw.driver.astm import read
 from protocols.astm.message import Message
 from protocols.hl7 import er7
+from tests.benchmarks import floor
 from tests.benchmarks.load import Job, Outcome, run
 from tests.benchmarks.messages import SPECIMENS, TESTS, AstmSource, framed, hl7_block, oul_r22, records
 from tests.benchmarks.receivers import Receiver, start_reference
@@ -107,3 +108,12 @@ def test_the_hl7_message_has_forty_segments() -> None:
 def test_rounds_take_turns_and_ratios_are_taken_within_them() -> None:
     assert [turned("abc", number)[0] for number in range(4)] == ["a", "b", "c", "a"]
     assert ratio(Sample((2.0, 8.0)), Sample((1.0, 2.0))) == Sample((2.0, 4.0))
+
+
+def test_the_least_is_made_of_the_rows_that_the_daemon_wrote(tmp_path: Path) -> None:
+    found = floor.measure(tmp_path, 1, 0.001)
+    assert list(found.samples) == [floor.REFERENCE, floor.ROWS, floor.READ]
+    with closing(sqlite3.connect(tmp_path / "labmw.db")) as store:
+        [(messages,)] = store.execute("SELECT count(*) FROM message")
+        [(whole,)] = store.execute("SELECT count(*) FROM (SELECT 1 FROM result GROUP BY message HAVING count(*) = 10)")
+    assert messages == whole > floor.GROUP

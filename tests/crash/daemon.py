@@ -20,6 +20,7 @@ from labmw import app, exchange
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery.mllp import MllpSender
+from labmw.fitting import lis_line, outboxes
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.lis_feed import LisFeed
@@ -344,8 +345,10 @@ def main() -> int:
         "open_store": trapped_store,
     }
     for name, one in trapped.items():
-        assert hasattr(app, name)
-        setattr(app, name, one)
+        places = [module for module in (app, lis_line, outboxes) if hasattr(module, name)]
+        assert places
+        for module in places:
+            setattr(module, name, one)
     wrong = "ack-first" in sys.argv[4:]
     partners = {
         "MllpSender": TrappedPartnerSender,

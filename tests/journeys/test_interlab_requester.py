@@ -146,7 +146,8 @@ async def test_a_test_that_our_rules_add_is_numbered_by_the_requester_and_report
         await Analyzer(one.stage.analyzer_port).send("T1b", message("T1", "80", test="CKK"))
         await eventually(lambda: one.lab.results.get(number) == [("80", "F")])
         assert one.stage.ask("SELECT DISTINCT destination FROM outbox") == [("DEM",)]
-        assert one.stage.ask("SELECT state FROM sub_order ORDER BY id") == [("final",), ("final",)]
+        ends = "SELECT state FROM sub_order ORDER BY id"
+        await eventually(lambda: one.stage.ask(ends) == [("final",), ("final",)])
 
 
 async def test_a_test_that_the_requester_does_not_want_is_measured_by_nobody(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ async def test_what_is_typed_is_measured_and_leaves_when_the_lis_agrees(tmp_path
         await eventually(lambda: "typed by hand" in str(stage.ask("SELECT last_error FROM outbox")))
         assert receiver.got == []  # released, and nobody has confirmed whose it is
         assert kinds(stage) == ["typed-order"]
-        assert laboratory._outboxes[0] is not None
-        laboratory._outboxes[0].waits = 0.05
+        assert laboratory.outboxes[0] is not None
+        laboratory.outboxes[0].waits = 0.05
         said = await lis.tell(new("M1", "T1", ALT))
         assert answers(said) == [("OK", "T1-1", "")]
         stage_write(stage, "UPDATE outbox SET due_at = ''")

@@ -85,7 +85,7 @@ async def test_a_bad_lot_is_followed_to_whoever_has_its_results(stage: Stage) ->
         assert "Search 1 (L4711): 2 results wait for a person" in said
         lines = [str(line) for (line,) in stage.ask("SELECT id FROM lookback_line ORDER BY id")]
         assert (await labmw(stage, "lookback", "close", "1", lines[0], "--why", " "))[0] == 2
-        code, said = await labmw(stage, "lookback", "close", "1", lines[0], "--why", "measured again: 23", "--by", "Dr T", "--language", "en")  # fmt: skip
+        code, said = await labmw(stage, "lookback", "close", "1", lines[0], "--why", "measured again: 23", "--by", "Dr Test", "--language", "en")  # fmt: skip
         assert code == 0 and "others are open" in said
         assert (await labmw(stage, "lookback", "close", "1", lines[0], "--why", "twice"))[0] == 1
         code, said = await labmw(stage, "lookback", "close", "1", "--all", "--why", "withdrawn", "--language", "en")
@@ -96,4 +96,4 @@ async def test_a_bad_lot_is_followed_to_whoever_has_its_results(stage: Stage) ->
         assert [told["destination"] for told in shown["lines"][0]["told"]] == ["LIS"]
         assert (await labmw(stage, "lookback", "list"))[0] == 0
     said_by = stage.ask("SELECT what, who FROM audit WHERE subject = 'lookback/1' ORDER BY id")
-    assert said_by[1] == ("lookback-line-closed", "Dr T") and said_by[-1][0] == "lookback-closed"
+    assert said_by[1] == ("lookback-line-closed", "Dr Test") and said_by[-1][0] == "lookback-closed"

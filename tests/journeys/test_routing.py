@@ -41,11 +41,12 @@ async def test_a_pinned_test_is_given_to_its_analyzer_alone(tmp_path: Path) -> N
 async def test_another_stands_in_only_when_compared_and_the_preferred_one_is_away(tmp_path: Path) -> None:
     stage, port = two(tmp_path, ROUTE % COMPARED)
     order(stage, "S1")
-    async with running(stage) as laboratory, analyzer(stage, plug=TcpConnect("127.0.0.1", port)) as second:
+    gone = [timedelta()]
+    clock = replace(SYSTEM, now=lambda: SYSTEM.now() + gone[0])
+    async with running(stage, clock), analyzer(stage, plug=TcpConnect("127.0.0.1", port)) as second:
         nothing = await second.ask("S1")
         assert nothing is not None and nothing.terminator == "I"  # the other may come back any moment
-        later = SYSTEM.now() + timedelta(minutes=11)
-        laboratory.clock = replace(SYSTEM, now=lambda: later)
+        gone[0] = timedelta(minutes=11)
         assert await second.ask("S1") is not None
         assert second.held == {"S1": ["ALT"]}
         await eventually(lambda: states(stage) == {"ALT@second": "accepted"})

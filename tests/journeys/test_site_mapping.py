@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
-from labmw.app import Laboratory, replay_quarantine
+from labmw.app import Laboratory
 from labmw.config import load
+from labmw.fitting.again import replay_quarantine
 from labmw.mapping.read import load as load_version
 from labmw.mapping.signature import Signature, as_toml
 

@@ -144,7 +144,7 @@ async def test_a_serial_tap_is_read_only(tmp_path: Path) -> None:
     )
     stage.config.write_text(text)
     async with running(stage) as laboratory:
-        await eventually(lambda: laboratory._health["analyzer"].connected == 1)
+        await eventually(lambda: laboratory.health["analyzer"].connected == 1)
         await cable.say(session(message("S1")))
         await eventually(lambda: stage.ask("SELECT specimen, state FROM result") == [("S1", "held")])
         with pytest.raises(TimeoutError):

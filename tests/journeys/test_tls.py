@@ -17,11 +17,11 @@ from prometheus_client import REGISTRY
 from stage import Lis, Stage, eventually, free_port, message, session
 from typer.testing import CliRunner
 
-from labmw import app
 from labmw.app import Laboratory
 from labmw.cli.check import check
 from labmw.cli.status import status
 from labmw.config import load
+from labmw.fitting import rounds
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 
@@ -35,8 +35,8 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "CERTIFICATES_EVERY", 0.05)
-    monkeypatch.setattr(app, "HEALTH_EVERY", 0.05)
+    monkeypatch.setattr(rounds, "CERTIFICATES_EVERY", 0.05)
+    monkeypatch.setattr(rounds, "HEALTH_EVERY", 0.05)
 
 
 def secured(folder: Path, authority: Authority) -> Stage:

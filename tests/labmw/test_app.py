@@ -21,6 +21,7 @@ from labmw import app
 from labmw.app import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, Laboratory, PartDied, main
 from labmw.config import load
 from labmw.errors import StoreError
+from labmw.fitting import rounds
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_part_that_dies_ends_the_process_loudly(stage: Stage, quiet: None, mon
     async def dies(self: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(Laboratory, "_write_health", dies)
+    monkeypatch.setattr(rounds.Rounds, "write_health", dies)
     assert main([str(stage.config)]) == EX_SOFTWARE
 
 
@@ -206,18 +207,18 @@ async def test_what_ended_while_the_store_was_down_is_taken_up_without_a_restart
 ) -> None:
     disk = Disk()
     monkeypatch.setattr(app, "open_store", lambda url, **settings: store_on(url, disk, **settings))
-    monkeypatch.setattr(app, "TAKE_UP_EVERY", 0.05)
+    monkeypatch.setattr(rounds, "TAKE_UP_EVERY", 0.05)
     stage.build(["S1"])
     async with running(stage) as laboratory:
         _, writer = await _begun(stage, 4)
         disk.broken = True
         writer.close()
-        await eventually(lambda: any(health.owed for health in laboratory._health.values()))
+        await eventually(lambda: any(health.owed for health in laboratory.health.values()))
         assert stage.ask("SELECT count(*) FROM message") == [(0,)]
         disk.broken = False
         await eventually(lambda: stage.ask("SELECT reason FROM message") == [("unterminated",)])
         await eventually(lambda: stage.ask("SELECT closing FROM session") == [("store-back",)])
-        assert not any(health.owed for health in laboratory._health.values())
+        assert not any(health.owed for health in laboratory.health.values())
 
 
 async def test_a_laboratory_without_an_lis_keeps_what_it_releases(stage: Stage) -> None:

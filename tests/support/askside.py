@@ -10,6 +10,7 @@ from lawside import change_orders, long_ago, order, states
 from stage import Stage, eventually, free_port, listens
 
 from labmw.app import Laboratory
+from labmw.clock import SYSTEM, Clock
 from labmw.config import load
 from simulators.asking import AskingAnalyzer, AskingForm, AskingManners
 from simulators.clock import WallClock
@@ -47,9 +48,9 @@ def set_up(folder: Path, *, link: str = LINK, dialect: str = "", extra: str = ""
 
 
 @contextlib.asynccontextmanager
-async def running(stage: Stage) -> AsyncIterator[Laboratory]:
+async def running(stage: Stage, clock: Clock = SYSTEM) -> AsyncIterator[Laboratory]:
     """The daemon's parts, with every line open."""
-    laboratory = Laboratory(load(stage.config))
+    laboratory = Laboratory(load(stage.config), clock)
     try:
         await laboratory.start()
         if stage.analyzer_port:

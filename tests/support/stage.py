@@ -106,7 +106,7 @@ ack_timeout = 2.0
 packs = ["chemistry"]
 signatures = "signatures.toml"
 [roles.tester]
-may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules"]
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules", "accept", "mapping", "quarantine", "deliver", "order", "retention"]
 people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
 {self.extra}
 """,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
-from labmw import app
 from labmw.clock import SYSTEM, Clock, stamp
 from labmw.delivery.mending import retry
 from labmw.delivery.mllp import MllpSender
+from labmw.fitting import outboxes
 from protocols.hl7.acknowledgment import Acknowledgment
 
 from .kills import outcome
@@ -116,7 +116,7 @@ async def acknowledgments_lost(folder: Path, url: str, seed: int, *, trusting: b
     stage.config.write_text(text, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         if trusting:
-            patch.setattr(app, "MllpSender", Trusting)
+            patch.setattr(outboxes, "MllpSender", Trusting)
         bad = bad_network(stage.lis_port, real, seed, cuts=0.1, deaf=0.1)
         async with Lis(real) as lis, bad as network, running(stage):
             sending = asyncio.create_task(all_of_it(stage, tubes, 0.05))

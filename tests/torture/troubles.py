@@ -16,10 +16,10 @@ import pytest
 from postgresql_server import PostgresqlServer
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
-from labmw import app
 from labmw.app import Laboratory
 from labmw.clock import SYSTEM, Clock
 from labmw.config import load
+from labmw.fitting import rounds
 from labmw.store.transaction import Transaction
 
 from .kills import outcome
@@ -119,7 +119,7 @@ async def clock_back(folder: Path, url: str, *, forgetful: bool = False) -> Outc
     clock = Clock(lambda: SYSTEM.now() - back[0], SYSTEM.monotonic)
     with pytest.MonkeyPatch.context() as patch:
         if forgetful:
-            patch.setattr(app, "_bring_forward", _nothing)
+            patch.setattr(rounds, "bring_forward", _nothing)
         async with running(stage, clock):  # the LIS is away: everything waits in the outbox
             analyzer = await all_of_it(stage, tubes)
             waiting = "SELECT count(*) FROM result WHERE state = 'released'"

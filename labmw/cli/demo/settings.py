@@ -53,11 +53,11 @@ packs = [{", ".join(f'"{pack}"' for pack in PACKS)}]
 signatures = "signatures.toml"
 
 [roles.biologist]   # who may decide, with --by: an invented laboratory has invented people
-may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules"]
+may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules", "accept", "mapping", "quarantine", "deliver", "order", "retention"]
 people = ["Dr Alouette", "Dr Bergeronnette"]
 
 [roles.technician]
-may = ["technical", "hold", "rerun", "comment", "call", "stop"]
+may = ["technical", "hold", "rerun", "comment", "call", "stop", "mapping", "quarantine", "order"]
 people = ["T. Pinson"]
 """
     return head + "".join(_line(line) for line in lines)

@@ -110,6 +110,10 @@ port = {port}
 [rules]
 packs = ["chemistry"]
 signatures = "signatures.toml"
+
+[roles.biologist]
+may = ["technical", "biological", "order", "deliver"]
+people = ["Dr Demo"]
 """
 
 

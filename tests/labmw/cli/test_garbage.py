@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ TYPED: list[tuple[tuple[str, ...], int, str]] = [
 
 def test_it_is_answered_in_a_sentence(house: House) -> None:
     house.prepare(known=False)
+    acts = '["quarantine", "deliver", "recall", "retention"]'
+    roles = f'\n[roles.tester]\nmay = {acts}\npeople = ["{getpass.getuser()}"]\n'
+    house.config.write_text(house.config.read_text() + roles)
     for arguments, code, says in TYPED:
         done = house.labmw(*arguments)
         said = done.stdout + done.stderr

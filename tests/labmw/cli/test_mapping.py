@@ -16,6 +16,15 @@ from labmw.watch.inspection import inspect
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
 
+ROLES = """
+[roles.biologist]
+may = ["mapping", "biological"]
+people = ["Dr C. Petit", "X"]
+[roles.technician]
+may = ["mapping"]
+people = ["A. Martin", "a. martin"]
+"""
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -31,7 +40,7 @@ def config(tmp_path: Path) -> Path:
     links = "".join(
         f'[[link]]\nname = "counter-{n}"\nlisten = "127.0.0.1:410{n}"\ndriver = "erba-xl"\n' for n in (1, 2)
     )
-    file.write_text('[site]\nid = "T"\nlanguage = "en"\n' + toml[0] + links, encoding="utf-8")
+    file.write_text('[site]\nid = "T"\nlanguage = "en"\n' + toml[0] + links + ROLES, encoding="utf-8")
     assert load(file).mapping.folder == str(folder)
     return file
 
@@ -54,8 +63,23 @@ def test_from_a_draft_to_what_holds_and_back(config: Path, language: str) -> Non
     assert "labmw mapping sign" in done.output
     assert "loinc.org/license" in done.output
     assert sign(config, "A. Martin", "technician").exit_code == 0
-    again = sign(config, "a. martin")
+    again = sign(config, "a. martin", "technician")
     assert again.exit_code == 1
+    posing = run(
+        config,
+        "sign",
+        str(config.parent / "mapping" / "2026-1.toml"),
+        "--by",
+        "a. martin",
+        "--reason",
+        "x",
+        "-l",
+        language,
+    )  # a technician who says that he is a biologist
+    assert posing.exit_code == 1
+    assert ("biologist" if language == "en" else "valider biologiquement") in posing.output
+    assert sign(config, "Somebody", "technician").exit_code == 1
+    assert (config.parent / "mapping-signatures.toml").read_text().count("[[signature]]") == 1
     assert run(config, "check").exit_code == 1
     assert "in force from" in sign(config, "Dr C. Petit").output
     assert run(config, "check", "-l", language).exit_code == 0
