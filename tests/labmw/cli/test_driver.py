@@ -100,7 +100,7 @@ def test_json_of_one_driver() -> None:
 
 
 def test_an_unknown_name_ends_with_2_and_names_the_nearest_first() -> None:
-    done = labmw("show", "sysmex-nx", "-l", "en")
+    done = labmw("show", "sysmex-xnn", "-l", "en")
     assert (done.returncode, done.stdout) == (2, "")
     assert "use one of sysmex-xn, " in done.stderr
 
