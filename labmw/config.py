@@ -155,6 +155,11 @@ class Lis(_Strict, frozen=True):
     ] = {}  # the LIS's own codes, each with the LOINC code it stands for, or those of its battery
     patient_authority: str = ""  # whose patient numbers count (PID-3.4); "" = the first PI of each message
     ins_fictitious: bool = False  # use INS of the test and demonstration authorities too: never in production
+    place: tuple[Literal["ORC-21", "ORC-13", "PV1-3"], ...] = (
+        "ORC-21",
+        "ORC-13",
+        "PV1-3",
+    )  # where an order came from: the first that is filled
 
     @property
     def speaks(self) -> bool:
@@ -299,7 +304,15 @@ class Retention(_Strict, frozen=True):
     """How many years each class is kept: after the patient's last activity, or, of what is no patient's, after it came."""
 
     destruction: bool = False  # nothing is ever destroyed before the laboratory has switched this on
-    archive: int = 5
+    archive: int = 5  # moved into the archive, where there is a folder
+    archive_folder: str = ""  # "" moves nothing
+    archive_raw: int = 0  # 0 is `archive`
+    archive_messages: int = 0
+    archive_results: int = 0
+    archive_identity: int = 0
+    archive_genetics: int = 0
+    archive_qc: int = 0
+    archive_audit: int = 20  # also of patients who still come: their results have their trail beside them for so long
     raw: int = 20  # bytes of the lines, frame by frame
     messages: int = 20  # messages of analyzers and LIS, and what was sent
     results: int = 20
@@ -378,6 +391,7 @@ def _resolved(config: Config, folder: Path) -> Config:
     return msgspec.structs.replace(
         config,
         store=msgspec.structs.replace(config.store, url=url, key_file=found(config.store.key_file)),
+        retention=msgspec.structs.replace(config.retention, archive_folder=found(config.retention.archive_folder)),
         rules=msgspec.structs.replace(
             config.rules, packs=packs, shadow=shadow, signatures=found(config.rules.signatures)
         ),
@@ -714,6 +728,13 @@ def _check_bounds(file: str, config: Config) -> None:
     kept = config.retention
     for name in ("archive", "raw", "messages", "results", "identity", "qc", "audit", "genetics"):
         bounds.append((f"retention.{name}", getattr(kept, name), 1, 200))
+    for name in ("raw", "messages", "results", "identity", "genetics", "qc", "audit"):
+        bounds.append((f"retention.archive_{name}", getattr(kept, f"archive_{name}"), 0, 200))
+    moved = {
+        name: getattr(kept, f"archive_{name}") or kept.archive for name in ("raw", "messages", "results", "identity")
+    }
+    bounds.append(("retention.archive_results", moved["results"], max(moved["raw"], moved["messages"]), 200))
+    bounds.append(("retention.archive_identity", moved["identity"], moved["results"], 200))
     longest = max(kept.raw, kept.messages, kept.results, kept.identity, kept.qc)
     bounds.append(("retention.audit", kept.audit, longest, 200))  # what was done outlives what it was done to
     bounds.append(("retention.results", kept.results, max(kept.raw, kept.messages), 200))

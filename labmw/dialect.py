@@ -66,4 +66,9 @@ class LisTerms:
     )
     ins_fictitious: bool = False  # INS of the test and demonstration authorities are used: never in production
     language: Literal["en", "fr"] = "fr"
+    place: tuple[str, ...] = (
+        "ORC-21",
+        "ORC-13",
+        "PV1-3",
+    )  # the fields that say where an order came from, the first that is filled
     elsewhere: Elsewhere | None = None  # which tests other laboratories perform

@@ -35,6 +35,7 @@ class Route(_Strict, frozen=True):
     days: list[int] = []  # 1 = Monday ... 7 = Sunday, in the site's time; empty = every day
     down: str = ""  # a link: only while its analyzer is not connected
     kinds: list[str] = []  # types of specimen (SPM-4); empty = any
+    places: list[str] = []  # where it was ordered or taken, as the order says it (`lis.place`); empty = anywhere
 
 
 class Choices(_Strict, frozen=True):
@@ -51,6 +52,9 @@ class Choices(_Strict, frozen=True):
     results_as: Literal["ORU_R01", "OUL_R22"] = "ORU_R01"
     shipment: Literal["obx", "spm", ""] = "obx"  # where the number of the box is sent; "": it is not sent
     ins: bool = True  # the INS of a qualified identity goes along
+    replace: Literal["cancel-new", "rp-ro"] = (
+        "cancel-new"  # how a replacement leaves: CA, then NW; or RP and RO in one message
+    )
 
 
 class Exchange(_Strict, frozen=True):
@@ -144,6 +148,7 @@ class Partner(_Strict, frozen=True):
             one.results_as,
             one.shipment,
             one.ins,
+            one.replace,
         )
 
 
@@ -175,14 +180,30 @@ class PartnerTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """Where tests go: to a partner, nowhere, or not known, because the route that would take them asks for a place and the order names none."""
+
+    partner: str = ""
+    asks_for_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """What leaves, for whom: the routes of every subcontractor, in the order of the configuration."""
 
     routes: tuple[tuple[str, Route], ...] = ()
     partners: Mapping[str, PartnerTerms] = field(default_factory=dict)
 
-    def partner_for(self, tests: Iterable[str], kind: str, now: datetime, zone: ZoneInfo, down: frozenset[str]) -> str:
-        """The first partner with a route that takes all of these tests now; "" when they stay here."""
+    def route_for(
+        self,
+        tests: Iterable[str],
+        kind: str,
+        now: datetime,
+        zone: ZoneInfo,
+        down: frozenset[str],
+        places: frozenset[str] = frozenset(),
+    ) -> Leaving:
+        """The first route that takes all of these tests now; `places` are the names of the one place from which they come, none where it is not said."""
         wanted = set(tests)
         day = now.astimezone(zone).isoweekday()
         for name, route in self.routes:
@@ -192,8 +213,12 @@ class Elsewhere:
                 continue
             if route.kinds and kind not in route.kinds:
                 continue
-            return name
-        return ""
+            if route.places and not places:
+                return Leaving(name, asks_for_place=True)
+            if route.places and not places & set(route.places):
+                continue
+            return Leaving(name)
+        return Leaving()
 
 
 NOWHERE = Elsewhere()
@@ -316,6 +341,14 @@ def _check_routes(file: str, key: str, one: Partner, links: frozenset[str]) -> N
         if not all(1 <= day <= 7 for day in route.days):
             raise ConfigError(
                 file, f"{place}.days", "is not a day of the week", "1 is Monday, 7 is Sunday", "partner-config-day"
+            )
+        if not all(name.strip() for name in route.places):
+            raise ConfigError(
+                file,
+                f"{place}.places",
+                "holds an empty name",
+                "name the places as the LIS's orders do, or leave them out",
+                "partner-config-place",
             )
         if route.down and route.down not in links:
             raise ConfigError(

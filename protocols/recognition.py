@@ -41,6 +41,7 @@ class Recognised:
         return self.protocol in ("astm", "hl7", "tags", "beckman-au", "beckman-pk", "rapid") and self.good > 0
 
 
+_OPEN: Final = 4096  # bytes of an envelope without its end, beyond which it is taken for none
 _FRAME: Final = re.compile(rb"\x02([0-7][^\x02]*?[\x17\x03])", re.DOTALL)  # two hex digits ought to follow
 _UNNUMBERED: Final = re.compile(rb"\x02(H[^\w\s][^\x02\x03]*|[PORCQMSL]\|[^\x02\x03]*)\x03", re.DOTALL)
 _BLOCK: Final = re.compile(rb"\x0b((?:MSH|BHS|FHS)[^\x0b\x1c]*)\x1c", re.DOTALL)
@@ -92,6 +93,13 @@ def recognise(data: bytes) -> Recognised:
         if good:
             return Recognised(protocol, good, wrong)
     return Recognised(_guess(data, bad), 0, bad, header_of(data))
+
+
+def begun(data: bytes) -> bool:
+    """Whether an envelope has begun at the end of these bytes and may still be ended by what comes: until then a guess is too early."""
+    start = max(data.rfind(b"\x02"), data.rfind(b"\x0b"))
+    end = max(data.rfind(mark) for mark in (b"\x03", b"\x17", b"\x1c"))
+    return start > end and len(data) - start <= _OPEN
 
 
 def header_of(data: bytes) -> bytes:
@@ -162,4 +170,4 @@ def _guess(data: bytes, bad: int) -> Protocol:
     return "text" if readable >= 0.95 * len(data) and len(data) >= 8 else "unknown"
 
 
-__all__ = ["MOST", "Protocol", "Recognised", "header_of", "recognise", "sender_of"]
+__all__ = ["MOST", "Protocol", "Recognised", "begun", "header_of", "recognise", "sender_of"]

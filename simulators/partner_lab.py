@@ -129,10 +129,11 @@ class PartnerLab(Ear):
 
     def _said(self, control: str, one: Asked) -> list[str]:
         known = one.obr.component(4) in self.catalogue
-        if control == "CA":
-            able = one.state in ("asked", "received")
+        if control in ("CA", "RP"):
+            able, gone = one.state in ("asked", "received"), one.state == "cancelled"
             one.state = "cancelled" if able else one.state
-            answer, status = ("CR", "CA") if able else ("UC", "IP")
+            yes, no = ("CR", "UC") if control == "CA" else ("RQ", "UM")
+            answer, status = (yes, "CA") if able else (no, "CA" if gone else "IP")  # said again: unable, for it is done
         elif known and self.answer == "accept":
             answer, status = "OK", "SC"
         else:

@@ -72,7 +72,7 @@ def dossier(
 
     Names of patients are in it. In a folder, each message is a file of its own bytes, and SHA256SUMS covers everything.
 
-    Exit codes: 0 done, 1 nothing is known of this specimen, 2 wrong usage, or the store cannot be read.
+    Exit codes: 0 done, 1 nothing is known of this specimen, or it is in the archive, 2 wrong usage, or the store cannot be read.
     """
     from zoneinfo import ZoneInfo
 
@@ -84,15 +84,20 @@ def dossier(
     tongue = language_of(settings, language)
     wanted, site = specimen.strip(), settings.site.id
 
-    def everything() -> Transaction[tuple[Evidence, list[Row], Verified]]:
+    def everything() -> Transaction[tuple[Evidence, list[Row], Verified, list[Row]]]:
         from labmw.lab.sealing import verify as chain
+        from labmw.store.statements.archive import named
         from labmw.store.statements.audit import audit_about
 
         found = yield from evidence(site, wanted)
         trail = yield audit_about(site, _subjects(found))
-        return found, trail, (yield from chain(site))
+        away = yield named(site, "specimen", [wanted])
+        return found, trail, (yield from chain(site)), away
 
-    found, trail, chain = look(settings, everything, tongue)
+    found, trail, chain, away = look(settings, everything, tongue)
+    if away and not found.story.results:
+        names = ", ".join(dict.fromkeys(row.name for row in away))
+        fail(say("archive-of-specimen", tongue, specimen=wanted, names=names), BROKEN)
     if not (found.story.results or found.story.specimens or found.story.orders):
         fail(say("story-unknown", tongue, specimen=wanted, alike="–"), BROKEN)
     manner = Manner(tongue, ZoneInfo(settings.site.timezone), identity=True)
@@ -101,6 +106,7 @@ def dossier(
         "site": site,
         "story": tell(wanted, found, manner),
         "audit": [row.mapping() | {"detail": json.loads(row.detail)} for row in trail],
+        "archived": [{"archive": row.name, "class": row.of, "moved": row.closed_at, "rows": row.rows} for row in away],
         "chain": {"hash": chain.hash, "sealed_at": chain.sealed_at, "rows": chain.sealed, "broken": chain.broken},
     }
     text = json.dumps(whole, ensure_ascii=False, indent=2)

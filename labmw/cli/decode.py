@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from labmw.cli.decoder import Decoder
+from labmw.cli.network_file import captures
 from labmw.cli.options import JsonOption, Tongue
-from labmw.cli.render import print_table, to_json
+from labmw.cli.render import Decoded, print_table, to_json
 from labmw.driver.declaration import Driver
 from labmw.errors import DriverError
 from labmw.line.registry import Registry
@@ -39,7 +40,7 @@ def decode(
 ) -> None:
     """Show what captures say, through the driver that their header names or --driver.
 
-    Framed captures (ASTM, MLLP), bare records or segments, and .wire recordings are told apart by their content. The driver's
+    Framed captures (ASTM, MLLP), bare records or segments, .wire recordings and recordings of the network (.pcap) are told apart by their content. The driver's
     tolerances apply as on a live line; those that were needed are named. Content of a damaged frame is shown, marked refused.
 
     With --json: one object per file in the schema labmw-corpus/1, indented for one file, one line each for several.
@@ -57,8 +58,7 @@ def decode(
     decoder = Decoder(registry, named, zone, encoding)
     sound = True
     console = None
-    for path in files:
-        decoded = decoder.decode(path)
+    for path, decoded, alone in _decoded(decoder, files, spoken):
         sound = sound and decoded.sound
         if named is not None and decoded.messages and decoded.protocol != named.protocol:
             typer.echo(
@@ -66,7 +66,7 @@ def decode(
                 err=True,
             )
         if as_json:
-            print_json(to_json(decoded, spoken), pretty=len(files) == 1)
+            print_json(to_json(decoded, spoken), pretty=alone)
         else:
             if console is None:
                 from rich.console import Console
@@ -78,6 +78,16 @@ def decode(
     for file, error in registry.broken.items():
         typer.echo(f"driver file not used: {error}" if file else str(error), err=True)
     raise typer.Exit(0 if sound else 1)
+
+
+def _decoded(decoder: Decoder, files: list[Path], language: Language) -> Iterator[tuple[Path, Decoded, bool]]:
+    """Each capture of each file, and whether it is the only one."""
+    from labmw.cli.replay import gap_told
+
+    for path in files:
+        found = captures(decoder, path, lambda one: typer.echo(gap_told(one, language), err=True))
+        for one in found:
+            yield path, one, len(files) == len(found) == 1
 
 
 def print_json(shown: dict[str, Any], *, pretty: bool) -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from labmw.cli.render import Decoded, Shown
 from labmw.cli.render_hl7 import hl7_only
 from labmw.cli.unframe import LARGEST, Unframed, frames, peek, records
+from labmw.cli.unopened_file import code_of
 from labmw.cli.unplain import link_of, texts
 from labmw.driver import astm, hl7, plain
 from labmw.driver.declaration import Driver
@@ -38,22 +39,22 @@ class Decoder:
             with path.open("rb") as file:
                 data = file.read(LARGEST + 1)
         except OSError as error:
-            return _refused(str(path), b"", "unknown", "malformed", (("fault", error.strerror or str(error)),))
-        if len(data) > LARGEST:
-            return _refused(str(path), data, "unknown", "malformed", (("fault", f"more than {LARGEST} bytes"),))
+            return unreadable(str(path), error)
         return self.read(str(path), data)
 
     def read(self, name: str, data: bytes) -> Decoded:
         """Read the bytes of one capture."""
         if not data:
-            return _refused(name, data, "unknown", "empty-file", ())
+            return refused(name, data, "unknown", "empty-file", ())
+        if len(data) > LARGEST:
+            return refused(name, data, "unknown", "capture-large", (("bytes", str(LARGEST)),))
         kind: str = sniff(data)
         body = data
         if kind == "wire":
             try:
                 body = pieces_to_bytes(loads(data.decode("latin-1")))
             except ProtocolError as error:
-                return _refused(name, data, kind, "malformed", (("fault", str(error)),))
+                return refused(name, data, kind, "malformed", (("fault", str(error)),))
             kind = sniff(body)
         if (link := self._plain_link(body, kind)) is not None:
             return self._plain(name, data, body, link)
@@ -63,15 +64,15 @@ class Decoder:
             elif kind in ("mllp", "segments"):
                 decoded = self._hl7(name, data, body, kind)
             else:
-                return _refused(name, data, kind, "not-a-message", (("kind", kind),))
+                return refused(name, data, kind, "not-a-message", (("kind", kind),))
         except ProtocolError as error:
-            return _refused(name, data, kind, "malformed", (("fault", str(error)),))
+            return refused(name, data, kind, "malformed", (("fault", str(error)),))
         if (
             not decoded.messages
             and not decoded.refused
             and not (decoded.frames and decoded.frames.get("empty_sessions"))
         ):
-            return _refused(name, data, kind, "not-a-message", (("kind", kind),))
+            return refused(name, data, kind, "not-a-message", (("kind", kind),))
         return decoded
 
     def _astm(self, name: str, data: bytes, body: bytes, kind: str) -> Decoded:
@@ -126,7 +127,7 @@ class Decoder:
             frames=unplained.blocks,
             used=unplained.used,
         )
-        return decoded if shown else _refused(name, data, link, "not-a-message", (("kind", link),))
+        return decoded if shown else refused(name, data, link, "not-a-message", (("kind", link),))
 
     def _plain_reader(self, message: PlainMessage) -> Driver:
         if self._driver is not None and self._driver.protocol == message.protocol:
@@ -183,7 +184,16 @@ def _with_encoding(driver: Driver) -> Driver:
     return replace(driver, encodings=())
 
 
-def _refused(name: str, data: bytes, framing: str, reason: str, facts: Facts) -> Decoded:
+def unreadable(name: str, error: OSError) -> Decoded:
+    """A file that the system does not open."""
+    code = code_of(error)
+    if code:
+        return refused(name, b"", "unknown", code, ())
+    return refused(name, b"", "unknown", "malformed", (("fault", error.strerror or str(error)),))
+
+
+def refused(name: str, data: bytes, framing: str, reason: str, facts: Facts) -> Decoded:
+    """A file of which nothing can be taken for a message, and why."""
     return Decoded(
         name, len(data), hashlib.sha256(data).hexdigest(), "other", framing, refused=reason, refused_facts=facts
     )

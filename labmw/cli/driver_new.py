@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import LanguageOption, fail, language_of
+from labmw.cli.unopened_file import why_not
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def _surveyed(capture: Path, tongue: Language) -> tuple[bytes, Survey]:
         with capture.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as problem:
-        fail(say("draft-unreadable", tongue, file=capture, problem=problem.strerror or problem), UNUSABLE)
+        fail(say("draft-unreadable", tongue, file=capture, problem=why_not(problem, tongue)), UNUSABLE)
+    if not data:
+        fail(f"{capture}: {say('empty-file', tongue)}", NO_MESSAGE)
+    if len(data) > LARGEST:
+        fail(f"{capture}: {say('capture-large', tongue, bytes=LARGEST)}", NO_MESSAGE)
     body, kind = data, sniff(data)
     try:
         if is_pcap(data):  # a recording of the network: the direction in which most was said
@@ -127,4 +132,4 @@ def _write(out: Path, text: str, tongue: Language) -> None:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as problem:
-        fail(say("draft-unwritable", tongue, file=out, problem=problem.strerror or problem), UNUSABLE)
+        fail(say("draft-unwritable", tongue, file=out, problem=why_not(problem, tongue)), UNUSABLE)

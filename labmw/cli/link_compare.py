@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.unopened_file import why_not
 from labmw.cli.writing import UNUSABLE, look
 from labmw.phrases import Language, say
 
@@ -69,7 +70,7 @@ def compare(
         with decisions.open("rb") as file:
             theirs = tapped.read_decisions(str(decisions), file.read(LARGEST + 1))
     except OSError as problem:
-        fail(say("draft-unreadable", tongue, file=decisions, problem=problem.strerror or problem), UNUSABLE)
+        fail(say("draft-unreadable", tongue, file=decisions, problem=why_not(problem, tongue)), UNUSABLE)
     except LabmwError as problem:
         fail(str(problem), UNUSABLE)
     rows = look(settings, lambda: ask(taps.heard_on(settings.site.id, name, stamp(begins))), tongue)

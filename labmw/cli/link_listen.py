@@ -220,27 +220,46 @@ class _Session:
         if len(heard.data) < heard.looked_at * 1.25 and heard.looked_at > 4096:
             return
         heard.looked_at = len(heard.data)
-        findings = self._findings(bytes(heard.data))
+        findings = self._findings(bytes(heard.data), now=True)
         told = tuple(f"{one.code}{one.facts.get('sender', '')}" for one in findings)
         if told != heard.told and findings:
             heard.told = told
             for finding in findings:
                 typer.echo(finding.sentence(self.tongue), err=True)
 
-    def _findings(self, data: bytes) -> list[Finding]:
-        """The protocol, and who reads the sender."""
+    def _findings(self, data: bytes, *, now: bool = False) -> list[Finding]:
+        """The protocol, and who reads the sender. `now`: more may come, so that nothing is guessed of an envelope that has only begun."""
         from labmw.watch.diagnosis import protocol
         from labmw.watch.sender import reader_of
-        from protocols.recognition import recognise
+        from protocols.recognition import begun, recognise
 
         known = recognise(data)
-        if known.protocol == "nothing":
+        if known.protocol == "nothing" or (now and not known.certain and begun(data)):
             return []
         found = [protocol(self.place, known)]
         if known.header:
             self._registry = self._registry or _drivers(self.config)
             found.append(reader_of(self._registry, known.header))
         return found
+
+    def _likely(self, data: bytes) -> list[Finding]:
+        """Drivers that know the test codes that came, where the header leads to none."""
+        from labmw.cli.unframe import peek
+        from labmw.driver import survey
+        from labmw.watch.finding import Weight
+        from labmw.watch.sender import knowers
+        from protocols.capture import sniff
+
+        kind = sniff(data)
+        named = [one for one in self._findings(data) if one.subject == "driver"]
+        if (
+            kind not in ("lis01", "stx-etx", "records")
+            or self._registry is None
+            or not named
+            or named[0].weight is Weight.GOOD
+        ):
+            return []
+        return knowers(self._registry, survey.of_astm(peek(data, kind)).tests)
 
     def _conclude(self) -> bool:
         """Say what there was, and what is the matter; True when a protocol was recognised."""
@@ -260,7 +279,7 @@ class _Session:
         senders = [
             one
             for heard in self._heard.values()
-            for one in self._findings(bytes(heard.data))
+            for one in [*self._findings(bytes(heard.data)), *self._likely(bytes(heard.data))]
             if one.subject == "driver"
         ]
         for finding in {one.sentence(self.tongue): one for one in [*findings, *senders]}:

@@ -87,6 +87,7 @@ def lookback(
         _draw(found, tongue)
         facts = {"subject": subject, "count": len(found), "left": sum(one.left for one in found)}
         typer.echo(say("lookback-found", tongue, patients=len({one.patient for one in found if one.patient}), **facts))
+        _tell_of_archive(settings, period[0], tongue)
         if number is not None:
             typer.echo(say("lookback-opened", tongue, number=number))
     raise typer.Exit(FOUND if found else 0)
@@ -181,6 +182,18 @@ def close(
     if not closed:
         fail(say("lookback-not-open", tongue, number=number), FOUND)
     typer.echo(say("lookback-done" if done else "lookback-closed", tongue, number=number, count=len(closed)))
+
+
+def _tell_of_archive(settings: Config, since: str, tongue: Language) -> None:
+    """Say how much of the archive could hold something of the period: it is not searched."""
+    from labmw.store.statements import archive
+    from labmw.store.transaction import ask
+
+    rows = look(settings, lambda: ask(archive.pieces(settings.site.id)), tongue)
+    last = {row.name: row.last for row in rows if row.of == "results" and row.state in archive.READABLE}
+    within = [day for day in last.values() if day >= since[:10]]
+    if within:
+        typer.echo(say("lookback-archive", tongue, count=len(within), before=max(within)))
 
 
 def _whole(site: str, number: int) -> Transaction[tuple[Row | None, list[Row]]]:

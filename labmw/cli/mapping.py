@@ -13,6 +13,7 @@ import typer
 
 from labmw.cli.house import require
 from labmw.cli.options import ConfigOption, JsonOption, LanguageOption, configuration, console, fail, language_of
+from labmw.cli.unopened_file import why_not
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def sign(
         with Path(kept).open("a", encoding="utf-8") as out:
             out.write("\n" + as_toml(one))
     except OSError as problem:
-        fail(say("mapping-not-written", tongue, file=kept, problem=problem.strerror or problem), USAGE)
+        fail(say("mapping-not-written", tongue, file=kept, problem=why_not(problem, tongue)), USAGE)
     typer.echo(say("mapping-signed", tongue, mapping=version.name, who=one.who, role=role))
     whole = four_eyes(version, (*before, one))
     typer.echo(
@@ -188,7 +189,7 @@ def import_(
             data = file.read(LARGEST + 1)
         table = read_livd(str(livd), data)
     except OSError as problem:
-        fail(say("draft-unreadable", tongue, file=livd, problem=problem.strerror or problem), USAGE)
+        fail(say("draft-unreadable", tongue, file=livd, problem=why_not(problem, tongue)), USAGE)
     except MappingError as problem:
         fail(str(problem), WRONG)
     for line, code, what in table.refused:
@@ -210,7 +211,7 @@ def import_(
             with place.open("x", encoding="utf-8", newline="") as target:
                 target.write(text.getvalue())
         except OSError as problem:
-            fail(say("mapping-not-written", tongue, file=place, problem=problem.strerror or problem), USAGE)
+            fail(say("mapping-not-written", tongue, file=place, problem=why_not(problem, tongue)), USAGE)
     facts = {"file": out, "codes": len(rows), "count": len(table.proposals), "publication": table.publication or "–"}
     typer.echo(say("livd-done", tongue, **facts))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labmw.cli.decoder import Decoder
     from labmw.cli.render import Decoded
     from labmw.driver.reading import Facts
+    from protocols.pcap import Stream
 
 REFUSED, USAGE = 1, 2
 
@@ -57,8 +58,8 @@ def replay(
     from protocols.hl7.profile import PERSONALITIES
 
     tongue = language_of(None, language)
-    if not file.is_file():
-        fail(say("replay-no-file", tongue, file=str(file)), USAGE)
+    if not file.exists() or file.is_dir():
+        fail(say("replay-folder" if file.is_dir() else "replay-no-file", tongue, file=str(file)), USAGE)
     if profile not in PERSONALITIES:
         fail(say("replay-no-profile", tongue, profile=profile, names=", ".join(PERSONALITIES)), USAGE)
     zone = zone_of(timezone)
@@ -70,7 +71,7 @@ def replay(
     except WorklistError as error:
         fail(said(error, tongue), USAGE)
     plan = Replay(zone, SYSTEM.now(), work, PERSONALITIES[profile])
-    captures = list(_captures(Decoder(registry, chosen(registry, driver), zone), file, tongue))
+    captures = _captures(Decoder(registry, chosen(registry, driver), zone), file, tongue)
     found = [(decoded, plan.of(decoded)) for decoded in captures]
     if as_json:
         rows = [
@@ -89,28 +90,20 @@ def replay(
 
 
 def _captures(decoder: Decoder, file: Path, language: Language) -> list[Decoded]:
-    """The file, or each direction of each connection of a recording of the network in which a message was found."""
-    from labmw.cli.unframe import LARGEST
-    from protocols.errors import NetworkCaptureError
-    from protocols.pcap import is_pcap, streams
+    """What the file holds; ends the command where a recording of the network gives nothing to replay."""
+    from labmw.cli.network_file import captures
 
-    with file.open("rb") as opened:
-        head = opened.read(4)
-        if not is_pcap(head):
-            return [decoder.decode(file)]
-        data = head + opened.read(LARGEST)
-    try:
-        found = streams(data)
-    except NetworkCaptureError as error:
-        fail(say(f"network-{error.code}", language, file=str(file), **error.facts), USAGE)
-    decoded = [(one, decoder.read(f"{file} {one.source} → {one.target}", one.data)) for one in found]
-    for one, _ in decoded:
-        if one.gap:
-            typer.echo(say("replay-gap", language, source=one.source, target=one.target, bytes=len(one.data)), err=True)
-    kept = [shown for _, shown in decoded if shown.messages]
-    if not kept:
-        fail(say("replay-empty", language, file=str(file), connections=len(found)), REFUSED)
-    return kept
+    found = captures(decoder, file, lambda one: typer.echo(gap_told(one, language), err=True))
+    first = found[0]
+    if first.framing == "pcap":
+        told = _say(first.refused, first.refused_facts, language)
+        fail(told, REFUSED if first.refused == "replay-empty" else USAGE)
+    return found
+
+
+def gap_told(one: Stream, language: Language) -> str:
+    """Packets are missing, and where."""
+    return say("replay-gap", language, source=one.source, target=one.target, bytes=len(one.data))
 
 
 def _say(code: str, facts: Facts, language: Language) -> str:

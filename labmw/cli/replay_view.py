@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from labmw.cli.render import Decoded, clean, outcome, why_of
 from labmw.cli.replaying import AnswerShown, Became, RecordShown, Replayed, spoken
+from labmw.model import Disposition
 from labmw.phrases import Language, say
 
 RED = "bold red"
@@ -49,10 +51,23 @@ def draw(
             console.print(Text("  " + say("replay-no-worklist", language), "yellow"))
     if seen > most:
         console.print(Text("\n" + say("replay-more", language, count=seen - most), "bold yellow"))
+    console.print()
     if replayed:
-        console.print()
-        told = say("replay-unplaced" if unplaced else "replay-all-placed", language, count=unplaced)
-        console.print(Text(told, RED if unplaced else "green"))
+        console.print(_sum(replayed, unplaced, language))
+    elif not decoded.refused:
+        console.print(Text(say("replay-nothing", language), "yellow"))
+
+
+def _sum(replayed: Sequence[Replayed], unplaced: int, language: Language) -> Text:
+    """The last line: what has no place, or what would not have been taken although everything has one."""
+    if unplaced:
+        return Text(say("replay-unplaced", language, count=unplaced), RED)
+    became = Counter(outcome(one.shown)[0] for one in replayed)
+    kept, turned_away = became[Disposition.QUARANTINED], became[Disposition.REFUSED]
+    if not kept + turned_away:
+        return Text(say("replay-all-placed", language), "green")
+    facts = {"messages": len(replayed), "refused": turned_away, "quarantined": kept}
+    return Text(say("replay-placed-but", language, **facts), RED if turned_away else "yellow")
 
 
 def _title(console: Console, one: Replayed, language: Language) -> None:

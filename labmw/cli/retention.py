@@ -22,6 +22,9 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.retention_archive import app as archive_app
+from labmw.cli.retention_archive import clear
+from labmw.cli.retention_list import list_of
 from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
@@ -34,12 +37,13 @@ NOT_DONE = 1
 TOGETHER = 200  # patients for whom the store is opened once; each is a transaction of its own
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(archive_app, name="archive")
 Patient = Annotated[str, typer.Argument(help="The patient's number, as the LIS tells it.", show_default=False)]
 
 
 @app.callback()
 def retention() -> None:
-    """Say what is kept how long; hold a patient's data, let go of them, destroy by a signed plan."""
+    """Say what is kept how long; archive it, hold a patient's data, let go of them, destroy by a signed plan."""
 
 
 @app.command()
@@ -58,19 +62,12 @@ def plan(
     Exit codes: 0 shown, 2 wrong usage, the list cannot be read, or the store cannot be read.
     """
     from labmw.clock import SYSTEM
-    from labmw.lab.retention import Activities, UnusableList, read_activities
+    from labmw.lab.retention import Activities
     from labmw.lab.retention import plan as script
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    known = Activities({}, "")
-    if activities is not None:
-        try:
-            known = read_activities(activities.read_bytes())
-        except OSError as problem:
-            fail(say("retention-list-unreadable", tongue, file=activities, problem=problem), UNUSABLE)
-        except UnusableList as problem:
-            fail(say("retention-list", tongue, file=activities, line=problem.line, text=problem.text), UNUSABLE)
+    known = list_of(activities, tongue) if activities is not None else Activities({}, "")
     today = SYSTEM.now().date()
     found = look(settings, lambda: script(settings.site.id, settings.retention, known, today), tongue)
     whole = found.as_json() | {"digest": found.digest}
@@ -150,6 +147,7 @@ def destroy(
     if not write(settings, work.begin(signed, now()), tongue=tongue)[0]:
         fail(say("retention-done-before", tongue, number=work.number), NOT_DONE)
     kept = _carry_out(settings, work, tongue)
+    clear(settings, tongue)
     (digest,) = write(settings, work.close(signed, now()), tongue=tongue)
     _certify(certificate, work, signed, digest, kept, tongue)
     typer.echo(say("retention-destroyed", tongue, number=work.number, file=certificate, kept=len(kept)))
@@ -166,6 +164,7 @@ def _carry_out(settings: Config, work: Destruction, tongue: Language) -> list[li
         pass
     while write(settings, work.audit(now()), tongue=tongue)[0]:
         pass
+    write(settings, work.aged(now()), tongue=tongue)
     return kept
 
 
@@ -261,6 +260,8 @@ def _draw(found: RetentionPlan, settings: Config, tongue: Language) -> None:
         typer.echo(say("retention-kept", tongue, count=count, why=say(why, tongue)))
     years = found.years["archive"]
     typer.echo(say("retention-archive", tongue, count=found.archive, years=years))
+    if settings.retention.archive_folder:
+        typer.echo(say("archive-command", tongue))
     if not found.activities:
         typer.echo(say("retention-no-list", tongue))
     if not settings.retention.destruction:

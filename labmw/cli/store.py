@@ -126,6 +126,8 @@ def backup(
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-backed-up", tongue, file=file, results=copied.rows["result"], rows=copied.total))
     _tell_of_key(f"sqlite:///{file}", tongue)
+    if settings.retention.archive_folder:
+        typer.echo(say("store-archive-beside", tongue, folder=settings.retention.archive_folder))
 
 
 @app.command()

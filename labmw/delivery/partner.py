@@ -129,17 +129,21 @@ class PartnerAnswers:
             refused = reply is not None and reply.control == "UA"
             yield from note(row, "told-refused" if refused else "told", row.state, cause, {"about": row.about})
             return
-        if row.control == "NW" and row.state == State.CREATED:
+        if row.control in ("NW", "RO") and row.state == State.CREATED:
             yield from move(row, Event.SENT, cause)
             now = yield from again(row)
         else:
             now = row
         event = _EVENTS.get(reply.control) if reply is not None else None
         if event is None and self.terms.profile.answer_accepts:
-            event = Event.CANCEL_DONE if row.control == "CA" else Event.ACCEPTED
+            event = Event.CANCEL_DONE if row.control in ("CA", "RP") else Event.ACCEPTED
         if event is None:
             yield from note(now, "taken", now.state, cause)
             return
+        if event is Event.CANCEL_UNABLE and reply is not None and reply.status == "CA":
+            event = (
+                Event.CANCEL_DONE
+            )  # asked again, the first answer having been lost: it cannot be cancelled because it is
         columns: dict[str, object] = {}
         if reply is not None and reply.filler is not None:
             columns = {"filler": reply.filler.id, "filler_authority": reply.filler.authority}

@@ -104,11 +104,11 @@ def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[Su
     kind = Code.read(spm, 4) or Code((tube.kind if tube is not None else "") or "UNK", "", "HL70487")
     reason = (
         Code(row.reason.split(" ")[0], row.reason_text[:199], "99LABMW")
-        if row.reason and row.control in ("CA", "OC")
+        if row.reason and row.control in ("CA", "RP", "OC")
         else None
     )
     missing = row.about == "missing"
-    shipment = (yield from _shipment(row)) if ours and (row.control == "NW" or row.about == "shipped") else None
+    shipment = (yield from _shipment(row)) if ours and (row.control in ("NW", "RO") or row.about == "shipped") else None
     if missing:
         reason = _SNR
     specimen = SentSpecimen(

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labmw.clock import stamp
+from labmw.lab.giving_way import GivingWay, Going, pair
 from labmw.lab.lis_told import Doubt, Told, raise_task
+from labmw.lab.order_places import places_of
 from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
 from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
-from labmw.store.statements import partners
+from labmw.store.statements import partners, tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.datatypes import Code, EntityId
@@ -30,10 +32,11 @@ from protocols.hl7.values import Coded, Numeric, Text, Value
 
 BLOCKED = "interlab-missing"
 CANNOT_CANCEL = "interlab-cannot-cancel"
+NO_PLACE = "interlab-no-place"
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """One test or battery that was ordered under one number."""
 
     orders: tuple[Row, ...]
@@ -50,47 +53,103 @@ class _Wanted:
         return self.orders[0]
 
 
-def send_elsewhere(told: Told, orders: Orders) -> Transaction[Counter[str]]:
-    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom."""
-    elsewhere = told.terms.elsewhere
-    if elsewhere is None or not elsewhere.routes:
-        return Counter()
-    opened = yield stored.orders_opened_by(told.site, told.message)
-    if not opened:
-        return Counter()
-    wanted = yield from _wanted(told, opened)
-    states = yield statements.link_states(told.site)
-    down = frozenset(row.link for row in states if not row.connected)
-    asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
-    leaving: dict[tuple[str, str], list[Row]] = {}
-    made: Counter[str] = Counter()
-    for one in wanted:
-        partner = elsewhere.partner_for(one.tests, one.kind, told.now, told.terms.zone, down)
-        if not partner:
-            continue
-        terms = elsewhere.partners[partner]
-        row, ready = yield from _make(told, terms, one, asked.get(one.first.placer))
-        made[partner] += len(one.tests)
-        if ready and terms.partner.send == "at-once":
-            leaving.setdefault((partner, one.first.specimen), []).append(row)
-    for (partner, _), rows in leaving.items():
-        yield from tell_partner(told.site, partner, [(row, "NW", "") for row in rows], told.message, told.at)
+def send_elsewhere(told: Told, orders: Orders, giving_way: Sequence[GivingWay] = ()) -> Transaction[Counter[str]]:
+    """Make sub-orders of what a message has ordered and other laboratories perform; return how many tests leave for whom.
+
+    `giving_way` are sub-orders that the message replaces and that their partners have not been told of: they are told here, one way or the other.
+    """
+    leaving, made = yield from _leaving(told, orders)
+    profiles = told.terms.elsewhere.partners if told.terms.elsewhere is not None else {}
+    pairing = frozenset(name for name, terms in profiles.items() if terms.profile.replace == "rp-ro")
+    paired, alone = pair(giving_way, leaving, pairing)
+    for row in alone:
+        yield from tell_partner(told.site, row.partner, [(row, "CA", "")], told.message, told.at)
+    cause = Cause(told.site, told.at, told.message, told.terms.name)
+    for (partner, _), said in paired.items():
+        yield from tell_partner(told.site, partner, said, told.message, told.at)
+        old = ", ".join(row.number for row, control, _ in said if control == "RP")
+        for row in [row for row, control, _ in said if control == "RO"]:
+            yield from note(row, "replaces", row.state, cause, {"order": old})
     return made
 
 
-def _wanted(told: Told, opened: Sequence[Row]) -> Transaction[list[_Wanted]]:
-    """The open orders, those of a battery together."""
+def _leaving(told: Told, orders: Orders) -> Transaction[tuple[dict[tuple[str, str], list[Going]], Counter[str]]]:
+    """The sub-orders that leave now, by partner and tube, and how many tests leave for whom."""
+    leaving: dict[tuple[str, str], list[Going]] = {}
+    made: Counter[str] = Counter()
+    elsewhere = told.terms.elsewhere
+    if elsewhere is None or not elsewhere.routes:
+        return leaving, made
+    opened = yield stored.orders_opened_by(told.site, told.message)
+    if not opened:
+        return leaving, made
+    wanted = yield from together(told.site, opened)
+    states = yield statements.link_states(told.site)
+    down = frozenset(row.link for row in states if not row.connected)
+    asked = {one.placer.id.strip(): one for one in orders.orders if one.placer is not None}
+    pv1 = orders.patient.pv1 if orders.patient is not None else None
+    for one in wanted:
+        order = asked.get(one.first.placer)
+        places = places_of(order.orc if order is not None else None, pv1, told.terms.place)
+        way = elsewhere.route_for(one.tests, one.kind, told.now, told.terms.zone, down, places)
+        if way.asks_for_place:
+            yield from _from_nowhere(told, one, way.partner)
+            continue
+        if places:
+            yield tasks.close_task(
+                told.site,
+                NO_PLACE,
+                f"order/{one.first.id}",
+                at=told.at,
+                by=told.terms.name,
+                why="the place is named now",
+            )
+        if not way.partner:
+            continue
+        partner = way.partner
+        terms = elsewhere.partners[partner]
+        cause = Cause(told.site, told.at, told.message, told.terms.name)
+        row, ready = yield from make_sub_order(told, terms, one, order, cause)
+        made[partner] += len(one.tests)
+        if ready and (terms.partner.send == "at-once" or (yield from has_left(row))):
+            leaving.setdefault((partner, one.first.specimen), []).append(Going(row, one.first.placer))
+    return leaving, made
+
+
+def has_left(row: Row) -> Transaction[bool]:
+    """Whether its tube is on its way to the partner already, for another sub-order; one that is packed and still here takes the new one into its box."""
+    for other in (yield stored.sub_orders_on(row.site, row.specimen)):
+        if (other.role, other.partner) != ("requester", row.partner) or other.box is None:
+            continue
+        [box] = yield partners.box_of(other.box)
+        yield change(schema.sub_order, row.id, box=other.box, aliquot=other.aliquot)
+        return bool(box.state != "open")
+    return False
+
+
+def _from_nowhere(told: Told, one: Wanted, partner: str) -> Transaction[None]:
+    """Whether the tests leave depends on where they were ordered, and the order does not say it: they stay, and a person decides."""
+    first = one.first
+    facts = {"order": first.placer or "-", "partner": partner, "test": first.test_name or ", ".join(one.tests)}
+    facts |= {"specimen": first.specimen, "fields": ", ".join(told.terms.place)}
+    yield from raise_task(told.site, NO_PLACE, f"order/{first.id}", first.specimen, facts, told.at)
+
+
+def together(site: str, opened: Sequence[Row]) -> Transaction[list[Wanted]]:
+    """The orders, those of a battery together."""
     kinds: dict[str, str] = {}
-    for row in (yield statements.specimens_among(told.site, sorted({row.specimen for row in opened}))):
+    for row in (yield statements.specimens_among(site, sorted({row.specimen for row in opened}))):
         kinds[row.identifier] = row.kind
     groups: dict[object, list[Row]] = {}
     for row in opened:
         groups.setdefault((row.specimen, row.placer) if row.placer else row.id, []).append(row)
-    return [_Wanted(tuple(rows), kinds.get(rows[0].specimen, "")) for rows in groups.values()]
+    return [Wanted(tuple(rows), kinds.get(rows[0].specimen, "")) for rows in groups.values()]
 
 
-def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | None) -> Transaction[tuple[Row, bool]]:
-    """Write one sub-order; return it, and whether nothing is missing."""
+def make_sub_order(
+    told: Told, terms: PartnerTerms, one: Wanted, asked: OrderRequest | None, cause: Cause, number: str = ""
+) -> Transaction[tuple[Row, bool]]:
+    """Write one sub-order (`number`: where the usual one has been used); return it, and whether nothing is missing."""
     partner = terms.partner
     entries = yield partners.catalogue_at(told.site, partner.name, told.at)
     origins = yield lis_stored.origins_of(told.site, [one.first.id])
@@ -102,7 +161,7 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
     answers = _answers(asked)
     missing = _missing(entry, answers, service)
     hours = float(entry.turnaround) if entry is not None and entry.turnaround else partner.turnaround
-    name = f"SO{told.message}-{one.first.id}"
+    name = number or f"SO{told.message}-{one.first.id}"
     made = yield statements.insert(
         schema.sub_order,
         site=told.site,
@@ -132,7 +191,6 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
         yield statements.insert(schema.sub_order_item, site=told.site, sub_order=key, kind=kind, text=text, at=told.at)
     rows = yield stored.sub_orders_numbered(told.site, "requester", partner.name, [name])
     row = rows[0]
-    cause = Cause(told.site, told.at, told.message, told.terms.name)
     yield from note(
         row, "created", State.CREATED.value, cause, {"partner": partner.name, "missing": ", ".join(missing)}
     )
@@ -142,7 +200,7 @@ def _make(told: Told, terms: PartnerTerms, one: _Wanted, asked: OrderRequest | N
     return row, not missing
 
 
-def service_for(one: _Wanted, terms: PartnerTerms, entries: Sequence[Row], named: str = "") -> tuple[Code, Row | None]:
+def service_for(one: Wanted, terms: PartnerTerms, entries: Sequence[Row], named: str = "") -> tuple[Code, Row | None]:
     """How the partner calls a test or battery, and what its catalogue says of it. A battery that it has no code for keeps none."""
     partner, tests = terms.partner, set(one.tests)
     system = f"99{partner.name}"
@@ -200,16 +258,32 @@ def cancel_elsewhere(cause: Cause, order: Row) -> Transaction[None]:
             yield from cancel_sub_order(row, cause)
 
 
+def give_way(cause: Cause, order: Row) -> Transaction[list[Row]]:
+    """The same for an order that others replace; return the sub-orders of which their partners are still to be told."""
+    found = []
+    for row in (yield stored.sub_orders_of_orders(cause.site, [order.id])):
+        if row.role == "requester" and (yield from _taken_back(row, cause)) is State.CANCEL_SENT:
+            found.append(row)
+    return found
+
+
 def cancel_sub_order(row: Row, cause: Cause) -> Transaction[bool]:
     """Take a sub-order back; return whether that could be said. What was never written to the partner is cancelled at once."""
+    now = yield from _taken_back(row, cause)
+    if now is State.CANCEL_SENT:
+        message = cause.message or row.message
+        yield from tell_partner(cause.site, row.partner, [(row, "CA", "")], message, cause.at)
+    return now is not None
+
+
+def _taken_back(row: Row, cause: Cause) -> Transaction[State | None]:
+    """Where taking it back leads: None when it cannot be, CANCEL_SENT when the partner is to be told, CANCELLED when there is nothing to tell."""
     sayings = yield stored.sayings_of(row.id)
     if sayings and row.state == State.CREATED:  # the message may be on its way this very moment
         yield from move(row, Event.SENT, cause)
         row = yield from again(row)
     after = yield from move(row, Event.CANCEL, cause)
     if isinstance(after, Doubt):
-        return False
-    if after.state is State.CANCEL_SENT and row.state != State.CANCEL_SENT:
-        message = cause.message or row.message
-        yield from tell_partner(cause.site, row.partner, [(row, "CA", "")], message, cause.at)
-    return True
+        return None
+    told_before = row.state == State.CANCEL_SENT
+    return State.CANCELLED if told_before else after.state

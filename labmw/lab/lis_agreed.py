@@ -30,5 +30,6 @@ def lis_terms(config: Config) -> LisTerms | None:
         authority=lis.patient_authority,
         ins_fictitious=lis.ins_fictitious,
         language=config.site.language,
+        place=lis.place,
         elsewhere=elsewhere(config),
     )

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.awaited import call_up
-from labmw.lab.elsewhere import cancel_elsewhere, send_elsewhere
+from labmw.lab.elsewhere import cancel_elsewhere, give_way, send_elsewhere
+from labmw.lab.giving_way import GivingWay, replacing
 from labmw.lab.late import tubes_changed
 from labmw.lab.lis_patients import keep_identity
 from labmw.lab.lis_tests import name_of, tests_of
@@ -56,6 +57,7 @@ class OrdersTaken:
     changed: int = 0  # orders that are new or other than before
     tubes: list[str] = field(default_factory=list)  # for which a test is open now
     elsewhere: Counter[str] = field(default_factory=Counter)  # tests that leave, by partner
+    giving_way: list[GivingWay] = field(default_factory=list)  # sub-orders that are replaced
 
     def done(self, order: OrderRequest, status: str, filler: EntityId) -> None:
         """Say yes to an order."""
@@ -79,7 +81,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
     pv1 = orders.patient.pv1 if orders.patient is not None else None
     ward = pv1.component(3, 1).strip() if pv1 is not None else ""
     for number, order in enumerate(orders.orders, 1):
-        step = _Step(told, order, number, patient, taken, ward)
+        step = _Step(told, order, number, patient, taken, ward, replacing(orders.orders, number - 1))
         match order.action:
             case Action.NEW | Action.ADD_ON | Action.REPLACEMENT:
                 yield from step.new()
@@ -94,7 +96,7 @@ def take_orders(told: Told, orders: Orders) -> Transaction[OrdersTaken]:
     for doubt in taken.doubts:
         yield from quarantine(told, doubt)
     yield from call_up(told.site, taken.tubes, told.at)
-    taken.elsewhere = yield from send_elsewhere(told, orders)
+    taken.elsewhere = yield from send_elsewhere(told, orders, taken.giving_way)
     return taken
 
 
@@ -108,6 +110,7 @@ class _Step:
     patient: str | Doubt | None
     taken: OrdersTaken
     ward: str = ""  # where the patient is (PV1-3.1)
+    replaced_by: frozenset[str] = frozenset()  # the numbers of the orders that replace this one
 
     @property
     def placer(self) -> str:
@@ -285,7 +288,12 @@ class _Step:
     def _cancel(self, row: Row) -> Transaction[None]:
         if row.state == "elsewhere":
             cause = Cause(self.told.site, self.told.at, self.told.message, self.told.terms.name)
-            yield from cancel_elsewhere(cause, row)
+            by = {Action.REPLACE: self.replaced_by, Action.CHANGE: frozenset({self.placer})}.get(self.order.action)
+            if by:
+                rows = yield from give_way(cause, row)
+                self.taken.giving_way += [GivingWay(one, by) for one in rows]
+            else:
+                yield from cancel_elsewhere(cause, row)
         yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=self.told.at)
         yield from tubes_changed(
             self.told.site, [row.specimen], "late-order", self.told.at

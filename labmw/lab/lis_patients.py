@@ -15,7 +15,7 @@ from labmw.lab.lis_ins import forget_ins, keep_ins
 from labmw.lab.lis_told import Doubt, Told, audit, quarantine
 from labmw.store import schema, statements
 from labmw.store.encryption.shredding import write_anew
-from labmw.store.statements import identities
+from labmw.store.statements import archive, identities
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.adt import Identity, IdentityEvent, is_ins, without_ins
 from protocols.hl7.datatypes import Identifier
@@ -177,7 +177,7 @@ def merge(told: Told, old: str, new: str) -> Transaction[None]:
         yield identities.drop(schema.patient_alias, row.id)  # the LIS uses that number again
     if was == new:
         was = old
-    for step in identities.moves(told.site, was, new):  # noqa: UP028 -- `yield from` a list cannot be sent the rows
+    for step in (*identities.moves(told.site, was, new), *archive.follows(told.site, was, new)):  # noqa: UP028 -- `yield from` a list cannot be sent the rows
         yield step
     earlier = [row.mapping() | {"patient": new} for row in (yield identities.previous_of_patient(told.site, was))]
     for one in earlier:

@@ -18,9 +18,10 @@ from typing import Any, Final
 from labmw.clock import stamp
 from labmw.config import Retention
 from labmw.store import schema, statements
+from labmw.store.statements import archive
 from labmw.store.statements import retention as stored
 from labmw.store.statements.audit import audited
-from labmw.store.transaction import Transaction
+from labmw.store.transaction import Row, Transaction
 
 PATIENT_CLASSES: Final = ("raw", "messages", "results", "identity")
 CHUNK: Final = 500
@@ -139,12 +140,14 @@ def years_before(day: date, years: int) -> str:
     return stamp(datetime.combine(years_after(day, -years), datetime.min.time(), UTC))
 
 
-def plan(site: str, terms: Retention, activities: Activities, today: date) -> Transaction[RetentionPlan]:
-    """Say whose time is over on a day."""
+def plan(
+    site: str, terms: Retention, activities: Activities, today: date, *, archived: bool = True
+) -> Transaction[RetentionPlan]:
+    """Say whose time is over on a day; `archived`: also of whom everything is in the archive."""
     held = {row.patient for row in (yield stored.holds(site))}
     due: list[Due] = []
     kept: list[Kept] = []
-    archive = 0
+    reached = 0
     candidates = [who for who, last in activities.last.items() if years_after(last, terms.archive) <= today]
     for start in range(0, len(candidates), CHUNK):
         some = candidates[start : start + CHUNK]
@@ -152,15 +155,21 @@ def plan(site: str, terms: Retention, activities: Activities, today: date) -> Tr
         known = {row.identifier for row in (yield statements.patients_among(site, some))}
         genetic = {row.patient for row in (yield stored.genetic_among(site, some, terms.genetic_tests or [""]))}
         unfinished = {row.patient for row in (yield stored.unfinished_among(site, some))}
+        seen = yield from last_seen(site, some)
+        if archived:
+            away = yield archive.named(site, "patient", some)
+            known |= {row.value for row in away}
+            genetic |= yield from _genetic_away(away, terms)
+            for row in away:
+                if row.last:
+                    seen[row.value] = max(date.fromisoformat(row.last), seen.get(row.value, date.min))
         for who in some:
             if who not in known and who not in here:
                 continue
-            last = activities.last[who]
-            if who in here:
-                last = max(last, date.fromisoformat(here[who].last[:10]))
+            last = max(activities.last[who], seen.get(who, date.min))
             if years_after(last, terms.archive) > today:
                 continue  # labmw has seen the patient since the list was made
-            archive += 1
+            reached += 1
             classes = _classes(terms, last, today, genetic=who in genetic and bool(terms.genetic_tests))
             if not classes:
                 continue
@@ -173,8 +182,25 @@ def plan(site: str, terms: Retention, activities: Activities, today: date) -> Tr
     rows = (yield stored.audit_counted(site, audit_before))[0].count
     years = {name: getattr(terms, name) for name in ("archive", *PATIENT_CLASSES, "qc", "audit", "genetics")}
     return RetentionPlan(
-        site, today.isoformat(), activities.digest, years, tuple(due), tuple(kept), archive, qc_before, qc, audit_before, rows
+        site, today.isoformat(), activities.digest, years, tuple(due), tuple(kept), reached, qc_before, qc, audit_before, rows
     )  # fmt: skip
+
+
+def last_seen(site: str, patients: Sequence[str]) -> Transaction[dict[str, date]]:
+    """When labmw itself has last had a result or an order of these patients; who is not in it has none."""
+    rows = [*(yield stored.last_here(site, patients)), *(yield stored.ordered_here(site, patients))]
+    seen: dict[str, date] = {}
+    for row in rows:
+        seen[row.patient] = max(date.fromisoformat(row.last[:10]), seen.get(row.patient, date.min))
+    return seen
+
+
+def _genetic_away(away: Sequence[Row], terms: Retention) -> Transaction[set[str]]:
+    """Who has a result of one of the genetic tests in the archive."""
+    pieces = {row.id for row in away}
+    tests = (yield archive.in_pieces(sorted(pieces), "test")) if pieces else []
+    with_test = {row.piece for row in tests if row.value in terms.genetic_tests}
+    return {row.value for row in away if row.id in with_test}
 
 
 def _classes(terms: Retention, last: date, today: date, *, genetic: bool) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ LEAST = 3  # letters that a name cut off by another system must keep
 
 def letters(name: str) -> str:
     """A name as it is compared: its letters alone, in lower case, without accents."""
-    spelled = name.casefold().replace("œ", "oe").replace("æ", "ae").replace("ß", "ss")
+    small = unicodedata.normalize("NFKD", name).casefold()  # first taken apart: a capital may stand inside one sign
+    spelled = small.replace("œ", "oe").replace("æ", "ae").replace("ß", "ss")
     return "".join(one for one in unicodedata.normalize("NFKD", spelled) if one.isalpha())
 
 

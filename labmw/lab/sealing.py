@@ -73,11 +73,11 @@ def verify(site: str) -> Transaction[Verified]:
 
 
 def false_certificate(site: str) -> Transaction[str]:
-    """Which destruction has not left the tombstones that its certificate speaks of, in the words of the audit's own row; "" when none."""
+    """Which destruction, or removal into the archive, has not left the tombstones that its certificate speaks of, in the words of the audit's own row; "" when none."""
     for one in (yield certificates(site)):
         stones = yield tombstones_of(one.id)
         told = yield audit_about(site, [f"certificate/{one.id}"])
-        said = [json.loads(row.detail).get("digest") for row in told if row.what == "destroyed"]
+        said = [json.loads(row.detail).get("digest") for row in told if row.what in ("destroyed", "archived")]
         if one.digest is not None and (said != [one.digest] or stones_digest(stones) != one.digest):
             return f"certificate {one.id}: its tombstones are not those of which the audit speaks"
     return ""

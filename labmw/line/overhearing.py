@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from labmw.errors import LinkError, WireHeld
+from labmw.line.held_port import hold_alone
 from labmw.line.transport import tcp_wire
 from labmw.line.unopened import serial_held, serial_unopened
 from labmw.phrases import say
@@ -113,6 +114,7 @@ class SerialEar:
             raise serial_unopened(device, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hold_alone(self._descriptor)
             self.tune(tuning)
         except BlockingIOError:
             self.close()

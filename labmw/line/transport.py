@@ -13,6 +13,7 @@ import serialx
 from labmw.config import Serial
 from labmw.errors import CertificateError, HandshakeError, LinkError
 from labmw.line.dialling import dial
+from labmw.line.held_port import hold_alone
 from labmw.line.unopened import serial_unopened, tcp_unreached
 from labmw.tls.credentials import Credentials
 
@@ -138,6 +139,13 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Cred
     return tcp_wire(reader, writer)
 
 
+def _hold(transport: asyncio.WriteTransport) -> None:
+    """Keep the port of this machine to ourselves; one of a device server has no descriptor, and its server lets one client in."""
+    port = getattr(transport, "serial", None)
+    with contextlib.suppress(AttributeError, OSError, ValueError, TypeError, RuntimeError):
+        hold_alone(port.fileno())  # type: ignore[union-attr]
+
+
 async def open_serial(settings: Serial) -> StreamWire:
     """Open an RS-232 port exclusively, one of this machine or of a device server (rfc2217://host:port); raises LinkError."""
     try:
@@ -155,6 +163,7 @@ async def open_serial(settings: Serial) -> StreamWire:
         )
     except (OSError, serialx.SerialException, ValueError) as error:
         raise serial_unopened(settings.device, error) from error
+    _hold(writer.transport)
     # Of a device server; serialx shows the connection beneath nowhere else.
     beneath = getattr(writer.transport, "_tcp_transport", None)
     _keep_alive(beneath.get_extra_info("socket") if beneath is not None else None)

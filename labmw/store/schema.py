@@ -40,7 +40,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0016"  # the newest file in migrations/versions; a test keeps them together
+REVISION: Final = "0020"  # the newest file in migrations/versions; a test keeps them together
 
 FINAL_STATES: Final = (
     *("held", "blocked", "quarantined", "control", "detail", "delivered", "dead", "withdrawn"),
@@ -509,6 +509,39 @@ tombstone = Table(
     _id(), *_must("site"), _refers("certificate", "certificate.id"), *_must("class", "kind"), Column("row", _BIG), *_may("subject"), *_must("digest", "at"),
     Index(None, "certificate"),
     Index(None, "site", "kind", "row"),
+)  # fmt: skip
+
+# One removal of rows into the archive, whose files are in the folder `name` of the configured one: a patient's, or of what is nobody's (`kind` patient, qc,
+# audit). It is noted before anything is written. States: writing, moved, abandoned (cut off or overtaken: the rows are still here). `last`: the patient's last activity.
+# `manifest` is the digest of the file that names the others, `previous` that of the removal before it.
+archive_move = Table(
+    "archive_move", metadata,
+    _id(), *_must("site", "name", "kind", "state", "began_at", "by"), *_later("closed_at"), *_may("last", "manifest", "previous"),
+    _refers("certificate", "certificate.id", nullable=True),
+    UniqueConstraint("site", "name"),
+    Index("ix_archive_move_writing", "site", **_where("state = 'writing'")),
+)  # fmt: skip
+
+# One file of it: the rows of one class. `key` is its own in `data_key`. States: noted (with a removal that is written), moved; returning and
+# returned (its rows are here again; the file is still there, is not), partly (they are, but for those in whose place something newer stands); destroying and destroyed
+# (its key is gone; the file is still there, is not). `newest`: when the last of what is nobody's came.
+archive_piece = Table(
+    "archive_piece", metadata,
+    _id(), *_must("site"), _refers("move", "archive_move.id"), *_must("class", "state"), *_may("digest"), Column("size", _BIG, nullable=False, server_default=text("0")),
+    _number("rows", 0), Column("key", _BIG, nullable=True), *_may("newest"),
+    UniqueConstraint("site", "move", "class"),
+    Index("ix_archive_piece_going", "site", **_where("state IN ('destroying', 'returning')")),
+    Index(None, "move"),
+)  # fmt: skip
+
+# What is in which piece: `kind` patient (everybody whose data it holds), specimen, test (LOINC), message (one that has stayed, whose results are in it).
+# It goes with the piece.
+archive_index = Table(
+    "archive_index", metadata,
+    _id(), *_must("site"), _refers("piece", "archive_piece.id"), *_must("kind", "value"),
+    UniqueConstraint("site", "piece", "kind", "value"),
+    Index(None, "site", "kind", "value"),
+    Index(None, "piece"),
 )  # fmt: skip
 
 # --- watching -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from protocols.hl7 import charset, values
-from protocols.hl7.check_fields import FieldRule, in_table, longest, required, rule, table_code, time
+from protocols.hl7.check_fields import FieldRule, in_table, longest, matching, required, rule, table_code, time
 from protocols.hl7.check_subject import Subject
 from protocols.hl7.deviation import Deviation, Severity
 from protocols.hl7.er7 import NULL, Segment
@@ -66,12 +66,20 @@ TIMES: tuple[FieldRule, ...] = tuple(
 )
 
 
+SET_IDS: tuple[FieldRule, ...] = tuple(
+    rule(f"HL7-SET-ID-{name}", "*", f"{name}-1", matching("[0-9]{1,9}", "1, 2, 3 ..."), "HL7 2.5.1 chapter 2.A.66")
+    for name in ("PID", "PV1", "TQ1", "OBR", "OBX", "SPM", "NTE")
+)
+"""Segments whose first field counts them."""
+
+
 def check_core(subject: Subject) -> Iterator[Deviation]:
     """Every deviation from HL7 itself."""
     yield from _header(subject)
     yield from _structure(subject)
     yield from subject.apply(REQUIRED)
     yield from subject.apply(TIMES)
+    yield from subject.apply(SET_IDS)
     for place, item in enumerate(subject.segments):
         yield from _tables(subject, place, item)
         if item.name == "OBX":

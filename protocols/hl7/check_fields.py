@@ -155,6 +155,26 @@ def parts(number: int) -> Test:
     return test
 
 
+def matching(pattern: str, wanted: str) -> Test:
+    """The first component, if there is one, is written so."""
+
+    def test(segment: Segment, n: int, c: int) -> Complaint | None:
+        value = segment.component(n, c or 1)
+        if not value or value == NULL or re.fullmatch(pattern, value, re.ASCII):
+            return None
+        return "hl7-value", (("found", shown(value)), ("allowed", wanted))
+
+    return test
+
+
+def systematic(segment: Segment, n: int, c: int) -> Complaint | None:
+    """A code, if there is one, says of which coding system it is."""
+    value = segment.field(n)
+    if not value or value == NULL or not segment.component(n, 1) or segment.component(n, 3):
+        return None
+    return "hl7-no-system", (("found", shown(value)),)
+
+
 def longest(size: int) -> Test:
     """The field has at most so many characters."""
 

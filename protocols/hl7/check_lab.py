@@ -122,16 +122,38 @@ def _lab(subject: Subject) -> Iterator[Deviation]:
     if subject.kind in _REPLIES.split():
         yield from _answers(subject)
     if subject.kind in _ORDERS.split():
-        for place, orc in subject.named("ORC"):
-            if orc.component(1) == "SC" and not orc.component(5):
-                yield subject.tell(place, 5, "LAB-SC-STATUS", _LAB1, "hl7-required")
+        yield from _orders(subject)
+    if subject.kind in _ORDERS.split() + _REPLIES.split():
+        yield from _numbers(subject)
+    if subject.refuses and not errors:
+        msa = next(place for place, _ in subject.named("MSA"))
+        yield subject.absent("ERR", "LAB-ERR-ABSENT", "HL7 2.5.1 chapter 2", msa, _WARN)
+
+
+def _orders(subject: Subject) -> Iterator[Deviation]:
+    for place, orc in subject.named("ORC"):
+        if orc.component(1) == "SC" and not orc.component(5):
+            yield subject.tell(place, 5, "LAB-SC-STATUS", _LAB1, "hl7-required")
+    places = {id(item): place for place, item in enumerate(subject.segments)}
+    _, groups = cut(subject.segments, frozenset({"ORC"}))
+    for group in groups:
+        if all(item.name != "OBR" for item in group):
+            yield subject.tell(places[id(group[0])], 0, "LAB-ORDER-OBR", _LAB1, "lab-order-without-test")
+
+
+def _numbers(subject: Subject) -> Iterator[Deviation]:
+    """ORC and OBR of one order give the same numbers."""
+    places = {id(item): place for place, item in enumerate(subject.segments)}
+    _, groups = cut(subject.segments, frozenset({"ORC"}))
+    for group in groups:
+        obr = next((item for item in group if item.name == "OBR"), None)
+        if obr is not None:
+            yield from _same_number(subject, places[id(group[0])], group[0], obr)
 
 
 def _results(subject: Subject) -> Iterator[Deviation]:
-    opening = "ORC" if subject.kind == "ORU^R01" else "OBR"
     places = {id(item): place for place, item in enumerate(subject.segments)}
-    _, groups = cut(subject.segments, frozenset({opening}))
-    for group in groups:
+    for group in _observed(subject):
         orc = next((item for item in group if item.name == "ORC"), None)
         obr = next((item for item in group if item.name == "OBR"), None)
         if obr is None:
@@ -141,8 +163,29 @@ def _results(subject: Subject) -> Iterator[Deviation]:
         else:
             yield from _coherent_order(subject, places, orc, obr)
         status = obr.component(25)
-        for obx in (item for item in group if item.name == "OBX"):
+        results = [item for item in group if item.name == "OBX"]
+        if status in ("P", "F", "C", "R") and not results:
+            yield subject.tell(
+                places[id(obr)], 25, "LAB-RESULT-OBX", _LAB3, "lab-status-without-result", (("status", status),)
+            )
+        for number, obx in enumerate(results, 1):
+            if obx.component(1) and obx.component(1) != str(number):
+                facts = (("found", obx.component(1)), ("expected", str(number)))
+                yield subject.tell(places[id(obx)], 1, "LAB-OBX-1-ORDER", _LAB3, "hl7-sequence", facts, _WARN)
             yield from _coherent_result(subject, places[id(obx)], obx, status)
+
+
+def _observed(subject: Subject) -> list[list[Segment]]:
+    """Each OBR with its ORC, which stands before it in ORU^R01 and behind it in OUL^R22, and with what follows."""
+    if subject.kind != "ORU^R01":
+        return cut(subject.segments, frozenset({"OBR"}))[1]
+    groups: list[list[Segment]] = []
+    for item in subject.segments:
+        if item.name == "ORC" or (item.name == "OBR" and not (groups and groups[-1][-1].name == "ORC")):
+            groups.append([item])
+        elif groups:
+            groups[-1].append(item)
+    return groups
 
 
 def _coherent_order(subject: Subject, places: dict[int, int], orc: Segment, obr: Segment) -> Iterator[Deviation]:
@@ -153,12 +196,14 @@ def _coherent_order(subject: Subject, places: dict[int, int], orc: Segment, obr:
         yield subject.tell(
             places[id(orc)], 5, "LAB-COHERENT-ORC-5", f"{_LAB3}, status coherence", "hl7-must-fit", facts
         )
+    yield from _same_number(subject, places[id(orc)], orc, obr)
+
+
+def _same_number(subject: Subject, place: int, orc: Segment, obr: Segment) -> Iterator[Deviation]:
     for n in (2, 3):
         if orc.field(n) and obr.field(n) and orc.component(n) != obr.component(n):
             facts = (("found", orc.field(n)), ("other", f"OBR-{n}"), ("expected", obr.field(n)))
-            yield subject.tell(
-                places[id(orc)], n, "LAB-COHERENT-NUMBER", "HL7 2.5.1 chapter 4.5.1", "hl7-must-fit", facts
-            )
+            yield subject.tell(place, n, "LAB-COHERENT-NUMBER", "HL7 2.5.1 chapter 4.5.1", "hl7-must-fit", facts)
 
 
 def _coherent_result(subject: Subject, place: int, obx: Segment, status: str) -> Iterator[Deviation]:

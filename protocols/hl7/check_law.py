@@ -12,11 +12,13 @@ from protocols.hl7.check_fields import (
     filled_with,
     forbidden,
     longest,
+    matching,
     one_of,
     part,
     parts,
     required,
     rule,
+    systematic,
     zoned,
 )
 from protocols.hl7.check_subject import Subject
@@ -66,6 +68,8 @@ FIELDS: tuple[FieldRule, ...] = (
     rule("LAW-QAK-2", "RSP^K11", "QAK-2", filled_with("OK", "AE", "AR"), f"{_27} (LAB27-003)"),
     rule("LAW-QAK-3", "RSP^K11", "QAK-3", required, _27),
     # --- LAB-28 ---
+    rule("LAW-SPM-1", "OML^O33 OUL^R22", "SPM-1", required, f"{_28}, {_29}", _WARN),
+    rule("LAW-SPM-4-SYSTEM", "OML^O33 OUL^R22", "SPM-4", systematic, f"{_28}, {_29}", _WARN),
     rule("LAW-SPM-11", "OML^O33", "SPM-11", filled_with("P", "Q", "U", "L", "G"), _28),
     rule("LAW-ORC-1", "OML^O33", "ORC-1", one_of("NW", "CA", "DC"), f"{_28} (LAB27-004)"),
     rule("LAW-ORC-9", "OML^O33", "ORC-9", required, _28),
@@ -85,7 +89,11 @@ FIELDS: tuple[FieldRule, ...] = (
     rule("LAW-OUL-ORC-5", "OUL^R22", "ORC-5", filled_with("SC", "IP", "CM", "CA"), _29),
     rule("LAW-OBX-1", "OUL^R22", "OBX-1", required, _29),
     rule("LAW-OBX-3", "OUL^R22", "OBX-3.1", part, _29),
+    rule("LAW-OBX-3-SYSTEM", "OUL^R22", "OBX-3", systematic, _29, _WARN),
     rule("LAW-OBX-4", "OUL^R22", "OBX-4", required, _29),
+    rule("LAW-OBX-4-RUN", "OUL^R22", "OBX-4", matching("[1-9][0-9]{0,8}", "1, 2, 3 ..."), _29, _WARN),
+    rule("LAW-OBX-6-SYSTEM", "OUL^R22", "OBX-6.3", matching("UCUM", "UCUM"), _29, _WARN),
+    rule("LAW-OBX-6-SYSTEM", "OUL^R22", "OBX-6", systematic, _29, _WARN),
     rule("LAW-OBX-11", "OUL^R22", "OBX-11", one_of("P", "R", "F", "C", "X"), _29),
     rule("LAW-OBX-16", "OUL^R22", "OBX-16", required, _29, _NOTE),
     rule("LAW-OBX-18", "OUL^R22", "OBX-18", required, _29, _WARN),
@@ -142,6 +150,11 @@ def _reply(subject: Subject) -> Iterator[Deviation]:
 
 
 def _query(subject: Subject) -> Iterator[Deviation]:
+    yield from _asked(subject)
+
+
+def _asked(subject: Subject) -> Iterator[Deviation]:
+    """QPD, in the query and in the reply that repeats it: what is asked by is filled, and nothing else."""
     for place, qpd in subject.named("QPD"):
         by = GENERIC.query_by(qpd.component(1))
         if by is None and qpd.field(1):
@@ -160,6 +173,8 @@ def _query(subject: Subject) -> Iterator[Deviation]:
 
 
 def _query_answer(subject: Subject) -> Iterator[Deviation]:
+    if not subject.refuses:  # one that is refused may be as wrong as it came
+        yield from _asked(subject)
     msa, qpd = subject.message.first("MSA"), subject.message.first("QPD")
     for place, qak in subject.named("QAK"):
         expected = {"AA": "OK", "AE": "AE", "AR": "AR"}.get(msa.component(1) if msa else "", "")
@@ -240,6 +255,10 @@ def _status(subject: Subject) -> Iterator[Deviation]:
         place, head = group[0]
         if name == "SPM" and head.component(11) == "Q" and not any(item.component(3) == "CO" for _, item in group[1:]):
             yield subject.tell(place, 11, "LAW-QC-INV", _29, "law-control-unnamed", (), _WARN)
+        if name == "SPM":
+            for at, item in group[1:]:
+                if item.name == "INV" and item.component(3) == "CO" and not item.component(16):
+                    yield subject.tell(at, 16, "LAW-QC-LOT", _29, "hl7-required", (), _WARN)
         if name == "OBR":
             yield from _performed(subject, group)
 
@@ -270,6 +289,9 @@ def _performed(subject: Subject, group: list[tuple[int, Segment]]) -> Iterator[D
         )
     if obr.component(11) == "G" and orc and not orc[1].field(8):
         yield subject.tell(orc[0], 8, "LAW-REFLEX-PARENT", f"{_29} (LAW-007)", "law-reflex-without-parent", (), _WARN)
+    if orc and orc[1].field(8) and obr.component(11) != "G":
+        unfit = (("found", obr.component(11) or '""'), ("other", "ORC-8"), ("expected", "G"))
+        yield subject.tell(place, 11, "LAW-REFLEX-G", f"{_29} (LAW-007)", "hl7-must-fit", unfit, _WARN)
     if orc and orc[1].component(5) == "CM" and not results:
         yield subject.tell(orc[0], 5, "LAW-CM-RESULT", _29, "law-completed-without-result", (), _WARN)
     for number, (at, obx) in enumerate(results, 1):

@@ -10,6 +10,7 @@ TABLES: dict[str, frozenset[str]] = {
     name: frozenset(codes.split())
     for name, codes in {
         "0001": "F M O U A N",
+        "0004": "B C E I N O P R U",
         "0008": "AA AE AR CA CE CR",
         "0038": "A CA CM DC ER HD IP RP SC",
         "0065": "A G L O P R S",
@@ -41,7 +42,7 @@ TABLES: dict[str, frozenset[str]] = {
     }.items()
 }
 
-USER_DEFINED = frozenset({"0001", "0078", "0105", "0369", "0383", "0384", "0389", "0485", "0490", "0104"})
+USER_DEFINED = frozenset({"0001", "0004", "0078", "0105", "0369", "0383", "0384", "0389", "0485", "0490", "0104"})
 """Tables that sites and vendors extend: another code is unusual, not wrong."""
 
 IN_FIELD: dict[tuple[str, int], str] = {
@@ -53,12 +54,14 @@ IN_FIELD: dict[tuple[str, int], str] = {
     ("ERR", 4): "0516",
     ("QAK", 2): "0208",
     ("PID", 8): "0001",
+    ("PV1", 2): "0004",
     ("ORC", 1): "0119",
     ("ORC", 5): "0038",
     ("OBR", 11): "0065",
     ("OBR", 25): "0123",
     ("TQ1", 9): "0485",
     ("OBX", 2): "0125",
+    ("OBX", 8): "0078",
     ("OBX", 11): "0085",
     ("OBX", 29): "0936",
     ("OBX", 30): "0937",

@@ -95,6 +95,39 @@ async def test_a_signed_plan_is_carried_out_once_and_what_it_destroyed_is_not_in
         assert b"LONGGONE" not in bytes_left and b"STAYS" in bytes_left
 
 
+async def test_a_patient_goes_into_the_archive_and_comes_back_for_an_auditor(stage: Stage) -> None:
+    await lived(stage)
+    activities, folder = str(stage.folder / "last.csv"), stage.folder / "archive"
+    move = ("retention", "archive", "move", "--activities", activities)
+    code, said = await labmw(stage, *move, "--go", "--language", "en")
+    assert code == 2 and "set retention.archive_folder" in said
+    stage.config.write_text(
+        stage.config.read_text() + f'\n[retention]\narchive_folder = "{folder}"\n', encoding="utf-8"
+    )
+    code, said = await labmw(stage, *move, "--go", "--language", "fr")
+    assert code == 2 and "n'est pas là" in said and "Traceback" not in said
+    folder.mkdir()
+    code, said = await labmw(stage, *move, "--language", "en")
+    assert code == 0 and "Nothing was moved" in said and list(folder.iterdir()) == []
+    code, said = await labmw(stage, *move, "--go", "--language", "fr")
+    assert code == 0 and "1 déplacements" in said, said
+    assert stage.ask("SELECT identifier FROM patient") == [("P-STAYS",)]
+    assert (await labmw(stage, "retention", "archive", "verify"))[0] == 0
+    assert (await labmw(stage, "audit", "verify"))[0] == 0 == (await labmw(stage, "store", "check"))[0]
+    code, said = await labmw(stage, "audit", "dossier", "LONGGONE", "--language", "en")
+    assert code == 1 and "restore LONGGONE" in said
+    code, said = await labmw(stage, "retention", "archive", "list", "--specimen", "LONGGONE", "--json")
+    assert code == 0 and {one["class"] for one in json.loads(said)} >= {"raw", "messages", "results", "identity"}
+    restore = ("retention", "archive", "restore", "--why", "audit of 2031")
+    assert (await labmw(stage, *restore))[0] == 2 == (await labmw(stage, *restore, "A", "--archive", "b"))[0]
+    assert (await labmw(stage, *restore, "NOBODY"))[0] == 1 == (await labmw(stage, *restore, "--archive", "../x"))[0]
+    code, said = await labmw(stage, *restore, "LONGGONE", "--language", "en")
+    assert code == 0 and "rows are back" in said, said
+    code, said = await labmw(stage, "audit", "dossier", "LONGGONE")
+    assert code == 0 and "MSH" in said
+    assert (await labmw(stage, "audit", "verify"))[0] == 0 == (await labmw(stage, "store", "check"))[0]
+
+
 async def test_without_secure_delete_the_file_would_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variant that breaks it: deleted rows stay legible in freed space."""
     stage = Stage(tmp_path, free_port(), free_port())

@@ -13,7 +13,7 @@ from labmw.phrases import codes
 from protocols.astm.frame import encode
 from protocols.capture import sniff
 from protocols.plain import beckman, tags
-from protocols.recognition import MOST, Protocol, Recognised, header_of, recognise, sender_of
+from protocols.recognition import MOST, Protocol, Recognised, begun, header_of, recognise, sender_of
 
 HEADER = rb"H|\^&|||ACME X100^2.1^SN0042|||||||P|LIS2-A2|20260310081500"
 SESSION = b"\x05" + encode(1, HEADER + b"\r", True) + encode(2, b"L|1|N\r", True) + b"\x04"
@@ -120,3 +120,12 @@ def test_the_captures_of_real_analyzers_are_recognised(corpus: Path) -> None:
             assert said.protocol in ("hl7-bare", "text"), path  # a batch without any message is none
             seen += 1
     assert seen > 20
+
+
+def test_an_envelope_that_has_begun_is_waited_for_and_not_for_ever() -> None:
+    whole = [place for place in range(len(SESSION)) if not begun(SESSION[:place])]
+    assert SESSION[:2] == b"\x05\x02" and begun(SESSION[:2]) and 1 in whole
+    ends = [place for place in range(len(SESSION)) if SESSION[place : place + 1] == b"\x03"]
+    assert all(place + 1 in whole and place not in whole for place in ends)
+    assert begun(BLOCK[:40]) and not begun(BLOCK)
+    assert not begun(b"\x02" + b"A" * 5000)  # a stray STX is no envelope

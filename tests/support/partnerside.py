@@ -19,6 +19,7 @@ from simulators.partner_lab import Asked, Catalogue, PartnerLab, Step
 ALT = "1742-6"
 ALAT = f"{ALT}^ALAT^LN"
 ADA = Person("P1", family="Lefèvre-Duval", given="Zoé", birth="19700101")
+ROUTES = f'routes = [{{ tests = ["{ALT}"] }}]'
 CATALOGUE = {ALT: Catalogue(ALT, "ALAT", "22", "U/L^U/L^UCUM")}
 
 
@@ -65,7 +66,9 @@ class Beside:
 
 
 @contextlib.asynccontextmanager
-async def beside(folder: Path, *, more: str = "", answer: str = "accept", url: str = "") -> AsyncIterator[Beside]:
+async def beside(
+    folder: Path, *, more: str = "", answer: str = "accept", url: str = "", routes: str = ROUTES
+) -> AsyncIterator[Beside]:
     """Everything open."""
     feed, port = free_port(), free_port()
     async with PartnerLab("127.0.0.1", 0, CATALOGUE, answer) as partner:
@@ -80,7 +83,7 @@ our_id = "750999901"
 ack_timeout = 1.0
 retry_base = 0.05
 retry_cap = 0.1
-routes = [{{ tests = ["{ALT}"] }}]
+{routes}
 {more}
 """
         stage = Stage(folder, free_port(), free_port(), extra, url)

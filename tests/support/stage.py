@@ -104,7 +104,7 @@ packs = ["chemistry"]
 signatures = "signatures.toml"
 [roles.tester]
 may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules", "accept", "mapping", "quarantine", "deliver", "order", "retention"]
-people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test", "T"]
+people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
 {self.extra}
 """,
             encoding="utf-8",

@@ -10,6 +10,7 @@ import typer
 
 from labmw.cli.house import require
 from labmw.cli.interlab import catalogue, shipping
+from labmw.cli.interlab.by_hand import by_hand
 from labmw.cli.interlab.demo import demo
 from labmw.cli.options import (
     ByOption,
@@ -25,7 +26,10 @@ from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labmw.lab.lis_told import Doubt
+    from labmw.store.transaction import Row
 
 SOME = 1
 REFUSED = 1
@@ -90,11 +94,18 @@ def orders(
 
 @app.command()
 def show(
-    number: Number, config: ConfigOption = None, as_json: JsonOption = False, language: LanguageOption = None
+    number: Number,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the partner's reports into this folder, as they came.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
 ) -> None:
     """Tell everything that happened to a sub-order: what was said, when, by whom, and every version of its results.
 
-    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read.
+    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read or the folder written.
     """
     from labmw.cli.interlab.view import draw_story, story_as_json
     from labmw.lab.partner_watch import story_of
@@ -109,11 +120,26 @@ def show(
     else:
         for one in found:
             draw_story(console(), one, settings, tongue)
+    if save is not None:
+        _save(save, [document for one in found for document in one.documents], number.strip(), tongue)
 
 
 @app.command()
 def send(
-    number: Number,
+    number: Annotated[
+        str,
+        typer.Argument(
+            help="The sub-order's number, as labmw interlab orders shows it; with --to, the tube.", show_default=False
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option("--to", help="Make sub-orders of tests of a tube for this partner.", show_default=False),
+    ] = "",
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="With --to: a LOINC code; its battery goes along.", show_default=False),
+    ] = None,
     item: Annotated[
         str,
         typer.Option("--item", help="Add this first: prescription, consent, or a question's code.", show_default=False),
@@ -134,6 +160,8 @@ def send(
 ) -> None:
     """Let a sub-order leave that waits, add what it lacks, or release a held result to whoever asked for it.
 
+    With --to, tests that are open here or were given back go to a partner, whatever the routes say.
+
     Exit codes: 0 done, 1 refused, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab import partner_steps
@@ -141,6 +169,9 @@ def send(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     site, person = settings.site.id, who(by)
+    if to or test:
+        by_hand(settings, to, number.strip(), tuple(test or ()), person, tongue)
+        return
     if result:
         reason = reason_given(why, tongue)
         require(settings, person, "biological", tongue)
@@ -336,6 +367,22 @@ def _moment(text: str, timezone: str, tongue: Language) -> str:
     except ValueError:
         fail(say("interlab-no-moment", tongue, text=text), UNUSABLE)
     return stamp(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone)))
+
+
+def _save(folder: Path, documents: Sequence[Row], number: str, tongue: Language) -> None:
+    """Write documents under the sub-order's number and their own place; one that is there already is not overwritten."""
+    import re
+
+    named = re.sub(r"[^A-Za-z0-9._-]", "_", number).lstrip(".") or "sub-order"  # a requester's number is its own text
+    for document in documents:
+        suffix = {"pdf": "pdf", "cda": "xml"}.get(document.kind, "bin")
+        file = folder / f"{named}-{document.id}.{suffix}"
+        try:
+            with file.open("xb") as opened:
+                opened.write(document.data)
+        except OSError as problem:
+            fail(say("interlab-not-saved", tongue, file=file, problem=problem.strerror), UNUSABLE)
+        typer.echo(say("interlab-saved", tongue, file=file), err=True)
 
 
 def _done(answers: list[Any], tongue: Language) -> None:

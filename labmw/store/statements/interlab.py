@@ -174,7 +174,7 @@ _SAID: Final = (
     select(sub_order, sub_order_said.c.control, sub_order_said.c.status.label("said_status"), sub_order_said.c.about)
     .join(sub_order_said, sub_order_said.c.sub_order == sub_order.c.id)
     .where(sub_order_said.c.outbox == given_number("entry"))
-    .order_by(sub_order.c.id)
+    .order_by(sub_order_said.c.id)
 )
 _SAYINGS: Final = (
     select(outbox.c.id, outbox.c.state, outbox.c.control_id, sub_order_said.c.control)
@@ -196,7 +196,7 @@ def events_of(sub_order_: int) -> Step:
 
 
 def said_in(entry: int) -> Step:
-    """The sub-orders that an outbox message speaks of, each with `control`, `said_status` and `about`."""
+    """The sub-orders that an outbox message speaks of, in the order in which it does, each with `control`, `said_status` and `about`."""
     return Step(_SAID, {"entry": entry})
 
 

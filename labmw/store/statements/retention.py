@@ -11,6 +11,8 @@ from sqlalchemy.sql.base import Executable
 
 from labmw.store import schema
 from labmw.store.schema import (
+    archive_move,
+    archive_piece,
     audit,
     audit_seal,
     certificate,
@@ -89,6 +91,16 @@ _LAST_HERE: Final = (
     .where(result.c.site == given("site"), result.c.patient.in_(given_texts("patients")))
     .group_by(result.c.patient)
 )
+_ORDERED_HERE: Final = (
+    select(specimen.c.patient, func.max(order.c.updated_at).label("last"))
+    .join(order, (order.c.site == specimen.c.site) & (order.c.specimen == specimen.c.identifier))
+    .where(
+        specimen.c.site == given("site"),
+        specimen.c.patient.in_(given_texts("patients")),
+        order.c.updated_at.is_not(None),
+    )
+    .group_by(specimen.c.patient)
+)
 _GENETIC: Final = (
     select(result.c.patient)
     .where(
@@ -138,6 +150,11 @@ _RELEASE: Final = (
 def last_here(site: str, patients: Sequence[str]) -> Step:
     """When the last result of each of these patients came, and how many there are."""
     return Step(_LAST_HERE, {"site": site, "patients": list(patients)})
+
+
+def ordered_here(site: str, patients: Sequence[str]) -> Step:
+    """When the last order on a tube of each of these patients came or changed."""
+    return Step(_ORDERED_HERE, {"site": site, "patients": list(patients)})
 
 
 def genetic_among(site: str, patients: Sequence[str], loincs: Sequence[str]) -> Step:
@@ -271,6 +288,7 @@ def controls_counted(site: str, before: str) -> Step:
 
 # --- the audit, and what stands where something was ------------------------------------------------------------------------------
 
+_CERTIFICATES_OF: Final = ("destroyed", "archived", "archive-returned")
 _sealed_until = select(func.max(audit_seal.c.last)).where(audit_seal.c.site == given("site")).scalar_subquery()
 _AUDIT_BEFORE: Final = (
     select(audit)
@@ -278,7 +296,7 @@ _AUDIT_BEFORE: Final = (
         audit.c.site == given("site"),
         audit.c.at < given("before"),
         audit.c.id <= _sealed_until,
-        audit.c.what != "destroyed",  # a certificate stays
+        audit.c.what.not_in(_CERTIFICATES_OF),  # a certificate stays
     )
     .order_by(audit.c.id)
     .limit(given_number("most"))
@@ -287,14 +305,25 @@ _AUDIT_COUNTED: Final = select(func.count().label("count")).where(
     audit.c.site == given("site"),
     audit.c.at < given("before"),
     audit.c.id <= _sealed_until,
-    audit.c.what != "destroyed",
+    audit.c.what.not_in(_CERTIFICATES_OF),
 )
 _CERTIFICATES: Final = select(certificate).where(certificate.c.site == given("site")).order_by(certificate.c.id)
 _OF_PLAN: Final = select(certificate).where(certificate.c.site == given("site"), certificate.c.plan == given("plan"))
 _STONES: Final = select(tombstone).where(tombstone.c.certificate == given_number("number")).order_by(tombstone.c.id)
+_returned = (  # rows of the audit that are back from the archive stand for themselves again
+    select(archive_piece.c.id)
+    .join(archive_move, archive_move.c.id == archive_piece.c.move)
+    .where(
+        archive_move.c.certificate == tombstone.c.certificate,
+        archive_piece.c["class"] == tombstone.c["class"],
+        is_one_of(archive_piece.c.state, "returning", "returned"),
+    )
+    .exists()
+)
 _STONES_BETWEEN: Final = (
     select(tombstone.c.row, tombstone.c.digest)
     .where(
+        ~_returned,
         tombstone.c.site == given("site"),
         tombstone.c.kind == given("kind"),
         tombstone.c.row > given_number("after"),

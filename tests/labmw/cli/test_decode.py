@@ -387,7 +387,7 @@ def test_every_prefix_of_a_capture_is_told() -> None:
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     decoded = DECODER.decode(tmp_path)  # a folder in the place of a file
-    assert decoded.refused == "malformed"
+    assert decoded.refused == "file-folder"
 
 
 def test_nothing_from_the_wire_moves_the_cursor() -> None:

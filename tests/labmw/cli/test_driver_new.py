@@ -47,7 +47,7 @@ def test_a_wire_recording_and_hl7_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "code", "said"),
     [
-        (b"", 1, "no capture"),
+        (b"", 1, "is empty"),
         (b"hello world", 1, "no capture"),
         (b"0.0 > zz\n0.1 > 05\n", 1, "no capture"),
         (b"0.0 > 05\n0.1 ? 05\n", 2, "cannot be read"),

@@ -121,6 +121,22 @@ def test_what_comes_is_shown_and_called_by_its_name(language: str, begins: str, 
     assert "LIS01-A2" in shown
 
 
+def test_a_frame_that_comes_in_pieces_is_not_taken_for_a_printer_and_its_codes_name_a_driver() -> None:
+    port, frame = (
+        free_port(),
+        encode(1, b"H|`^&||||||||||P|E 1394-97\rP|1\rO|1|7||^^^GLCC\rR|1|^^^GLCC|474|mg/dl\rL|1|N\r", True),
+    )
+    with running("listen", f"127.0.0.1:{port}", "-l", "en") as command, dial(command, port) as analyzer:
+        for piece in (b"\x05", frame[:20], frame[20:60], frame[60:]):
+            analyzer.sendall(piece)
+            command.says(f" {piece[-1]:02x} ")
+        command.says("right checksum: 1")
+        code, shown = command.interrupt()
+    assert code == 0, shown
+    assert "plain text" not in shown.lower() and "printer" not in shown, shown
+    assert "The header names nobody" in shown and "those of erba-xl" in shown, shown
+
+
 @pytest.fixture
 def cable(tmp_path: Path) -> Iterator[Cable]:
     one = Cable(tmp_path / "tty-analyzer")

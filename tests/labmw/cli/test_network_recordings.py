@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import subprocess
 from pathlib import Path
 
+import forked
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -21,6 +24,10 @@ def packet(data: bytes, sequence: int = 1, source: bytes = b"\x0a\0\0\1", target
     tcp = struct.pack(">HHIIBBHHH", 4000, 5000, sequence, 0, 5 << 4, 0x18, 1024, 0, 0) + data
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, source, target) + tcp
     return struct.pack("<IIII", 0, 0, len(ip), len(ip)) + ip
+
+
+def labmw(*words: str) -> subprocess.CompletedProcess[str]:
+    return forked.run(*words)
 
 
 def replay(*words: str) -> Result:
@@ -75,3 +82,53 @@ def test_a_huge_capture_is_shown_in_part_and_says_so(tmp_path: Path, language: s
     assert words in done.output
     assert len(done.output.splitlines()) < 50
     assert "more records" not in replay(str(file), "--language", "en").output  # all of them fit
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_decode_takes_a_recording_of_the_network_apart_as_replay_does(tmp_path: Path, language: str) -> None:
+    data = RECORDING.read_bytes()
+    whole, broken = tmp_path / "line.pcap", tmp_path / "other.pcap"
+    whole.write_bytes(HEAD + packet(data[:700]) + packet(data[700:1400], 701) + packet(b"\x05later", 9000))
+    broken.write_bytes(bytes.fromhex("0a0d0d0a") + bytes(40))
+    done = labmw("decode", str(whole), "--json", "--language", language)
+    assert "10.0.0.1:4000" in done.stderr  # packets are missing, and where
+    shown = json.loads(done.stdout)
+    assert shown["file"] == f"{whole} 10.0.0.1:4000 → 10.0.0.2:5000"
+    assert shown["messages"][0]["sender"].startswith("ACME X100")
+    refused = labmw("decode", str(broken), "--language", language)
+    words = "is pcapng" if language == "en" else "est au format pcapng"
+    assert (refused.returncode, words in " ".join(refused.stdout.split())) == (1, True), refused.stdout
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_what_cannot_be_opened_or_holds_nothing_is_told_in_the_language(tmp_path: Path, language: str) -> None:
+    (tmp_path / "call").write_bytes(b"\x05")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "refused").write_bytes(b"MSH|^~\\&|\r")
+    told = {
+        ("link", "replay", "."): (2, "is a folder", "est un dossier"),
+        ("link", "replay", "gone"): (2, "there is no file", "il n'y a pas de fichier"),
+        ("link", "replay", "call"): (0, "No message in it", "Aucun message dedans"),
+        ("link", "replay", "empty"): (1, "The file is empty", "Le fichier est vide"),
+        ("link", "replay", "refused"): (1, "refused: 1", "refusés : 1"),
+        ("driver", "new", ".", "--out", "x.py"): (2, "it is a folder", "c'est un dossier"),
+        ("driver", "new", "gone", "--out", "x.py"): (2, "no such file", "pas de fichier ou de dossier"),
+        ("driver", "new", "empty", "--out", "x.py"): (1, "The file is empty", "Le fichier est vide"),
+    }
+    for (noun, verb, file, *more), (code, en, fr) in told.items():
+        out = [str(tmp_path / one) if one == "x.py" else one for one in more]
+        done = labmw(noun, verb, str(tmp_path / file), *out, "--language", language)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert (done.returncode, (en if language == "en" else fr) in said) == (code, True), said
+
+
+def test_a_file_too_large_for_any_line_is_told_and_not_taken_for_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("decoder", "network_file"):
+        monkeypatch.setattr(f"labmw.cli.{module}.LARGEST", 1000)
+    file = tmp_path / "huge.astm"
+    file.write_bytes(b"H|\\^&\r" + b"C|1\r" * 300)
+    for language, words in (("en", "is larger than 1000 bytes"), ("fr", "dépasse 1000 octets")):
+        done = replay(str(file), "--language", language)
+        assert (done.exit_code, words in " ".join(done.output.split())) == (1, True), done.output

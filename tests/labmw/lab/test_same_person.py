@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from labmw.lab.same_person import difference, letters, same_name
@@ -29,6 +29,7 @@ def test_names(one: str, other: str, same: bool) -> None:
     assert same_name(one, other) is same_name(other, one) is same
 
 
+@example("🄐")  # one sign, in which a capital stands
 @given(some.text(max_size=30))
 def test_a_name_is_itself_in_capitals(name: str) -> None:
     assert same_name(name, name)

@@ -118,6 +118,9 @@ HL7_CASES = [
     one("HL7-ERR-2", UNKNOWN, "ERR-2", "the second OBR"),
     one("HL7-ERR-3", UNKNOWN, "ERR-3", ""),
     one("HL7-ERR-4", UNKNOWN, "ERR-4", ""),
+    *(one(f"HL7-SET-ID-{name}", base, f"{name}-1", "first") for name, base in {
+        "PID": SUBORDER, "PV1": SUBORDER, "TQ1": SUBORDER, "OBR": SUBORDER, "NTE": SUBORDER, "OBX": REPORT, "SPM": REPORT,
+    }.items()),
     other("HL7-GRAMMAR-MISSING", ACK, "MSA", drop("MSA")),
     other("HL7-GRAMMAR-MISSING", REPORT, "OBR", drop("OBR")),
     other("HL7-GRAMMAR-UNEXPECTED", OUL, "SAC[2]", after("OBX[2]", "SAC|||26031500123")),
@@ -132,6 +135,7 @@ TABLES = {
     "0123": (REPORT, "OBR-25"), "0485": (OML, "TQ1-9"), "0125": (OUL, "OBX-2"), "0085": (OUL, "OBX-11"), "0936": (OUL, "OBX-29"),
     "0937": (OUL, "OBX-30"), "0369": (OML, "SPM-11"), "0136": (REJECTED, "SPM-20"), "0490": (REJECTED, "SPM-21"), "0383": (OUL, "INV-2"),
     "0384": (OUL, "INV-3"), "0389": (OML, "TCD-8"), "0105": (SUBORDER, "NTE-2"), "0394": (QBP, "RCP-3.1"), "0078": (OUL, "OBX-8.1"),
+    "0004": (OML, "PV1-2"),
 }  # fmt: skip
 TABLE_CASES = [Case(f"HL7-TABLE-{table}", f"{place[:3]}[1]{place[3:].partition('.')[0]}", base, (put(place, "??"),)) for table, (base, place) in TABLES.items()]  # fmt: skip
 
@@ -164,6 +168,7 @@ LAW_CASES = [
     one("LAW-QPD-2", QBP, "QPD-2", ""),
     one("LAW-QPD-NEEDS", QBP, "QPD-3", ""),
     one("LAW-QPD-NEEDS", "law_lab27_02", "QPD-5", ""),
+    one("LAW-QPD-NEEDS", RSP, "QPD-3", ""),
     one("LAW-QPD-NEEDS", "law_lab27_03", "QPD-6", ""),
     one("LAW-QPD-ONLY", "law_lab27_02", "QPD-3", "26031500123"),  # LAB27-006
     one("LAW-QPD-ONLY", "law_lab27_03", "QPD-4", "R0042"),  # LAB27-007
@@ -177,6 +182,8 @@ LAW_CASES = [
     one("LAW-QAK-QPD", RSP, "QAK-1", "Q-1"),
     one("LAW-QAK-QPD", RSP, "QAK-3", "WOS_ALL^Work Order Step All^IHELAW"),
     # LAB-28
+    one("LAW-SPM-1", OML, "SPM-1", ""),
+    one("LAW-SPM-4-SYSTEM", OUL, "SPM-4", "SER"),
     one("LAW-SPM-11", OML, "SPM-11", "R^Replicate^HL70369"),
     one("LAW-ORC-1", OML, "ORC[2]-1", "SC"),
     one("LAW-ORC-9", OML, "ORC[3]-9", ""),
@@ -210,7 +217,11 @@ LAW_CASES = [
     one("LAW-OBX-1", OUL, "OBX[2]-1", ""),
     one("LAW-OBX-1-ORDER", OUL, "OBX[2]-1", "2"),
     one("LAW-OBX-3", OUL, "OBX-3.1", ""),
+    one("LAW-OBX-3-SYSTEM", OUL, "OBX-3", "GLU"),
     one("LAW-OBX-4", OUL, "OBX-4", ""),
+    one("LAW-OBX-4-RUN", OUL, "OBX-4", "1/1"),
+    one("LAW-OBX-6-SYSTEM", OUL, "OBX-6", "mmol/L"),
+    one("LAW-OBX-6-SYSTEM", OUL, "OBX-6.3", "99ACME"),
     other("LAW-OBX-5", OUL, "OBX[1]-5", put("OBX-5", ""), put("OBX-2", "")),
     one("LAW-OBX-6", OUL, "OBX-6", ""),
     one("LAW-OBX-11", OUL, "OBX-11", "S"),
@@ -223,6 +234,8 @@ LAW_CASES = [
     one("LAW-OBX-2-EMPTY", FAILED, "OBX-2", "NM"),
     other("LAW-QC-INV", QC, "SPM[1]-11", drop("INV")),
     one("LAW-REFLEX-AWOS", REFLEX, "OBR-2", "AWOS-000454^LABMW"),  # LAW-007
+    one("LAW-QC-LOT", QC, "INV-16", ""),
+    one("LAW-REFLEX-G", REFLEX, "OBR-11", ""),
     one("LAW-REFLEX-PARENT", REFLEX, "ORC-8", ""),
     other("LAW-CM-RESULT", QC, "ORC[1]-5", drop("OBX")),
 ]  # fmt: skip
@@ -256,8 +269,16 @@ LAB_CASES = [
     one("LAB-OBX-6", REPORT, "OBX-6", ""),
     one("LAB-SPM-2", WORK, "SPM-2", ""),
     other("LAB-RESULT-ORC", RESULTS, "OBR[2]", drop("ORC[2]")),
+    other("LAB-RESULT-ORC", REPORT, "OBR[1]", drop("ORC")),  # the only one of its message
+    other("LAB-RESULT-ORC", PARTIAL, "OBR[1]", drop("ORC")),
+    other("LAB-RESULT-OBX", REPORT, "OBR[1]-25", drop("OBX")),
+    one("LAB-OBX-1-ORDER", REPORT, "OBX-1", "2"),
+    other("LAB-ORDER-OBR", WORK, "ORC[2]", drop("OBR[2]")),
+    other("LAB-ERR-ABSENT", UNKNOWN, "ERR", drop("ERR")),
     one("LAB-COHERENT-ORC-5", REPORT, "ORC-5", "IP"),
     one("LAB-COHERENT-NUMBER", REPORT, "ORC-2", "PO-2^DPI"),
+    one("LAB-COHERENT-NUMBER", WORK, "ORC-2", "WO-9^LIS-X"),
+    one("LAB-COHERENT-NUMBER", "ilw_lab35_02", "ORC-3", "S26-0^LABOSPE"),
     one("LAB-COHERENT-OBX-11", REPORT, "OBX-11", "P"),
     one("LAB-ORL-ORC-2", TAKEN, "ORC-2", ""),
     one("LAB-ORL-ORC-3", TAKEN, "ORC-3", ""),
@@ -297,7 +318,7 @@ def test_a_rule_is_broken_alone(case: Case) -> None:
 
 def rules_in_the_code() -> set[str]:
     """Every rule: those in the tables, those written as literals, and those made of a table, a type or a misfit."""
-    names = {rule.name for table in (check_core.REQUIRED, check_core.TIMES, check_law.FIELDS, check_lab.COMMON, check_lab.ILW) for rule in table}  # fmt: skip
+    names = {rule.name for table in (check_core.REQUIRED, check_core.TIMES, check_core.SET_IDS, check_law.FIELDS, check_lab.COMMON, check_lab.ILW) for rule in table}  # fmt: skip
     for path in (ROOT / "protocols" / "hl7").glob("check*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = node.value if isinstance(node, ast.Constant) else None
@@ -382,7 +403,14 @@ def test_fields_have_names(segment: str, n: int, name: str) -> None:
 
 
 def test_every_segment_of_the_rules_has_its_names() -> None:
-    for rule in (*check_core.REQUIRED, *check_core.TIMES, *check_law.FIELDS, *check_lab.COMMON, *check_lab.ILW):
+    for rule in (
+        *check_core.REQUIRED,
+        *check_core.TIMES,
+        *check_core.SET_IDS,
+        *check_law.FIELDS,
+        *check_lab.COMMON,
+        *check_lab.ILW,
+    ):
         assert field_name(rule.place.segment, rule.place.field), rule.place
         assert rule.place.segment in TITLES
 

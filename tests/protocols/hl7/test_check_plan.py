@@ -5,8 +5,11 @@ The names in brackets are the assertions of the Gazelle test plan for LAW, as fa
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
-from deviant import Edit, after, changed, drop, example, put
+from deviant import EXAMPLES, Edit, after, changed, drop, example, put
 
 from protocols.hl7.check import check
 from protocols.hl7.er7 import Message
@@ -114,3 +117,42 @@ def test_what_an_assertion_forbids_is_told(assertion: str) -> None:
     identifier = assertion.partition(":")[0]
     if rule.startswith("LAW-") and identifier.startswith("LA") and rule not in ("LAW-QPD-1", "LAW-ERR-ABSENT"):
         assert identifier in told[rule], "the source names the assertion"
+
+
+MAY_BE_LEFT_OUT = {
+    "": "MSH-3 MSH-4 MSH-5 MSH-6 MSH-17 MSH-18 ERR-2 ERR-8 PID-1 PID-7 PID-8 PID-11 PV1-1 NTE-1 NTE-2 NTE-3 TQ1-1 TQ1-9 "
+    "SPM-12 SPM-17 SPM-18 SPM-20 SPM-21 OBR-1 OBX-7 OBX-8 INV-12 INV TCD TQ1 PV1 NTE TCD-2",
+    "law": "QPD-8 OBR-11 SPM-2 PID INV-16",
+    "law ORL": "SAC SAC-3 SPM-1 SPM-11 ORC",  # ORL_O42: what is answered is told by ORC-2
+    "law RSP": "QPD-3",  # of a query that is refused
+    "ltw": "ORC-4 SPM-1 SPM-11 SAC SAC-3 OBR-7 OBR-22 OBX-14 OBX-16 OBX-18 OBX-19 ORC-2 ORC-3 ORC-5",
+    "ltw OUL": "PID OBR-2",
+    "ltw ORL": "SPM SPM-2 ORC ORC-9",
+    "ltw ORU": "SPM OBR-2",
+    "ilw": "SPM SPM-1 SPM-2 SAC SAC-3 OBR-7 OBR-22 OBX-14 OBX-19 ORC-3 ORC-5 ORC-12 ORC-16 OBR-3",
+    "ilw ORL": "OBR OBR-2 OBR-16 ORC-4 ORC-9 ORC-21",  # it repeats what it answers
+    "ilw ORU": "OBR-2 OBR-16 ORC-4 ORC-9 ORC-21",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.hl7")), ids=lambda path: path.stem)
+def test_nothing_is_left_out_of_an_example_unnoticed(path: Path) -> None:
+    """Every field and every segment, one at a time: what may be missing is written down above, and everything else is told."""
+    profile, code = path.name[:3], Message.parse(path.read_bytes()).code
+    allowed = {one for key in ("", profile, f"{profile} {code}") for one in MAY_BE_LEFT_OUT.get(key, "").split()}
+    lines = path.read_bytes().decode().split("\r")[:-1]
+
+    def told(changed: list[str]) -> Counter[tuple[str, str, int]]:
+        found = check(Message.parse("".join(line + "\r" for line in changed).encode()), profile)
+        return Counter((one.rule, one.segment, one.field) for one in found)
+
+    before, silent = told(lines), set()
+    for at, line in enumerate(lines):
+        cells = line.split("|")
+        if at and not told([*lines[:at], *lines[at + 1 :]]) - before:
+            silent.add(cells[0])
+        for n in range(2 if at == 0 else 1, len(cells)):
+            without = [*cells[:n], "", *cells[n + 1 :]]
+            if cells[n] and not told([*lines[:at], "|".join(without), *lines[at + 1 :]]) - before:
+                silent.add(f"{cells[0]}-{n + (at == 0)}")
+    assert silent <= allowed

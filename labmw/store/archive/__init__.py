@@ -1,0 +1,1 @@
+"""What is kept outside the live store: files of rows, in a folder."""
