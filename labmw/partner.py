@@ -53,7 +53,7 @@ class Choices(_Strict, frozen=True):
     shipment: Literal["obx", "spm", ""] = "obx"  # where the number of the box is sent; "": it is not sent
     ins: bool = True  # the INS of a qualified identity goes along
     replace: Literal["cancel-new", "rp-ro"] = "cancel-new"  # a replacement leaves as CA, then NW; or as RP and RO
-    payor: bool = True  # the insurance that the LIS gave with the order (IN1, IN2, IN3) goes along
+    payor: bool = False  # the insurance that the LIS gave with the order (IN1, IN2, IN3) goes along; its number may equal an INS that nobody has qualified
 
 
 class Exchange(_Strict, frozen=True):
