@@ -12,6 +12,7 @@ from labmw.cli.house import require
 from labmw.cli.interlab import catalogue, shipping
 from labmw.cli.interlab.by_hand import by_hand
 from labmw.cli.interlab.demo import demo
+from labmw.cli.interlab.reading import partner_known, save_documents
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -26,10 +27,7 @@ from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from labmw.lab.lis_told import Doubt
-    from labmw.store.transaction import Row
 
 SOME = 1
 REFUSED = 1
@@ -81,10 +79,15 @@ def orders(
     from labmw.cli.interlab.view import draw_orders, order_as_json
     from labmw.store.statements.interlab import all_sub_orders
     from labmw.store.transaction import ask
+    from protocols.hl7.ilw_states import State
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    states = [one.value for one in State]
+    if state and state not in states:
+        fail(say("interlab-no-state", tongue, state=state, states=", ".join(states)), UNUSABLE)
     rows = look(settings, lambda: ask(all_sub_orders(settings.site.id)), tongue)
+    partner_known(settings, partner, rows, tongue)
     rows = [row for row in rows if partner in ("", row.partner) and state in ("", row.state)]
     if as_json:
         typer.echo(json.dumps([order_as_json(row) for row in rows], ensure_ascii=False, indent=2))
@@ -121,7 +124,7 @@ def show(
         for one in found:
             draw_story(console(), one, settings, tongue)
     if save is not None:
-        _save(save, [document for one in found for document in one.documents], number.strip(), tongue)
+        save_documents(save, [document for one in found for document in one.documents], number.strip(), tongue)
 
 
 @app.command()
@@ -303,6 +306,7 @@ def late(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     rows = look(settings, lambda: late_now(settings.site.id, now()), tongue)
+    partner_known(settings, partner, rows, tongue)
     rows = [row for row in rows if partner in ("", row.partner)]
     if as_json:
         typer.echo(json.dumps([order_as_json(row) for row in rows], ensure_ascii=False, indent=2))
@@ -335,6 +339,7 @@ def reconcile(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    partner_known(settings, partner, (), tongue)
     chosen = [one for one in settings.partners if partner in ("", one.name)]
     if resend:
         if not partner:
@@ -367,22 +372,6 @@ def _moment(text: str, timezone: str, tongue: Language) -> str:
     except ValueError:
         fail(say("interlab-no-moment", tongue, text=text), UNUSABLE)
     return stamp(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone)))
-
-
-def _save(folder: Path, documents: Sequence[Row], number: str, tongue: Language) -> None:
-    """Write documents under the sub-order's number and their own place; one that is there already is not overwritten."""
-    import re
-
-    named = re.sub(r"[^A-Za-z0-9._-]", "_", number).lstrip(".") or "sub-order"  # a requester's number is its own text
-    for document in documents:
-        suffix = {"pdf": "pdf", "cda": "xml"}.get(document.kind, "bin")
-        file = folder / f"{named}-{document.id}.{suffix}"
-        try:
-            with file.open("xb") as opened:
-                opened.write(document.data)
-        except OSError as problem:
-            fail(say("interlab-not-saved", tongue, file=file, problem=problem.strerror), UNUSABLE)
-        typer.echo(say("interlab-saved", tongue, file=file), err=True)
 
 
 def _done(answers: list[Any], tongue: Language) -> None:
