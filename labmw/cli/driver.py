@@ -39,7 +39,7 @@ def driver() -> None:
 def list_(drivers: FolderOption = None, as_json: JsonOption = False, language: LanguageOption = None) -> None:
     """List the drivers: maker, models, evidence, protocol, the digest of the mapping, how many tests are mapped.
 
-    Evidence climbs: unverified, manual, capture, bench, routine. Drivers that nothing proves are listed apart: what they read goes to quarantine.
+    Evidence climbs: unverified, restated, manual, capture, bench, routine. Drivers that nothing proves are listed apart: what they read goes to quarantine.
 
     Exit codes: 0 listed, 1 a driver file cannot be used (it is told on standard error), 2 wrong usage.
     """

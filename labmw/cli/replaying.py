@@ -19,6 +19,7 @@ from labmw.driver.answering import Answer, Said, answer
 from labmw.driver.asking import Asked, What, asked
 from labmw.driver.declaration import Hl7Driver
 from labmw.driver.order_writing import Occasion
+from labmw.driver.picture import Picture, pictures_of
 from labmw.driver.placed import fields_read, kept_whole
 from labmw.driver.plain import lay_out, records_of
 from labmw.driver.reading import Facts, ResultRead
@@ -166,6 +167,9 @@ def _records(message: Message, shown: Shown, driver: Driver) -> Iterator[RecordS
     results = {one.record: one for one in reading.results}
     orders, patients = iter(reading.orders), iter(reading.patients)
     question = asked(message, driver)
+    drawn: dict[int, list[Picture]] = {}
+    for one in pictures_of(message):
+        drawn.setdefault(one.record - 1, []).append(one)
     for place, record in enumerate(message.records):
         kind, became = record.type, Became("replay-kept")
         if kind == "H":
@@ -186,6 +190,14 @@ def _records(message: Message, shown: Shown, driver: Driver) -> Iterator[RecordS
             became = Became("replay-comment")
         elif kind == "L":
             became = Became("replay-end" if message.terminated else "replay-kept")
+        elif kind == "M" and place in drawn:
+            of = drawn[place]
+            said = (
+                ("name", of[0].name or "-"),
+                ("of", of[0].of or "-"),
+                ("points", str(max(len(one.numbers()) for one in of))),
+            )
+            became = Became(f"replay-{of[0].kind}", said)
         elif not kept_whole(kind):
             became = Became("replay-nowhere", well=False)
         yield RecordShown(kind, tuple(_pieces(record, driver)), (became,))

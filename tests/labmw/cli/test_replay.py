@@ -208,6 +208,15 @@ def replayed(data: bytes) -> list[Replayed]:
     return Replay(PARIS, SYSTEM.now(), read_worklist(WORKLIST)).of(DECODER.read("x", data))
 
 
+def test_a_histogram_is_told_from_other_records_of_the_maker() -> None:
+    records = (r"H|\^&|||H500^1", "P|1", "O|1|S1", "M|1|HISTOGRAM|RBC|Along|FLOATLE^AA", "M|2|REAGENT|CLEANER", "L|1|N")
+    (one,) = replayed(session(*records))
+    told = {
+        record.kind + str(place): became.code for place, record in enumerate(one.records) for became in record.became
+    }
+    assert (told["M3"], told["M4"]) == ("replay-histogram", "replay-kept")
+
+
 @needs_corpus
 def test_every_capture_of_the_corpus_is_replayed_whole() -> None:
     for path in sorted(CORPUS.glob("*/*/*")):
