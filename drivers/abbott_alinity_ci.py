@@ -9,7 +9,7 @@ Orders are not declared: no document or message that we read shows a host's orde
 
 Source: Abbott, Alinity ci-series LIS Interface Manual (ASTM), 80000456 revision 102, pp. 15 to 18 (ASTM and HL7 compared), 19 to 20 (low-level):
 contents pages; messages of software 2.5, 2.6 and 3.6 found in public code, read field by field. Not read in the original.
-Evidence: manual.
+Evidence: restated.
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
@@ -32,7 +32,7 @@ DRIVER = Driver(
     recognises=r"^Alinity ci-series\^",
     maker="Abbott",
     models=("Alinity c", "Alinity i"),
-    evidence=Evidence.MANUAL,
+    evidence=Evidence.RESTATED,
     serial=Field("H", 5, 3),
     software=Field("H", 5, 2),
     split=split,

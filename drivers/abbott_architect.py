@@ -11,7 +11,7 @@ without a code. No work: the query comes back with X in Q.13.
 Source: Abbott Standard Interface RS-232 Manual, ARCHITECT System, 91407 revision 106 (July 2008), its records by the field numbers of E1394
 (result type: § 10.1.3), as restated in public code with its examples (0241 TSH); messages of an i1SR and an i2000 found in public code. Not
 read in the original.
-Evidence: manual.
+Evidence: restated.
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
@@ -38,7 +38,7 @@ DRIVER = Driver(
     recognises=r"^ARCHITECT\^",
     maker="Abbott",
     models=("ARCHITECT i1000SR", "ARCHITECT i2000SR", "ARCHITECT c4000", "ARCHITECT c8000"),
-    evidence=Evidence.MANUAL,
+    evidence=Evidence.RESTATED,
     serial=Field("H", 5, 3),
     software=Field("H", 5, 2),
     split=split,

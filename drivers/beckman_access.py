@@ -11,7 +11,7 @@ Source: Beckman Coulter, UniCel DxI and Access 2 LIS Vendor Information, C03112 
 (sample messages), p. 51 (appendix B, test codes): contents pages; revision AF (May 2026), chapter 3, as restated in public code (flags, status
 F and X); messages of an Access 2 that astmio publishes from production logs (B12II), and of a DxI 800 found in public code (TSH, queries),
 read field by field. Not read in the original.
-Evidence: manual.
+Evidence: restated.
 """
 
 from labmw.driver.declaration import STANDARD_FLAGS, Driver, Evidence, Field, Test
@@ -24,7 +24,7 @@ DRIVER = Driver(
     recognises=r"^ACCESS\^",
     maker="Beckman Coulter",
     models=("Access 2", "DxI 600", "DxI 800"),
-    evidence=Evidence.MANUAL,
+    evidence=Evidence.RESTATED,
     serial=Field("H", 5, 2),
     run=Field("R", 3, 5),
     orders=OrderDialect(

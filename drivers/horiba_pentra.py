@@ -11,7 +11,7 @@ Orders are not declared: the one public host program for this family that we rea
 Source: Horiba, ABX Pentra 80, XL 80 and Pentra XLR, Output Formats, RAA040GEN (revision of February 2016), p. 10 (O), p. 16 (R.3), p. 18 (alarms),
 as restated by senaite.astm (instruments/horiba_pentra_xlr.py) with the message it publishes (tests/data/pentra_xlr.txt). Not read in the
 original.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/horiba-pentra/published.toml).
 """
 
 from labmw.driver.declaration import Driver, Evidence

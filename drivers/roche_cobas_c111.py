@@ -11,7 +11,7 @@ Orders are not declared: two public host programs for this analyzer differ (H.11
 Source: Roche, cobas c 111 Host Interface Manual, version 2.1 (October 2012): p. 23 (application and host codes), p. 44 (specimen, controls),
 p. 49 (value, unit, flags), p. 50 (status, time, examples with 687); a message that senaite.astm publishes (tests/data/cobas_c111.txt: 413 in
 g/L). Application codes of 413, 685 and 687: see the sources of roche-cobas-c311.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/roche-cobas-c111/published.toml).
 """
 
 from labmw.driver.declaration import STANDARD_FLAGS, Driver, Evidence, Field, Test, TestId

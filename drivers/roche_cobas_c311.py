@@ -17,7 +17,7 @@ V9 (685), UREAL 04460715190 V12 (418), ALP2 03333752190 V11 (158, 683), BILT3 05
 indices 992 to 994 in Roche's order L, H, I: as host programs published for Roche/Hitachi analyzers use them; a laboratory confirms
 them at installation.
 Orders: the same manuals, and four host programs for c 311 and e 411 found in public code, which agree field by field.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/roche-cobas-c311/published.toml).
 """
 
 from labmw.driver.declaration import STANDARD_FLAGS, Control, Driver, Evidence, Field, Test, TestId

@@ -10,7 +10,7 @@ Orders are not declared: no document that we read says that it takes any.
 Source: Siemens, DCA Vantage Analyzer Host Computer Communications Link, 17306 revision E (June 2012), as restated by senaite.astm
 (instruments/dca_vantage.py); Siemens, DCA Vantage Operator's Guide, appendix G, p. 199; the message that senaite.astm publishes
 (tests/data/dca_vantage.txt). Not read in the original.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/siemens-dca-vantage/published.toml).
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test

@@ -8,7 +8,7 @@ Orders are not declared: how one is taken between STX and ETX no page or message
 
 Source: Snibe, MAGLUMI 4000 Plus Operating Instructions, appendix B (network interface specifications), p. B-1 (control characters, message
 types, header), the revision is not told where it was found; a message of a MAGLUMI that astmio publishes (thyroid panel), read field by field.
-Evidence: manual.
+Evidence: restated.
 """
 
 from labmw.driver.declaration import Driver, Evidence, Test
@@ -19,7 +19,7 @@ DRIVER = Driver(
     recognises=r"^(?:MAGLUMI|Maglumi)\b",
     maker="Snibe",
     models=("MAGLUMI 800", "MAGLUMI 4000 Plus", "MAGLUMI X3"),
-    evidence=Evidence.MANUAL,
+    evidence=Evidence.RESTATED,
     tolerances=Tolerances(checksum="none", frame_numbers="absent", trailer="optional"),
     accepts_status=frozenset({"", "F"}),
     preliminary=frozenset(),

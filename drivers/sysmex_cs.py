@@ -10,7 +10,7 @@ Orders are not declared: the public host programs that we read show CA and the o
 Source: Sysmex, CS-2000i/CS-2100i ASTM Host Interface Specifications, revision 2.24, § 5.3.3 p. 20 (details of record), and CS-1600 ASTM Host
 Interface Specifications, version 1.20 (October 2015), same chapter: contents pages only; messages of a CS-2500 found in public code, read
 field by field. Not read in the original.
-Evidence: manual.
+Evidence: restated.
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId
@@ -31,7 +31,7 @@ DRIVER = Driver(
     recognises=r"^\s*CS-\d{4}i?\^",
     maker="Sysmex",
     models=("CS-1600", "CS-2000i", "CS-2100i", "CS-2500", "CS-5100"),
-    evidence=Evidence.MANUAL,
+    evidence=Evidence.RESTATED,
     specimen=Field("O", 4, 3),
     query=Field("Q", 3, 3),
     serial=Field("H", 5, 3),

@@ -12,7 +12,7 @@ dilution ratio), and XN series ASTM Host Interface Specifications, R314185, revi
 record: panic flags, status by repeat and rerun rules), both as quoted in public; checked against the XN-550 message that senaite.astm
 publishes (tests/data/sysmex_xn550.txt). The order record of a reply as a
 host program found in public code quotes it from the manual. Not read in the original.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/sysmex-xn/published.toml).
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId

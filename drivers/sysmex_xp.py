@@ -10,7 +10,7 @@ Orders are not declared: nothing that we read shows a host's order to this famil
 Source: Sysmex, XP Series ASTM Communication Specifications, revision 1.0 (2012), as restated by senaite.astm (instruments/sysmex_xp.py);
 Sysmex, XS Series ASTM Communication Specifications, revision 2.5 (December 2012), pp. 2 to 4, for the same record layout; messages of an
 XP-100 that senaite.astm publishes (tests/data/sysmex_xp100.txt) and of an XP-300 found in public code. Not read in the original.
-Evidence: manual.
+Evidence: manual (and a published capture: tests/captures/sysmex-xp/published.toml).
 """
 
 from labmw.driver.declaration import Driver, Evidence, Field, Test, TestId

@@ -391,6 +391,7 @@ def _resolved(config: Config, folder: Path) -> Config:
     return msgspec.structs.replace(
         config,
         store=msgspec.structs.replace(config.store, url=url, key_file=found(config.store.key_file)),
+        retention=msgspec.structs.replace(config.retention, archive_folder=found(config.retention.archive_folder)),
         rules=msgspec.structs.replace(
             config.rules, packs=packs, shadow=shadow, signatures=found(config.rules.signatures)
         ),

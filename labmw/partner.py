@@ -52,9 +52,8 @@ class Choices(_Strict, frozen=True):
     results_as: Literal["ORU_R01", "OUL_R22"] = "ORU_R01"
     shipment: Literal["obx", "spm", ""] = "obx"  # where the number of the box is sent; "": it is not sent
     ins: bool = True  # the INS of a qualified identity goes along
-    replace: Literal["cancel-new", "rp-ro"] = (
-        "cancel-new"  # how a replacement leaves: CA, then NW; or RP and RO in one message
-    )
+    replace: Literal["cancel-new", "rp-ro"] = "cancel-new"  # a replacement leaves as CA, then NW; or as RP and RO
+    payor: bool = False  # the insurance that the LIS gave with the order (IN1, IN2, IN3) goes along; its number may equal an INS that nobody has qualified
 
 
 class Exchange(_Strict, frozen=True):
@@ -149,6 +148,7 @@ class Partner(_Strict, frozen=True):
             one.shipment,
             one.ins,
             one.replace,
+            one.payor,
         )
 
 

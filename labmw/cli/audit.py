@@ -33,8 +33,11 @@ def audit() -> None:
 def verify(
     config: ConfigOption = None,
     expect: Annotated[
-        str, typer.Option("--expect", help="A hash that was shown before: it must still be in the chain.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--expect", help="A hash that was shown before: it must still be in the chain.", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
@@ -48,13 +51,16 @@ def verify(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    hash_ = None if expect is None else expect.strip()
+    if hash_ == "":  # an empty variable of a script is no proof
+        fail(say("audit-no-hash", tongue), UNUSABLE)
     found = look(settings, lambda: chain(settings.site.id), tongue)
-    known = look(settings, lambda: _known(settings.site.id, expect), tongue) if expect else True
+    known = hash_ is None or look(settings, lambda: _known(settings.site.id, hash_), tongue)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"expected_found": known}, ensure_ascii=False, indent=2))
     else:
         code = "audit-broken" if found.broken else "audit-holds" if known else "audit-other"
-        typer.echo(say(code, tongue, **asdict(found) | {"expected": expect}))
+        typer.echo(say(code, tongue, **asdict(found) | {"expected": hash_}))
     raise typer.Exit(BROKEN if found.broken or not known else 0)
 
 
@@ -127,7 +133,7 @@ def dossier(
         sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
         (to / "SHA256SUMS").write_text(sums, encoding="ascii")
     except OSError as problem:
-        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+        fail(say("audit-unwritten", tongue, file=to, problem=problem.strerror), UNUSABLE)
     typer.echo(say("audit-dossier", tongue, folder=to, files=len(files), rows=len(trail)))
 
 
@@ -168,7 +174,8 @@ def export(
         if out:
             out.chmod(0o600)
     except (OSError, UnicodeDecodeError) as problem:
-        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+        code = "retention-list-unreadable" if check is not None else "audit-unwritten"
+        fail(say(code, tongue, file=check or out, problem=problem), UNUSABLE)
     write = (lambda line: place.write(line + "\n")) if place else typer.echo
     host, process = socket.gethostname(), str(os.getpid())
     found = look(settings, lambda: script(settings.site.id, form, host, process, write, after), tongue)
@@ -192,7 +199,7 @@ def _known(site: str, expected: str) -> Transaction[bool]:
 
     last = 0
     while seals := (yield seals_after(site, last, most=BATCH)):
-        if any(one.hash == expected.strip() for one in seals):
+        if any(one.hash == expected for one in seals):
             return True
         last = seals[-1].last
     return False

@@ -22,7 +22,8 @@ UNUSABLE, NO_MESSAGE = 2, 1
 
 def new(
     capture: Annotated[
-        Path, typer.Argument(help="A recording: .wire, or raw bytes of ASTM or HL7.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE", help="A recording: .wire, or raw bytes of ASTM or HL7.", show_default=False),
     ],
     out: Annotated[
         Path, typer.Option("--out", help="The driver file to write; it must not be there yet.", show_default=False)

@@ -15,11 +15,15 @@ _LISTED = ("name", "maker", "models", "evidence", "protocol", "mapping", "tests"
 
 
 def draw_list(console: Console, drivers: Sequence[Driver], language: Language) -> None:
-    """The proven drivers first, then those that release nothing."""
-    proven = [driver for driver in drivers if driver.evidence > Evidence.UNVERIFIED]
+    """The proven drivers first, then those whose results all wait for a person, then those that release nothing."""
+    proven = [driver for driver in drivers if driver.evidence >= Evidence.MANUAL]
+    restated = [driver for driver in drivers if driver.evidence is Evidence.RESTATED]
     unproven = [driver for driver in drivers if driver.evidence is Evidence.UNVERIFIED]
     console.print(say("driver-proven", language, count=len(proven)))
     _table(console, proven, language)
+    if restated:
+        console.print("\n" + say("driver-restated-list", language, count=len(restated)))
+        _table(console, restated, language)
     console.print("\n" + say("driver-unproven", language, count=len(unproven)))
     _table(console, unproven, language)
 

@@ -52,14 +52,14 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
         takes=routes(settings),
         lis=lis.name if lis and takes else "",
         validation=lis.biological_validation if lis else "labmw",
-        analyzers=_told(settings) if orders else {},
+        analyzers=told(settings) if orders else {},
         keyboard=who(),
         released=released,
     )
 
 
-def _told(settings: Config) -> dict[str, WorkLink]:
-    """The analyzers that are told what to do, by link."""
+def told(settings: Config) -> dict[str, WorkLink]:
+    """The analyzers that are told what to do, by link, with the codes of the site's mapping."""
     from contextlib import suppress
 
     from labmw.clock import SYSTEM

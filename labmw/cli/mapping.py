@@ -150,7 +150,9 @@ def sign(
             out.write("\n" + as_toml(one))
     except OSError as problem:
         fail(say("mapping-not-written", tongue, file=kept, problem=why_not(problem, tongue)), USAGE)
-    typer.echo(say("mapping-signed", tongue, mapping=version.name, who=one.who, role=role))
+    typer.echo(
+        say("mapping-signed", tongue, mapping=version.name, who=one.who, role=say(f"mapping-role-{role}", tongue))
+    )
     whole = four_eyes(version, (*before, one))
     typer.echo(
         say(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labmw.cli.house import require
+from labmw.cli.house import require, told
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -180,19 +180,17 @@ def _cancel(site: str, row: Row, by: str) -> Transaction[None]:
 
 
 def _again(settings: Config, row: Row, by: str, tongue: Language) -> Transaction[str]:
-    from pathlib import Path
-
-    from labmw.fitting.work_links import astm_link, law_link
     from labmw.lab.planning import rerun
-    from labmw.line.registry import Registry
+    from labmw.store.statements import orders_among
 
     at = now()
-    link = next((one for one in settings.link if one.name == row.link), None)
-    if link is None:
+    if not any(one.name == row.link for one in settings.link):
         fail(say("order-link-gone", tongue, link=row.link), UNKNOWN)
-    registry = Registry.find([Path(settings.drivers.folder)] if settings.drivers.folder else [])
-    make = law_link if link.protocol == "law" else astm_link
-    name = yield from rerun(settings.site.id, make(link, registry.named(link.driver), settings), row, at)
+    link = told(settings).get(row.link)  # as the daemon sees it: with the codes of the site's mapping
+    orders = [one for one in (yield orders_among(settings.site.id, [row.specimen])) if one.id == row.order]
+    if link is None or not any(link.code_of(one) for one in orders):
+        fail(say("order-link-cannot", tongue, link=row.link, test=row.test_name or row.code), UNKNOWN)
+    name = yield from rerun(settings.site.id, link, row, at)
     yield from _audit(settings.site.id, "order-again", row, by, at)
     return name
 

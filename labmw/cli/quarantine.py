@@ -173,7 +173,7 @@ def replay(
 
     What is understood now goes its way, once; what is not stays. A running labmw must be restarted to use a mended driver for what comes next.
 
-    Exit codes: 0 done, 1 no role that may, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 nothing of the named messages is in quarantine or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.errors import LabmwError
     from labmw.fitting.again import replay_quarantine
@@ -186,6 +186,8 @@ def replay(
         found = asyncio.run(replay_quarantine(settings, reason=reason, messages=messages or (), by=decider, why=told))
     except LabmwError as problem:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+    if messages and not found:
+        fail(say("quarantine-nothing-there", tongue, numbers=", ".join(map(str, messages))), UNKNOWN)
     facts = {"messages": len(found), "left": sum(one.left for one in found), "stay": sum(one.stay for one in found)}
     typer.echo(say("quarantine-replayed", tongue, **facts))
 

@@ -90,13 +90,18 @@ def hold(
     Exit codes: 0 held, 1 no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.retention import hold as script
+    from labmw.lab.retention import known_here
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     told = reason_given(why, tongue)
+    if not patient.strip():
+        fail(say("retention-no-patient", tongue), UNUSABLE)
     require(settings, who(by), "retention", tongue, "stop")
     write(settings, script(settings.site.id, patient.strip(), at=now(), by=who(by), why=told), tongue=tongue)
     typer.echo(say("retention-held", tongue, patient=patient.strip()))
+    if not look(settings, lambda: known_here(settings.site.id, patient.strip()), tongue):
+        typer.echo(say("retention-stranger", tongue, patient=patient.strip()))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from labmw.cli.house import require
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -59,7 +60,7 @@ def move(
     A patient's files are on the disk before the rows go, in one step that leaves tombstones. Cut off, nothing is lost: the next call goes on.
     Who is held, has something open or is not on the list stays. labmw may run meanwhile.
 
-    Exit codes: 0 shown or moved, 2 wrong usage, or the list, the store or the archive cannot be read or written.
+    Exit codes: 0 shown or moved, 1 no role that may, 2 wrong usage, or the list, the store or the archive cannot be read or written.
     """
     from labmw.cli.retention_list import list_of
     from labmw.clock import SYSTEM
@@ -75,6 +76,7 @@ def move(
     if not go:
         typer.echo(say("archive-dry", tongue))
         return
+    require(settings, who(by), "retention", tongue)
     _folder(settings, tongue)
     done, kept = _with(settings, who(by), lambda archiver: _moved(archiver, found), tongue)
     for why in sorted(set(kept)):
@@ -153,7 +155,7 @@ def restore(
 
     They go again with the next `move`, unless a legal hold stands. labmw may run meanwhile.
 
-    Exit codes: 0 brought back, 1 there is nothing of it in the archive, 2 wrong usage, or the store or the archive cannot be read or written.
+    Exit codes: 0 brought back, 1 nothing of it is in the archive or no role that may, 2 wrong usage, or the store or the archive cannot be read or written.
     """
     from labmw.lab.archive_return import bring_back
 
@@ -162,6 +164,7 @@ def restore(
     told, tube, wanted = reason_given(why, tongue), specimen.strip(), name.strip()
     if bool(tube) == bool(wanted):
         fail(say("archive-which", tongue), UNUSABLE)
+    require(settings, who(by), "retention", tongue)
     _folder(settings, tongue)
     found = _with(
         settings, who(by), lambda archiver: bring_back(archiver, specimen=tube, name=wanted, why=told), tongue

@@ -123,7 +123,7 @@ def backup(
     try:
         copied = write(url, file)
     except StoreError as problem:
-        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+        fail(say("store-not-copied", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-backed-up", tongue, file=file, results=copied.rows["result"], rows=copied.total))
     _tell_of_key(f"sqlite:///{file}", tongue)
     if settings.retention.archive_folder:
@@ -148,7 +148,7 @@ def restore(
     try:
         copied = read(file, into)
     except StoreError as problem:
-        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+        fail(say("store-not-copied", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-restored", tongue, store=place_of(into), results=copied.rows["result"], rows=copied.total))
     _tell_of_key(into, tongue)
 
@@ -171,7 +171,7 @@ def export(
     try:
         copied = write(url, folder, key_file=settings.store.key_file)
     except StoreError as problem:
-        fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
+        fail(say("store-not-copied", tongue, problem=problem), UNUSABLE)
     typer.echo(say("store-exported", tongue, folder=folder, tables=len(copied.rows), rows=copied.total))
 
 

@@ -114,7 +114,10 @@ def rotate(by: ByOption = None, config: ConfigOption = None, language: LanguageO
             write(settings, begin(), tongue=tongue)
         count = _through(settings, lambda after: rewrap(ring, after), tongue)
         (ended,) = write(settings, end_rotation(now()), tongue=tongue)
-        key_file.write(ring.file, [one for one in key_file.read(ring.file) if one.name not in ended])
+        done_with = _destroyed(
+            settings, tongue
+        )  # also one that a rotation cut off at this very point has left in the file
+        key_file.write(ring.file, [one for one in key_file.read(ring.file) if one.name not in done_with])
     except StoreError as problem:
         fail(say("keys-wrong", tongue, problem=problem), UNUSABLE)
     ring.reload()
@@ -137,7 +140,7 @@ def encrypt(config: ConfigOption = None, language: LanguageOption = None) -> Non
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
-    _file(settings, tongue)
+    _refuse_wrong_key(settings, tongue)
     done = {name: _through(settings, partial(encrypt_some, metadata.tables[name]), tongue) for name in ENCRYPTED}
     write(settings, all_encrypted(), tongue=tongue)
     counts = {"messages": done.pop("message"), "frames": done.pop("frame"), "pieces": done.pop("journal")}
@@ -187,6 +190,26 @@ def _current(settings: Config, tongue: Language) -> str:
         fail(say("store-unreadable", tongue, problem=problem), UNUSABLE)
     rows = look(settings, lambda: ask(keys.current()), tongue)
     return str(rows[0].name) if rows else ""
+
+
+def _refuse_wrong_key(settings: Config, tongue: Language) -> None:
+    from labmw.errors import StoreError
+    from labmw.store.encryption.keyring import Keyring
+
+    ring, needed = Keyring(_file(settings, tongue)), _current(settings, tongue)
+    try:
+        fits = not needed or ring.named(needed) is not None
+    except StoreError as problem:
+        fail(say("keys-wrong", tongue, problem=problem), UNUSABLE)
+    if not fits:
+        fail(say("keys-missing", tongue, name=needed), UNUSABLE)
+
+
+def _destroyed(settings: Config, tongue: Language) -> set[str]:
+    from labmw.store.statements import keys
+    from labmw.store.transaction import ask
+
+    return {row.name for row in look(settings, lambda: ask(keys.store_keys()), tongue) if row.state == "destroyed"}
 
 
 def _rotating(settings: Config, tongue: Language) -> bool:

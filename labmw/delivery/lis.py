@@ -114,7 +114,7 @@ class LisReport:
             return []
         sub_orders = sorted({one.sub_order for one in performed.values()})
         newest = {
-            row.sub_order: row
+            (row.sub_order, row.kind): row  # a PDF and a CDA of one report both go
             for row in (yield interlab.documents_of(sub_orders))
             if row.direction == "in" and row.whole
         }

@@ -19,9 +19,9 @@ from labmw.store.transaction import Row, Transaction
 from protocols.errors import Hl7Error
 from protocols.hl7.adt import Ins
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Organisation, Person, PersonName
-from protocols.hl7.er7 import Segment, segment
+from protocols.hl7.er7 import Message, Segment, segment
 from protocols.hl7.fields import row as fields_of
-from protocols.hl7.ilw_orders import SentSpecimen, SubOrder, write_sub_orders
+from protocols.hl7.ilw_orders import SentSpecimen, SubOrder, payor_of, write_sub_orders
 from protocols.hl7.ilw_shipment import NOT_RECEIVED, Shipment
 from protocols.hl7.pid import with_ins
 from protocols.hl7.report import Header, Observation
@@ -82,10 +82,23 @@ def write_said(terms: PartnerTerms, outbox: Row, said: Sequence[Row]) -> Transac
     for row in said:
         mine = [one for one in items if one.sub_order == row.id] if row.control in ("NW", "RO") else []
         orders.append((yield from _said(terms, row, mine)))
+    payor = (yield from _payor(terms, said)) if terms.profile.payor else ()
     try:
-        return write_sub_orders(header_of(terms, outbox), pid, orders, terms.profile)
+        return write_sub_orders(header_of(terms, outbox), pid, orders, terms.profile, payor=payor)
     except Hl7Error as error:
         raise DeliveryError(f"no truthful sub-order can be written: {error}") from error
+
+
+def _payor(terms: PartnerTerms, said: Sequence[Row]) -> Transaction[tuple[Segment, ...]]:
+    """The insurance that the LIS gave with the order of a new sub-order: as it came, or none."""
+    first = next((row for row in said if row.role == "requester" and row.control in ("NW", "RO")), None)
+    kept = (yield stored.raw_of(first.message)) if first is not None else []
+    if not kept or not kept[0].raw.startswith(b"MSH"):  # destroyed by age, or an LIS that speaks LIS02
+        return ()
+    try:
+        return payor_of(Message.parse(kept[0].raw))
+    except Hl7Error:
+        return ()
 
 
 def _said(terms: PartnerTerms, row: Row, items: Sequence[Row]) -> Transaction[SubOrder]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from labmw.driver import places
-from labmw.driver.declaration import PRACTICE, Driver, Field
+from labmw.driver.declaration import PRACTICE, Driver, Evidence, Field
 from labmw.driver.plan import plan_of
 from labmw.driver.reading import Facts, Kind, OrderRead, PatientRead, QueryRead, Reading, ResultRead
 from labmw.driver.result import NOTHING, Above, RecordReader
@@ -73,6 +73,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         reason_facts=facts,
         problems=tuple(walk.problems),
         tolerances_used=tuple(used),
+        restated=driver.evidence is Evidence.RESTATED,
         sent_at=read_time(header.field(14), zone).at if header else None,
     )
 

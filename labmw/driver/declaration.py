@@ -18,10 +18,13 @@ class Evidence(enum.IntEnum):
     """What proves a driver, weakest first; the suite checks the claim."""
 
     UNVERIFIED = 0
-    MANUAL = 1
-    CAPTURE = 2
-    BENCH = 3
-    ROUTINE = 4
+    RESTATED = (
+        1  # a document as others restate it, or messages that others quote: not counted as proven (decision 0094)
+    )
+    MANUAL = 2
+    CAPTURE = 3
+    BENCH = 4
+    ROUTINE = 5
 
 
 @dataclass(frozen=True, slots=True)

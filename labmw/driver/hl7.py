@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
-from labmw.driver.declaration import PRACTICE, Driver, Field, Hl7Driver
+from labmw.driver.declaration import PRACTICE, Driver, Evidence, Field, Hl7Driver
 from labmw.driver.grouping import Groups, Observation, OrderGroup, SpecimenGroup
 from labmw.driver.menu import menu_of
 from labmw.driver.observation import ObservationReader, Tube, interprets, inventory_of, tube_of
@@ -111,6 +111,7 @@ def read(message: Message, driver: Driver, *, zone: ZoneInfo, tolerances_used: S
         message_type=header.field(9),
         inventory=tuple(inventory_of(segment, after) for after, segment in groups.inventory),
         responses=tuple(_control(*one, tubes) for one in groups.controls) if kind == "order-response" else (),
+        restated=driver.evidence is Evidence.RESTATED,
         sent_at=read_time(header.component(7), UTC if driver.utc else zone, utc=driver.utc).at,
     )
 

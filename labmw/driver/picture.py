@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocols.astm.message import Message
+from protocols.astm.record import Record
 from protocols.errors import ProtocolError
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.segment import Segment
 
 Kind = Literal["histogram", "scattergram", "curve", "image"]
 
+_FILES: Final[Mapping[str, Kind]] = {"SCAT_": "scattergram", "DIST_": "histogram"}
+"""Beginnings of R.3.5 of a Sysmex XN whose R.4 names a picture file on the analyzer: SCAT_WDF, DIST_RBC (a published capture of an XN-550)."""
+_FILE: Final = re.compile(r"\.(png|bmp|jpg|jpeg|gif)\s*", re.ASCII | re.IGNORECASE)
 LARGEST: Final = 2**22  # bytes of one array when unpacked; the largest matrix captured has 60,528
 _WORDS: Final[Mapping[str, Kind]] = {
     "HISTOGRAM": "histogram",
@@ -97,6 +102,9 @@ def _of_astm(message: Message) -> list[Picture]:
     """The pictures in the M records of a message, array by array."""
     found: list[Picture] = []
     for place, record in enumerate(message.records, 1):
+        if record.type == "R":
+            found += _file(place, record)
+            continue
         kind = _WORDS.get(record.field(3).strip().upper()) if record.type == "M" else None
         if kind is None:
             continue
@@ -104,6 +112,16 @@ def _of_astm(message: Message) -> list[Picture]:
         for form, _, data in arrays or [("", "", "")]:
             found.append(Picture(place, kind, record.field(5), record.field(4), form, len(data), data))
     return found
+
+
+def _file(place: int, record: Record) -> list[Picture]:
+    """A picture that stays on the analyzer: the message names its file."""
+    code, path = record.component(3, 5), record.field(4)
+    kind = next((kind for start, kind in _FILES.items() if code.startswith(start)), None)
+    named = _FILE.fullmatch(path[path.rfind(".") :]) if kind and "." in path else None
+    if kind is None or named is None:
+        return []
+    return [Picture(place, kind, code, path, f"file {named[1].upper()}", len(path))]
 
 
 def _of_hl7(message: Hl7Message) -> list[Picture]:

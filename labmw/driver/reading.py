@@ -235,4 +235,7 @@ class Reading:
     inventory: tuple[Inventory, ...] = ()  # every INV of the message, in order
     responses: tuple[OrderControl, ...] = ()  # of an order response: each ORC
     station: str = ""  # the address that chose the driver, where several analyzers share a link: part of who measured
+    restated: bool = (
+        False  # by a driver whose document nobody here read: nothing leaves without a person (decision 0094)
+    )
     sent_at: Instant | None = None  # H.14 or MSH-7 in the analyzer's zone; None when it cannot be read

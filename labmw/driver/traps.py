@@ -24,6 +24,8 @@ def _belief(driver: Driver) -> list[Trap]:
     found: list[Trap] = []
     if driver.evidence is Evidence.UNVERIFIED:
         found.append(("trap-unverified", ()))
+    if driver.evidence is Evidence.RESTATED:
+        found.append(("trap-restated", ()))
     if not driver.recognises:
         found.append(("trap-anonymous", (("driver", driver.name),)))
     coded = isinstance(driver, Hl7Driver) and driver.coded

@@ -75,6 +75,8 @@ def faults(form: TubeForm) -> list[str]:
     found: list[str] = []
     if bool(form.pad) != bool(form.length) or len(form.pad) > 1 or not 0 <= form.length <= 64:
         found.append("tube: pad is one character and length a number up to 64, both or neither")
+    if form.pad and (not form.pad.isascii() or not form.pad.isalnum()):
+        found.append("tube: pad is a letter or a digit; blanks at the ends are taken off without being declared")
     if form.check and form.check not in CHECKS:
         found.append(f"tube: there is no check {form.check!r}; use {', '.join(sorted(CHECKS))}")
     return found

@@ -406,6 +406,8 @@ def doubt_rows(
 ) -> list[Mapping[str, Any]]:
     """What speaks against the times of the results that will be judged, at once or when they leave quarantine."""
     of_all = doubts_of_message(reading, received.received_at, tolerance)
+    if reading.restated:
+        of_all.append(("driver-restated", (("driver", reading.driver),)))
     rows: list[Mapping[str, Any]] = []
     for read, one, result in zip(reading.results, placements, numbers, strict=True):
         if one.state not in (VERIFY, QUARANTINED) or (one.repeat_of is not None and not one.supersedes):

@@ -131,11 +131,14 @@ class _Order:
     place: int  # OBX before this order in the message
 
     def take(self) -> Transaction[None]:
-        """Documents, results, and where the sub-order is after them."""
+        """Results, where the sub-order is after them, and documents: whether one of these comes too late depends on what comes with it."""
+        yield from self._results()
         documents = yield from take_documents(self.told, self.row, self.order, self.cause, self.place)
         self.taken.tally.update("document" if refused is None else "document-cut" for refused in documents)
         for refused in filter(None, documents):
             self.taken.refused(*refused)
+
+    def _results(self) -> Transaction[None]:
         event = said_of(self.order)
         if event is None:
             return

@@ -210,6 +210,12 @@ def _classes(terms: Retention, last: date, today: date, *, genetic: bool) -> tup
     )  # fmt: skip
 
 
+def known_here(site: str, patient: str) -> Transaction[bool]:
+    """Whether there is anything of a patient, here or in the archive."""
+    here = [*(yield statements.patients_among(site, [patient])), *(yield stored.last_here(site, [patient]))]
+    return bool(here or (yield archive.named(site, "patient", [patient])))
+
+
 def hold(site: str, patient: str, *, at: str, by: str, why: str) -> Transaction[None]:
     """Nothing of this patient is destroyed from now on."""
     yield statements.insert(schema.legal_hold, site=site, patient=patient, at=at, by=by, why=why)

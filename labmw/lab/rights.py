@@ -70,6 +70,6 @@ class Rights:
         found = next((role.name for role in self.roles if acts & role.may and who in role.people), None)
         if found is None:
             able = sorted({role.name for role in self.roles if acts & role.may})
-            code = "rights-refused" if self.roles else "rights-nobody"
-            raise Undecidable(code, who=who, act=act, roles=", ".join(able) or "–")
+            code = "rights-refused" if able else "rights-unwritten" if self.roles else "rights-nobody"
+            raise Undecidable(code, who=who, act=act, key=act, roles=", ".join(able))
         return found

@@ -40,6 +40,10 @@ UNFIT: tuple[type[Exception], ...] = (OverflowError, UnicodeError, TypeError, Va
 """What Python raises for a value that no column can hold."""
 
 
+ASKED_AMISS: tuple[type[Exception], ...] = (OverflowError, UnicodeError)
+"""The same of what a person has typed: a number or a text that no row can have."""
+
+
 def is_storage(error: sqlite3.Error) -> bool:
     """True when the disk, the machine or another process failed, and not one statement."""
     return _primary(error) in _STORAGE
@@ -59,6 +63,8 @@ def explain(error: Exception, file: Path) -> StoreError:
         )
     if code == sqlite3.SQLITE_TOOBIG:
         return StoreUnfit(f"a value is too large for {file} ({error}); lower limits.message_bytes")
+    if isinstance(error, ASKED_AMISS):
+        return StoreUnfit(f"{file} can hold no such number or text ({error}); look at what was given")
     kind = StoreUnfit if isinstance(error, (sqlite3.Error, *UNFIT)) else StoreError
     return kind(f"{file} refused a statement ({error}); this is a fault in labmw, please report it")
 

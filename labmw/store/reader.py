@@ -19,7 +19,7 @@ from labmw.store.address import sqlite_file
 from labmw.store.compiled import Compiler
 from labmw.store.connection import execute, open_for_reading
 from labmw.store.encryption.passage import Passage, shut
-from labmw.store.failure import explain
+from labmw.store.failure import ASKED_AMISS, explain
 from labmw.store.revision import require
 from labmw.store.transaction import NONE, Row, Step, T, Transaction, Values, ask
 
@@ -90,6 +90,8 @@ class SqliteReader:
             self.close()
             if not disturbed:
                 raise explain(error, self._file) from error
+        except ASKED_AMISS as error:
+            raise explain(error, self._file) from error
         else:
             if not self._disturbed():
                 return answer

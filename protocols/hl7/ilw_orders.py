@@ -19,6 +19,7 @@ from protocols.hl7.ilw_shipment import Shipment, number_in_spm, shipment_rows
 from protocols.hl7.ltw_orders import read_orders
 from protocols.hl7.ltw_values import Action, Orders
 from protocols.hl7.messages import obx_row
+from protocols.hl7.pid import restated
 from protocols.hl7.profile import LtwProfile
 from protocols.hl7.report import Comment, Header, Observation
 
@@ -69,8 +70,9 @@ def write_sub_orders(
     profile: IlwProfile = ILW_GENERIC,
     *,
     visit_class: str = "U",
+    payor: Sequence[Segment] = (),
 ) -> bytes:
-    """The OML^O21 that says these sub-orders of one patient, in UTF-8. PID goes as it is given.
+    """The OML^O21 that says these sub-orders of one patient, in UTF-8. PID and `payor` (IN1, IN2, IN3) go as they are given.
 
     Raises: Hl7Error for what a partner could misread: no number, no code, a missing laboratory, an impossible time.
     """
@@ -81,7 +83,15 @@ def write_sub_orders(
     orders = [item for number, one in enumerate(sub_orders, 1) for item in _rows(number, one, profile)]
     for item in (*rows, *visit, *orders):
         strict.check_texts(item)
-    return build([*rows, pid, *visit, *orders])
+    for insurance in payor:
+        if any(ord(character) < 32 for character in insurance.line):
+            raise Hl7Error(f"{insurance.name} holds a control character: the LIS must send the order again")
+    return build([*rows, pid, *visit, *payor, *orders])
+
+
+def payor_of(message: Message) -> tuple[Segment, ...]:
+    """The insurance of a message of orders, as it came, in the standard separators; none where it says none."""
+    return tuple(restated(item) for item in message.segments if item.name in ("IN1", "IN2", "IN3"))
 
 
 def _rows(number: int, one: SubOrder, profile: IlwProfile) -> Iterator[list[Field]]:

@@ -28,6 +28,7 @@ class IlwProfile:
     shipment: str = "obx"  # uncertain: where the number of the box stands: obx (97209-1 under the specimen), spm (SPM-32, of 2.7), or nowhere ("")
     ins: bool = True  # the INS of a qualified identity goes along (PID-32 = VALI)
     replace: str = "cancel-new"  # uncertain: a sub-order that others replace leaves as CA, and they as NW; or rp-ro: RP and, in the same message, RO
+    payor: bool = False  # the insurance of the order (IN1, IN2, IN3) goes along as it came; its number may be that of an identity nobody has qualified
     country: str = "FRA"  # MSH-17
 
 

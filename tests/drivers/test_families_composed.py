@@ -30,10 +30,10 @@ def told(result: ResultRead) -> tuple[str, str | None, str, str]:
 
 
 def test_every_folder_of_composed_messages_belongs_to_a_driver_and_names_its_fields() -> None:
-    older = {"roche-cobas-c311", "sysmex-xn"}
+
     for folder in (path for path in COMPOSED.iterdir() if path.is_dir()):
         assert folder.name in REGISTRY.drivers
-        assert folder.name in older or (folder / "fields.md").is_file()
+        assert (folder / "fields.md").is_file()
 
 
 def test_e411_never_reads_a_qualitative_code_as_a_result() -> None:
@@ -194,3 +194,17 @@ def test_pentra_believes_neither_its_sets_of_units_nor_its_loinc_codes() -> None
     assert {(one.loinc, one.ucum, one.problem) for one in reading.results} == {("", "", "unknown-code")}
     assert [one.flags for one in reading.results][:2] == [frozenset(), frozenset({Flag.CRITICAL_HIGH})]
     assert composed("horiba-pentra", "composed-control.astm").kind == "qc-result"
+
+
+def test_autoquant_reads_a_backtick_and_believes_neither_urine_nor_a_packet_without_a_tube() -> None:
+    reading = composed("meril-autoquant", "composed-results.astm")
+    assert (reading.serial, reading.software) == ("11052299", "3.6")
+    assert [told(one) for one in reading.results] == [
+        ("2885-2", "7.10", "g/dL", ""),
+        ("1751-7", "2.90", "g/dL", ""),
+        ("6768-6", "200", "[IU]/L", ""),
+        ("1798-8", "93", "U/L", ""),
+    ]
+    assert composed("meril-autoquant", "composed-urine.astm").results[0].problem == "other-material"
+    assert composed("meril-autoquant", "composed-no-order.astm").results[0].problem == "no-specimen"
+    assert composed("meril-autoquant", "composed-query.astm").specimens == ("LAB0000511", "LAB0000512")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,28 @@ def examples(driver: Driver) -> list[Path]:
     ]
 
 
+LOCATED = re.compile(
+    r"\bpp?\. ?\d|\b[A-H]-\d+|§ ?\d|definition|enumeration|published with the manual|second|transcription"
+)
+"""Where in a document: a page, a section, or one of its tables by name."""
+
+
+def fields_of(driver: Driver) -> list[list[str]]:
+    """The rows of a driver's fields.md: field, content, source."""
+    page = COMPOSED / driver.name / "fields.md"
+    lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return rows[2:]
+
+
+def published() -> list[tuple[Driver, dict[str, str]]]:
+    """Captures that others published, and what each says of itself."""
+    return [
+        (REGISTRY.named(path.parent.name), tomllib.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(COMPOSED.glob("*/published.toml"))
+    ]
+
+
 # --- the value -----------------------------------------------------------------------------------------------------------
 
 
@@ -158,13 +182,17 @@ def test_codes_units_and_flags_are_of_their_vocabularies(driver: Driver) -> None
 @pytest.mark.parametrize("driver", KNOWN_BY_NAME)
 def test_the_evidence_it_claims_is_there(driver: Driver) -> None:
     said = docstring(driver)
-    if driver.evidence is Evidence.MANUAL:
+    folder = COMPOSED / driver.name
+    if driver.evidence in {Evidence.MANUAL, Evidence.RESTATED}:
         source = said[said.index("Source:") :]
         assert re.search(r"rev(ision|\.)|version", source), "name the document's revision, or say that it is not told"
-        quoted = [*named_captures(driver), *examples(driver)]
-        assert re.search(r"\bpp?\. ?\d|\b[A-H]-\d+|§ ?\d|\bappendix", source) or quoted, "name the page"
-        composed = [path for path in (COMPOSED / driver.name).glob("composed-*") if path.suffix in {".astm", ".hl7"}]
-        assert composed or quoted, "compose a message from the document, or name its examples"
+        composed = [path for path in folder.glob("composed-*") if path.suffix in {".astm", ".hl7"}]
+        assert composed or named_captures(driver) or examples(driver), "compose a message, or name the document's own"
+    if driver.evidence is Evidence.MANUAL and not named_captures(driver):
+        rows = fields_of(driver)
+        without = [row for row in rows if not LOCATED.search(row[-1])]
+        assert rows, "say in fields.md where each field stands in the document"
+        assert not without or (folder / "published.toml").is_file(), f"no page, or Evidence: restated: {without}"
     if driver.evidence >= Evidence.CAPTURE:
         assert named_captures(driver)
 
@@ -265,6 +293,33 @@ def test_without_its_driver_named_an_anonymous_sender_is_quarantined() -> None:
         if capture.parent.name in CONFIGURED:
             decoded = to_json(decoder.decode(capture))
             assert {message["reason"] for message in decoded["messages"]} <= {"unknown-sender", "unterminated"}
+
+
+def restored(raw: bytes) -> bytes:
+    """A published capture with CR LF behind each checksum, where a text file has lost one or both; nothing else is touched."""
+    return re.sub(rb"(\x02[^\x02]*?[\x03\x17][0-9A-Fa-f]{2})[\r\n]*", lambda found: found[1] + b"\r\n", raw)
+
+
+@pytest.mark.skipif(
+    "LABMW_PUBLISHED" not in os.environ, reason="set LABMW_PUBLISHED to a folder with the published captures"
+)
+@pytest.mark.parametrize(("driver", "capture"), [pytest.param(d, c, id=d.name) for d, c in published()])
+def test_a_published_capture_is_read_as_it_was_frozen(driver: Driver, capture: dict[str, str]) -> None:
+    """Every checksum in it is right, its header names the driver, and the reading is the one that was compared by eye."""
+    raw = (Path(os.environ["LABMW_PUBLISHED"]) / Path(capture["path"]).name).read_bytes()
+    assert hashlib.sha256(raw).hexdigest() == capture["sha256"]
+    (one,) = to_json(Decoder(REGISTRY, None, PARIS).read("published", restored(raw)))["messages"]
+    assert (one["driver"], one["disposition"]) == (driver.name, "accepted")
+    keys = ("specimen", "code", "value", "number", "comparator", "unit_raw", "loinc", "ucum", "flags", "status", "time")
+    told = json.dumps([[result[key] for key in keys] for result in one["results"]], ensure_ascii=False)
+    assert hashlib.sha256(told.encode()).hexdigest() == capture["reading"]
+
+
+def test_what_is_published_is_told_with_its_source_and_its_frozen_reading() -> None:
+    for driver, capture in published():
+        assert driver.evidence is Evidence.MANUAL
+        assert f"tests/captures/{driver.name}/published.toml" in docstring(driver)
+        assert all(re.fullmatch(r"[0-9a-f]+", capture[key]) for key in ("commit", "sha256", "reading"))
 
 
 # --- hostile wires -------------------------------------------------------------------------------------------------------

@@ -112,6 +112,10 @@ async def test_what_is_shown(tmp_path: Path) -> None:
         assert "1742-6" in labmw(lab.stage, "catalogue", "unmapped", "SPE", code=1)
         assert "no catalogue" in labmw(lab.stage, "catalogue", "list").lower()
         labmw(lab.stage, "show", "SO-9", code=1)
+        assert "résultat partiel" in labmw(lab.stage, "show", asked.number, language="fr")
+        for command in ("orders", "late", "reconcile"):  # an empty list would say that all is well
+            assert "SPE" in labmw(lab.stage, command, "--partner", "SPEE", code=2)
+        assert "cancel-sent" in labmw(lab.stage, "orders", "--state", "lost", code=2)
         labmw(lab.stage, "ship", "NOBODY", "T1", code=2)
         labmw(lab.stage, "receive", "T1", "--non-conforming", "ZZ", "--why", "x", code=2)
         assert "no open sub-order" in labmw(lab.stage, "receive", "T1", code=1)

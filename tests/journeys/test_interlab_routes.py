@@ -83,3 +83,20 @@ async def test_a_test_added_to_a_packed_tube_goes_into_its_box_and_to_one_that_l
         await lab.ordering.tell(new("M4", "T1", CK, person=ADA, first=4))
         await eventually(lambda: len(lab.partner.asked) == 3)
         assert lab.stage.ask("SELECT DISTINCT box FROM sub_order") == [(1,)]
+
+
+async def test_the_payor_of_the_order_goes_along_as_it_came_and_only_where_that_was_agreed(tmp_path: Path) -> None:
+    in1 = "IN1|1|AMO|016750000^^^CPAM|CPAM DE PARIS||||||||20260101|20261231"
+    async with beside(tmp_path, more="choices = { payor = true }") as lab:
+        given = new("M1", "T1", ALAT, person=ADA).replace(b"PV1|1|I|WARD-7\r", f"PV1|1|I|WARD-7\r{in1}\r".encode())
+        await lab.ordering.tell(given)
+        await lab.ordering.tell(new("M2", "T2", ALAT, person=ADA))
+        await eventually(lambda: len(lab.partner.received) == 2)
+        assert [[one.line for one in message.all("IN1")] for message in lab.partner.received] == [[in1], []]
+        names = [one.name for one in lab.partner.received[0].segments]
+        assert names[:5] == ["MSH", "PID", "PV1", "IN1", "ORC"]
+    (tmp_path / "b").mkdir()
+    async with beside(tmp_path / "b") as lab:
+        await lab.ordering.tell(given)
+        await eventually(lambda: len(lab.partner.received) == 1)
+        assert lab.partner.received[0].all("IN1") == []

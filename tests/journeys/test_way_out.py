@@ -141,7 +141,7 @@ async def test_what_is_discarded_stays_and_goes_nowhere(stage: Stage) -> None:
     async with Lis(stage.lis_port) as lis, running(stage):
         await Analyzer(stage.analyzer_port).send("S9", message("S9"))
         ((entry,),) = stage.ask("SELECT id FROM quarantine")
-        assert (await labmw(stage, "quarantine", "discard", str(entry), "--why", "water", "--by", "T"))[0] == 0
+        assert (await labmw(stage, "quarantine", "discard", str(entry), "--why", "water", "--by", "Dr Test"))[0] == 0
         assert (await labmw(stage, "quarantine", "discard", str(entry), "--why", "water"))[0] == 1
         await asyncio.to_thread(stage.expect, ["S9"])  # the order comes late: what a person has put away stays away
         assert "left quarantine: 0" in (await labmw(stage, "quarantine", "replay", "--why", "ordered now"))[1]
@@ -183,7 +183,7 @@ async def test_a_dead_letter_is_sent_again_with_its_bytes_and_one_is_held_back(s
         assert (await labmw(stage, "outbox", "hold", "1", "--why", "again"))[0] == 1
         lis.answers["*"] = "AA"
         assert len(lis.got) == 1
-        assert (await labmw(stage, "outbox", "retry", "1", "--why", "mended there", "--by", "T"))[0] == 0
+        assert (await labmw(stage, "outbox", "retry", "1", "--why", "mended there", "--by", "Dr Test"))[0] == 0
         await eventually(lambda: stage.ask("SELECT state FROM result") == [("delivered",)])
         code, said = await labmw(stage, "outbox", "retry", "1", "--why", "once more")
         assert code == 1 and "is delivered" in said
@@ -206,10 +206,12 @@ async def test_an_alert_is_closed_once_by_somebody(stage: Stage) -> None:
         code, said = await labmw(stage, "alert", "list", "--json")
         assert code == 1, said
         (alert,) = json.loads(said)
-        assert (await labmw(stage, "alert", "close", str(alert["id"]), "--why", "ward called", "--by", "T"))[0] == 0
+        assert (await labmw(stage, "alert", "close", str(alert["id"]), "--why", "ward called", "--by", "Dr Test"))[
+            0
+        ] == 0
         assert (await labmw(stage, "alert", "close", str(alert["id"]), "--why", "ward called"))[0] == 1
         assert (await labmw(stage, "alert", "list"))[0] == 0
-    assert audit(stage, "alert-closed")[0][1:] == ("T", "result/65536", "ward called")
+    assert audit(stage, "alert-closed")[0][1:] == ("Dr Test", "result/65536", "ward called")
 
 
 async def test_the_dossier_of_a_specimen_is_whole_and_the_audit_under_it_holds(stage: Stage) -> None:

@@ -12,8 +12,10 @@ from protocols.errors import Hl7Error, HprimError
 from protocols.hl7 import ilw
 from protocols.hl7.acknowledgment import read_ack
 from protocols.hl7.er7 import Message
+from protocols.hl7.ilw_orders import read_sub_orders
 from protocols.hprim import LONGEST_LINE, Layout, build, escape, parse, unescape
 from protocols.hprim_hl7 import to_hl7, to_hprim
+from simulators.ltw import Order, Person, order_message
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 HEAD = "H|~^\\&|FICH001.HPR||EMET^LABO A||ORM|||DEST^LABO B||P|H2.1^L|20250110101500"
@@ -178,3 +180,14 @@ def test_a_file_that_is_no_exchange_is_refused(rows: str, said: str) -> None:
         to_hl7(parse(f"{HEAD.replace('ORM', 'FAC')}\r{rows}\rL|1\r".encode()))
     with pytest.raises(Hl7Error, match="no place"):
         to_hprim(b"MSH|^~\\&|A|B|C|D|20261101||ADT^A08|1|P|2.5.1\r", "F")
+
+
+def test_a_replacement_travels_in_a_file_too() -> None:
+    """RP and RO stand in OBR-11 as they are: H2.1 has no word for them, and what is agreed is the control code."""
+    orders = [Order("A", "1742-6^ALAT^LN", "RP"), Order("B", "1742-6^ALAT^LN", "RO")]
+    data = to_hprim(order_message("M1", "O21", Person("P1"), "T1", orders), "F.HPR")
+    read = read_sub_orders(to_hl7(parse(data))).orders
+    assert [(one.control, one.placer and one.placer.id, one.specimens[0].labels) for one in read] == [
+        ("RP", "A", ("T1",)),
+        ("RO", "B", ("T1",)),
+    ]

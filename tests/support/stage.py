@@ -8,6 +8,7 @@ import contextlib
 import functools
 import getpass
 import itertools
+import os
 import re
 import shutil
 import socket
@@ -61,7 +62,9 @@ class Stage:
     url: str = field(
         default_factory=lambda: CHOSEN[0]
     )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
-    key_file: str = ""  # the name of a key file that is made: bytes are encrypted
+    key_file: str = field(
+        default_factory=lambda: os.environ.get("LABMW_TEST_KEY_FILE", "")
+    )  # the name of a key file that is made: bytes are encrypted. The journeys with a key: LABMW_TEST_KEY_FILE=store.key
 
     @property
     def config(self) -> Path:
@@ -104,7 +107,7 @@ packs = ["chemistry"]
 signatures = "signatures.toml"
 [roles.tester]
 may = ["technical", "biological", "hold", "reject", "rerun", "comment", "withdraw", "call", "recall", "stop", "resume", "qc", "rules", "accept", "mapping", "quarantine", "deliver", "order", "retention"]
-people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test", "T"]
+people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
 {self.extra}
 """,
             encoding="utf-8",

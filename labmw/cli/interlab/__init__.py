@@ -12,6 +12,7 @@ from labmw.cli.house import require
 from labmw.cli.interlab import catalogue, shipping
 from labmw.cli.interlab.by_hand import by_hand
 from labmw.cli.interlab.demo import demo
+from labmw.cli.interlab.reading import partner_known, save_documents
 from labmw.cli.options import (
     ByOption,
     ConfigOption,
@@ -78,10 +79,15 @@ def orders(
     from labmw.cli.interlab.view import draw_orders, order_as_json
     from labmw.store.statements.interlab import all_sub_orders
     from labmw.store.transaction import ask
+    from protocols.hl7.ilw_states import State
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    states = [one.value for one in State]
+    if state and state not in states:
+        fail(say("interlab-no-state", tongue, state=state, states=", ".join(states)), UNUSABLE)
     rows = look(settings, lambda: ask(all_sub_orders(settings.site.id)), tongue)
+    partner_known(settings, partner, rows, tongue)
     rows = [row for row in rows if partner in ("", row.partner) and state in ("", row.state)]
     if as_json:
         typer.echo(json.dumps([order_as_json(row) for row in rows], ensure_ascii=False, indent=2))
@@ -91,11 +97,18 @@ def orders(
 
 @app.command()
 def show(
-    number: Number, config: ConfigOption = None, as_json: JsonOption = False, language: LanguageOption = None
+    number: Number,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the partner's reports into this folder, as they came.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
 ) -> None:
     """Tell everything that happened to a sub-order: what was said, when, by whom, and every version of its results.
 
-    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read.
+    Exit codes: 0 shown, 1 not known, 2 wrong usage, or the store cannot be read or the folder written.
     """
     from labmw.cli.interlab.view import draw_story, story_as_json
     from labmw.lab.partner_watch import story_of
@@ -110,6 +123,8 @@ def show(
     else:
         for one in found:
             draw_story(console(), one, settings, tongue)
+    if save is not None:
+        save_documents(save, [document for one in found for document in one.documents], number.strip(), tongue)
 
 
 @app.command()
@@ -291,6 +306,7 @@ def late(
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     rows = look(settings, lambda: late_now(settings.site.id, now()), tongue)
+    partner_known(settings, partner, rows, tongue)
     rows = [row for row in rows if partner in ("", row.partner)]
     if as_json:
         typer.echo(json.dumps([order_as_json(row) for row in rows], ensure_ascii=False, indent=2))
@@ -323,6 +339,7 @@ def reconcile(
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
+    partner_known(settings, partner, (), tongue)
     chosen = [one for one in settings.partners if partner in ("", one.name)]
     if resend:
         if not partner:

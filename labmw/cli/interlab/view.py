@@ -120,6 +120,14 @@ def story_as_json(one: SubOrderStory) -> dict[str, Any]:
     }
 
 
+def _event(event: str, language: Language) -> str:
+    """What happened, in words."""
+    _, contradiction, what = event.partition("contradiction-")
+    if contradiction:
+        return say("interlab-event-contradiction", language, event=_event(what, language))
+    return say(f"interlab-event-{event}", language)
+
+
 def draw_story(console: Console, one: SubOrderStory, settings: Config, language: Language) -> None:
     """A sub-order's story for people."""
     zone, row = ZoneInfo(settings.site.timezone), one.row
@@ -131,7 +139,8 @@ def draw_story(console: Console, one: SubOrderStory, settings: Config, language:
     events = _table(language, "when", "event", "state", "by", "why")
     for event in one.events:
         facts = ", ".join(f"{name}={value}" for name, value in json.loads(event.facts).items() if value)
-        events.add_row(moment(event.at, zone), event.event, event.state, event.by, Text(event.why or facts))
+        state = say(f"interlab-state-{event.state}", language)
+        events.add_row(moment(event.at, zone), _event(event.event, language), state, event.by, Text(event.why or facts))
     console.print(events)
     if one.performed:
         results = _table(language, "when", "test", "value", "status", "fate", "laboratory", "biologist", "result")

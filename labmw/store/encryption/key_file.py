@@ -1,6 +1,9 @@
 """Where are the store keys, and may this file be trusted with them? One file that only labmw's user can read, the newest key last.
 
 A store key opens every key of a message. It is never in the store, in a backup of it, or in a log.
+
+Where the service manager hands over a credential of the same name (systemd's LoadCredential=, systemd.exec(5)), that copy is read instead: the file itself
+then belongs to root alone. The copy is never written.
 """
 
 from __future__ import annotations
@@ -49,6 +52,9 @@ def name_of(secret: bytes) -> str:
 
 def read(file: Path) -> tuple[StoreKey, ...]:
     """The keys of a file, the newest last; raises StoreError, with the remedy, for a file that is not there, not sound or open to others."""
+    given = handed_over(file)
+    others = 0o037 if given else 0o077  # an access list for labmw's user shows as a group that may read
+    file = given or file
     try:
         with file.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
@@ -60,7 +66,7 @@ def read(file: Path) -> tuple[StoreKey, ...]:
         ) from error
     except OSError as error:
         raise StoreError(f"the key file {file} cannot be read ({error}); give labmw's user permission on it") from error
-    if mode & 0o077:
+    if mode & others:
         raise StoreError(
             f"the key file {file} can be read by others than its owner (mode {mode & 0o777:o}); run chmod 600 {file}"
         )
@@ -76,8 +82,20 @@ def read(file: Path) -> tuple[StoreKey, ...]:
     return keys
 
 
+def handed_over(file: Path) -> Path | None:
+    """The copy of a key file that the service manager has handed over; None where it has not."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    copy = Path(folder) / file.name if folder else None
+    return copy if copy is not None and copy.exists() else None
+
+
 def write(file: Path, keys: Sequence[StoreKey], *, new: bool = False) -> None:
     """Replace the file as a whole, readable by its owner alone; `new`: it must not exist. Raises StoreError."""
+    if (copy := handed_over(file)) is not None:
+        raise StoreError(
+            f"the key file was handed over by the service manager ({copy}) and cannot be changed from here; stop labmw and "
+            "call the command as the user to whom the key file belongs"
+        )
     if new and file.exists():
         raise StoreError(f"{file} exists already; a key file is never overwritten: `labmw store key rotate` changes it")
     partial = file.with_name(file.name + ".partial")

@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 
 from labmw.errors import StoreBusy, StoreError, StoreUnfit
-from labmw.store.failure import UNFIT
+from labmw.store.failure import ASKED_AMISS, UNFIT
 
 TROUBLES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 """What asyncpg raises (TimeoutError is an OSError)."""
@@ -67,7 +67,9 @@ def _of_statement(error: Exception, place: str) -> StoreError:
         )
     if state.startswith("54"):
         return StoreUnfit(f"a value is too large for {place} ({_said(error)}); lower limits.message_bytes")
-    fits_not = isinstance(error, (asyncpg.PostgresError, asyncpg.DataError, *UNFIT))
+    if isinstance(error, (asyncpg.DataError, *ASKED_AMISS)):
+        return StoreUnfit(f"{place} can hold no such number or text ({_said(error)}); look at what was given")
+    fits_not = isinstance(error, (asyncpg.PostgresError, *UNFIT))
     kind = StoreUnfit if fits_not else StoreError
     return kind(f"{place} refused a statement ({_said(error)}); this is a fault in labmw, please report it")
 

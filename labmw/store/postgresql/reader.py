@@ -13,6 +13,7 @@ from sqlalchemy.sql.base import Executable
 from labmw.store.address import server_of
 from labmw.store.aside import Aside
 from labmw.store.encryption.passage import Passage, shut
+from labmw.store.failure import ASKED_AMISS
 from labmw.store.postgresql.connection import compiler, connect, execute
 from labmw.store.postgresql.failure import TROUBLES, explain
 from labmw.store.revision import require
@@ -85,6 +86,8 @@ class PostgresqlReader:
         try:
             return self._aside.ask(ask())
         except TROUBLES as error:
+            raise explain(error, str(self._server)) from error
+        except ASKED_AMISS as error:
             raise explain(error, str(self._server)) from error
 
     async def _open(self) -> asyncpg.Connection[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Integer, bindparam, case, func, select
 
 from labmw.store.schema import (
+    message,
     order,
     outbox,
     outbox_result,
@@ -187,7 +188,13 @@ _ITEMS: Final = (
     .where(sub_order_item.c.sub_order.in_(_given_numbers("sub_orders")))
     .order_by(sub_order_item.c.id)
 )
+_RAW: Final = select(message.c.raw).where(message.c.id == given_number("of"))
 _RECEIPT: Final = select(outbox.c.receipt, outbox.c.message).where(outbox.c.id == given_number("entry"))
+
+
+def raw_of(message_: int) -> Step:
+    """The bytes of a message that came."""
+    return Step(_RAW, {"of": message_})
 
 
 def events_of(sub_order_: int) -> Step:

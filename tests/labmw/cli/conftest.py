@@ -108,9 +108,6 @@ language = "en"
 url = "sqlite:///labmw.db"
 [web]
 port = {one.web}
-[roles.biologist]
-may = ["accept"]
-people = ["Dr Test"]
 [[link]]
 name = "counter"
 driver = "sysmex-xn"

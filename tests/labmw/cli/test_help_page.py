@@ -125,7 +125,7 @@ def test_a_command_says_in_french_what_it_does_takes_and_ends_with() -> None:
     page = told("outbox", "retry", "--help", env=FRENCH)
     assert page.startswith("Usage : labmw outbox retry [OPTIONS] {numéro}\n")
     assert "mêmes octets sous le même numéro." in " ".join(page.split())
-    assert "Codes de retour : 0 fait, 1 impossible à faire, 2 usage incorrect" in page
+    assert "Codes de retour : 0 fait, 1 impossible à faire, ou aucun rôle" in page
     assert "[obligatoire]" in page
     assert "[variable d'environnement : LABMW_CONFIG]" in page
     assert "--help                  Afficher cette aide." in page

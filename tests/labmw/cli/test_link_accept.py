@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def test_a_changed_analyzer_is_told_and_accepted(house: House, daemon: subprocess.Popen[str]) -> None:
     house.send()
+    with house.config.open("a", encoding="utf-8") as config:
+        config.write('[roles.biologist]\nmay = ["accept"]\npeople = ["Dr Test"]\n')
     by = ("--by", "Dr Test")
     assert house.labmw("link", "accept", "counter", *by, "--reason", "x", "-l", "en").returncode == 1
     house.send((b"11042", b"99999"), (b"S0001", b"S0002"))

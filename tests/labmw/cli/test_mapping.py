@@ -81,7 +81,8 @@ def test_from_a_draft_to_what_holds_and_back(config: Path, language: str) -> Non
     assert sign(config, "Somebody", "technician").exit_code == 1
     assert (config.parent / "mapping-signatures.toml").read_text().count("[[signature]]") == 1
     assert run(config, "check").exit_code == 1
-    assert "in force from" in sign(config, "Dr C. Petit").output
+    assert "(biologist)" in (signed := sign(config, "Dr C. Petit").output)
+    assert "in force from" in signed
     assert run(config, "check", "-l", language).exit_code == 0
     shown = run(config, "show", "-l", language)
     assert shown.exit_code == 0

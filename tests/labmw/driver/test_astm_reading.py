@@ -263,6 +263,15 @@ def test_the_character_set_is_the_one_that_fits() -> None:
     assert "encoding utf-8" not in read.tolerances_used
 
 
+def test_windows_1252_is_read_where_the_driver_says_so_and_gives_another_tube_where_it_does_not() -> None:
+    """The variant that breaks it: the same bytes read as Latin-1 name a tube that nobody has, and go to a person."""
+    raw = "".join(f"{one}\r" for one in (HEADER, "P|1", ORDER.replace("A17", "Œ1"), RESULT, "L|1|N")).encode("cp1252")
+    (one,) = astm.read(Message.parse(raw, "cp1252")[0], replace(ACME, encoding="cp1252"), zone=PARIS).results
+    assert one.specimen == "Œ1"
+    (other,) = astm.read(Message.parse(raw)[0], ACME, zone=PARIS).results
+    assert other.specimen == "\x8c1"
+
+
 def test_an_unknown_record_is_told_and_kept_out() -> None:
     read = reading(HEADER, "P|1", ORDER, RESULT, "Z|1|what", "L|1|N")
     assert any("unknown type 'Z'" in problem for problem in read.problems)

@@ -42,6 +42,24 @@ def test_arrays_of_an_astm_message_are_named_and_unpacked() -> None:
     assert "data" not in shown(found)[0]
 
 
+def test_a_picture_that_stays_on_the_analyzer_is_named_by_its_file() -> None:
+    lines = (
+        "SCAT_WDF^^|PNG\\20260310\\A_WDF.PNG",
+        "DIST_RBC|A_RBC.png",
+        "SCAT_WDF|4.1",
+        "WBC|A.PNG",
+        "DIST_PLT|",
+        "DIST_PLT|.pngx",
+    )
+    text = (
+        "H|\\^&|||XN-550\rP|1\rO|1|S1\r" + "".join(f"R|{n}|^^^^{one}|\r" for n, one in enumerate(lines, 1)) + "L|1|N\r"
+    )
+    assert [(one.record, one.kind, one.name, one.form) for one in pictures_in("astm", text.encode())] == [
+        (4, "scattergram", "SCAT_WDF", "file PNG"),
+        (5, "histogram", "DIST_RBC", "file PNG"),
+    ]
+
+
 def test_pictures_of_an_hl7_message_are_named() -> None:
     assert [(one.kind, one.of, one.form, one.size) for one in pictures_in("hl7", HL7)] == [
         ("histogram", "15008", "BMP", 4),

@@ -64,6 +64,7 @@ def test_what_cannot_be_written_is_said() -> None:
     assert PADDED.write("1234567890123") == CHECKED.write("A1") == ""
     assert faults(TubeForm("0")) and faults(TubeForm("00", 12)) and faults(replace(CHECKED, check="crc"))  # type: ignore[arg-type]
     assert not faults(BOTH)
+    assert all(faults(TubeForm(pad, 12)) for pad in " |^\\\r\u0663\u00e9")  # a blank is lost, a delimiter cuts
     assert set(CHECKS) == {"luhn", "mod43"}
 
 

@@ -160,6 +160,14 @@ async def test_a_wrong_clock_holds_with_its_reason(line: Line) -> None:
     assert json.loads(str(facts))["clock_offset"] == -2 * 86400
 
 
+async def test_what_a_restated_driver_read_is_held_whatever_the_packs_say(line: Line) -> None:
+    """The variant that breaks it stands beside: a reading that does not say so leaves as it would."""
+    _, usual = await line.bring()
+    assert "driver-restated" not in usual
+    state, reasons = await line.bring(restated=True)
+    assert (state, "driver-restated" in reasons) == ("held", True)
+
+
 LEVELS = st.sampled_from(list(VerdictLevel))
 
 

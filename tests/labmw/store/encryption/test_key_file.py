@@ -72,3 +72,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("no folder")
     with pytest.raises(StoreError, match="cannot be written"):
         write(tmp_path / "keys" / "store.key", [fresh(AT)])
+
+
+def test_a_credential_of_the_same_name_is_read_instead_and_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, copy = tmp_path / "store.key", tmp_path / "credentials" / "store.key"
+    write(copy, [fresh(AT)])
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "other"))
+    with pytest.raises(StoreError, match="there is no key file"):
+        read(file)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(copy.parent))
+    copy.chmod(0o440)  # as systemd's access list shows
+    assert len(read(file)) == 1
+    with pytest.raises(StoreError, match="service manager"):
+        write(file, [fresh(AT)])
+    copy.chmod(0o444)
+    with pytest.raises(StoreError, match="chmod 600"):
+        read(file)
