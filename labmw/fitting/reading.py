@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,6 +18,7 @@ from labmw.driver import plain as plain_reading
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import DriverError
 from labmw.fitting.knowledge import Knowledge
+from labmw.frozen import changed
 from labmw.line.conversation import Terms
 from labmw.line.gathering import Gatherer, Gathering
 from labmw.line.link import named_at
@@ -105,7 +106,7 @@ class Readers:
         reading = self._read_on(link, received)
         if link is None or link.names == "compare":
             return reading
-        return replace(reading, patients=tuple(replace(one, name="") for one in reading.patients))
+        return changed(reading, patients=tuple([changed(one, name="") for one in reading.patients]))
 
     def _read_on(self, link: Link | None, received: Received) -> Reading:
         zone = ZoneInfo((link.timezone if link else "") or self.config.site.timezone)
@@ -116,7 +117,7 @@ class Readers:
         if driver is None and link is not None and link.senders:
             driver, station = self._at_address(link, received.peer)
             if station:
-                return replace(self._read_with(driver, link, received, zone), station=station)
+                return changed(self._read_with(driver, link, received, zone), station=station)
         return self._read_with(driver, link, received, zone)
 
     def _at_address(self, link: Link, peer: str) -> tuple[Driver | None, str]:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
 
 from labmw.errors import StoreError
+from labmw.store.together import TOLD_BY
 from labmw.store.transaction import Values
 
 _MAX = 1024  # statements kept; a caller that builds a new one for each value must not fill the memory
@@ -27,8 +28,13 @@ class Compiled:
     order: tuple[str, ...]
     rows: bool  # answers rows (SELECT, RETURNING)
     row: str = ""  # of a plain INSERT: its row of placeholders, which may be repeated; "" otherwise
+    end: str = ""  # what stands behind that row: RETURNING, where each answer says whose it is
     constants: dict[str, Any] = field(default_factory=dict)  # values that the statement brings itself
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the places that a list of values is spread over
+
+    def repeated(self, count: int) -> str:
+        """The text that inserts so many rows at once."""
+        return self.text.removesuffix(self.end) + f", {self.row}" * (count - 1) + self.end
 
     def values(self, parameters: Values) -> tuple[Any, ...]:
         """The values in the order of the text; raises StoreError naming the one that is missing."""
@@ -108,9 +114,14 @@ def _expanded(raw: SQLCompiler, lists: frozenset[str], parameters: Values) -> Co
     spread = {place for names in places.values() for place in names}
     constants = {name: state.parameters[name] for name in order if name not in parameters and name not in spread}
     row = "(" + ", ".join("?" * len(order)) + ")"
-    plain_insert = raw.isinsert and not constants and state.statement.endswith(f"VALUES {row}")
+    _, found, end = state.statement.partition(f"VALUES {row}")
+    # Rows that are inserted as one are answered in any order (sqlite.org/lang_returning.html, 3).
+    told = end.startswith(" RETURNING ") and TOLD_BY in raw.statement.get_execution_options()  # type: ignore[union-attr]
+    plain_insert = raw.isinsert and not constants and bool(found) and (not end or told)
     rows = bool(raw.effective_returning) if raw.isinsert or raw.isupdate or raw.isdelete else True
-    return Compiled(state.statement, order, rows, row if plain_insert else "", constants, places)
+    if not plain_insert:
+        row = end = ""
+    return Compiled(state.statement, order, rows, row, end, constants, places)
 
 
 def _size(values: Collection[Any]) -> int:

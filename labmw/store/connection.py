@@ -84,21 +84,24 @@ def _execute_many(
             end += 1
         compiled = compiler(statement, rows[start])
         values = compiled.all_values(rows[start:end])
-        if compiled.rows:  # RETURNING: sqlite3 refuses it in executemany
+        if compiled.row and len(values) > 1:
+            answered += _insert(connection, compiled, values)
+        elif compiled.rows:  # RETURNING: sqlite3 refuses it in executemany
             for one in values:
                 answered += _rows(connection.execute(compiled.text, one))
-        elif compiled.row and len(values) > 1:
-            _insert(connection, compiled, values)
         else:
             connection.executemany(compiled.text, values)
         start = end
     return answered
 
 
-def _insert(connection: sqlite3.Connection, compiled: Compiled, values: list[tuple[Any, ...]]) -> None:
+def _insert(connection: sqlite3.Connection, compiled: Compiled, values: list[tuple[Any, ...]]) -> list[Row]:
     """One INSERT with many rows: one crossing into SQLite, and one hand-over of the interpreter lock, instead of many."""
+    answered: list[Row] = []
     size = max(1, MAX_VALUES // len(compiled.order))
     for start in range(0, len(values), size):
         part = values[start : start + size]
-        text = compiled.text + f", {compiled.row}" * (len(part) - 1)
-        connection.execute(text, [value for row in part for value in row])
+        cursor = connection.execute(compiled.repeated(len(part)), [value for row in part for value in row])
+        if compiled.rows:
+            answered += _rows(cursor)
+    return answered

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from labmw.errors import StoreError
 from labmw.store.compiled import Compiler
 from labmw.store.schema import journal, material
+from labmw.store.together import TOLD_BY
 
 
 def compiler() -> Compiler:
@@ -44,6 +45,18 @@ def test_values_of_the_statement_itself() -> None:
 def test_returning_answers_rows() -> None:
     assert compiler()(insert(journal).returning(journal.c.id), {"site": "s"}).rows
     assert not compiler()(update(journal).values(site=bindparam("new")), {"new": "s"}).rows
+
+
+def test_rows_that_their_answers_tell_apart_are_inserted_as_one() -> None:
+    told = insert(journal).returning(journal.c.session).execution_options(**{TOLD_BY: "session"})
+    compiled = compiler()(told, {"site": "s", "session": "a"})
+    assert compiled.repeated(2) == "INSERT INTO journal (site, session) VALUES (?, ?), (?, ?) RETURNING session"
+    assert compiled.repeated(1) == compiled.text
+
+
+def test_rows_whose_answers_say_nothing_of_whose_they_are_stay_apart() -> None:
+    """The variant: several rows at once are answered in any order, and an id alone would be given to the wrong one."""
+    assert not compiler()(insert(journal).returning(journal.c.id), {"site": "s"}).row
 
 
 @pytest.mark.parametrize("given_names", [{}, {"other": "x"}])
