@@ -5,6 +5,9 @@ without one are details (probe words, Ct, end points). The specimen (SPM-2) stan
 OBX-18 holds expiry, lot, cartridge, module, instrument and computer in its repetitions. A query (Z03) names the specimen in QPD-4. Assays are
 known by their names, which are those of the family's LIS02 interface (see its captures there); number format as there.
 
+With `work = "asked"` on its link a query is answered in the reply itself (RSP^Z02). The host test code is each laboratory's own ("Define Test
+Code"): what to order is said in the laboratory's own driver file (`order_codes`).
+
 Source: Cepheid, GeneXpert LIS Interface Protocol Specification, 301-2002, revision F (December 2015), whose example messages (software 4.7b)
 are in the corpus; not read in the original.
 Evidence: manual (corpus:hl7/genexpert/ORU_R30.hl7, corpus:hl7/genexpert/QBP_Z03.hl7, corpus:hl7/genexpert/QCN_J01.hl7).
@@ -12,6 +15,7 @@ Evidence: manual (corpus:hl7/genexpert/ORU_R30.hl7, corpus:hl7/genexpert/QBP_Z03
 
 from labmw.driver.declaration import Evidence, Field, Hl7Driver, Test, TestId
 from labmw.quantity import NumberFormat
+from protocols.hl7.z03_query import Z03
 
 
 def is_main(test: TestId, status: str) -> bool:
@@ -52,6 +56,8 @@ DRIVER = Hl7Driver(
     serial=Field("OBX", 18, 1, repeat=5),
     software=Field("MSH", 3, 3),
     query=Field("QPD", 4, 1),
+    asks=Z03,
+    order_codes={},
     main=is_main,
     numbers=NumberFormat(decimal=".,", decimals=2),
     no_value=frozenset({"ERROR", "INVALID", "NO RESULT", "NO RESULT - REPEAT TEST"}),

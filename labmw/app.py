@@ -32,9 +32,10 @@ from labmw.fitting.lis_line import LisLine
 from labmw.fitting.reading import Readers
 from labmw.fitting.replies import Replies
 from labmw.fitting.rounds import Rounds, bring_forward, health_rows, release_claims, seal_audit
-from labmw.fitting.work_links import astm_links, law_links, reached, routing_of
+from labmw.fitting.work_links import astm_links, hl7_links, law_links, reached, routing_of
 from labmw.lab.astm_worklist import AstmWorklist
 from labmw.lab.awaited import Awaited
+from labmw.lab.hl7_worklist import Hl7Worklist
 from labmw.lab.intake import LaboratoryIntake
 from labmw.lab.lis_feed import LisFeed
 from labmw.lab.practice import Practice
@@ -93,6 +94,7 @@ class Laboratory:
     readers: Readers = field(init=False)
     worklist: LaboratoryWorklist = field(init=False)
     asked: AstmWorklist = field(init=False)
+    asked_hl7: Hl7Worklist = field(init=False)
     awaited: Awaited = field(init=False)
     verification: Verification = field(init=False)
     intake: LaboratoryIntake = field(init=False)
@@ -148,6 +150,7 @@ class Laboratory:
             self.intake,
             self.worklist,
             self.asked,
+            self.asked_hl7,
             self._presence,
             self.astm,
             self.asking,
@@ -155,7 +158,7 @@ class Laboratory:
         )
         self.worklist.wake = lines.wake
         if inquire := lis.inquiry():
-            self.worklist.inquire = self.asked.inquire = inquire
+            self.worklist.inquire = self.asked.inquire = self.asked_hl7.inquire = inquire
         partners.wake(self.worklist.signal.set, self.verification.signal.set, self._wake_delivery)
         doorkeeper, rounds = Doorkeeper(self.config.limits.connections), Rounds(ground, self.readers, by_line)
 
@@ -174,6 +177,8 @@ class Laboratory:
                 self._lines.append(asyncio.create_task(talk, name=name))
         if self.worklist.links or self.worklist.others:
             self._run("worklist", self.worklist.run())
+        if self.asked_hl7.links:
+            self._run("taken back", self.asked_hl7.run())
         self._run("rule packs", self.knowledge.watch(self.clock))
         if ground.credentials:
             self._run("certificates", rounds.watch_certificates())
@@ -190,6 +195,7 @@ class Laboratory:
         site, commit_timeout = self.config.site.id, self.config.store.commit_timeout
         routing = routing_of(self.config, reached(ground), self.clock)
         law, astm = law_links(ground, self.readers, routing), astm_links(ground, self.readers, routing)
+        hl7 = hl7_links(ground, self.readers, routing)
         tolerated = {link.name: link.clock_tolerance for link in self.config.link}
         self.verification = Verification(
             site=site,
@@ -200,7 +206,7 @@ class Laboratory:
             wake_delivery=self._wake_delivery,
             takes=routes(self.config),
             shadows=lambda: self.knowledge.shadows,
-            practice=Practice.of(self.config, {**law, **astm}),
+            practice=Practice.of(self.config, {**law, **astm, **hl7}),
             again=reconsider,
             wake_orders=self._wake_worklist,
         )
@@ -232,7 +238,8 @@ class Laboratory:
         max_age = self.config.orders.max_age
         self.worklist = LaboratoryWorklist(site, self.store, self.clock, law, max_age, commit_timeout)
         self.asked = AstmWorklist(site, self.store, self.clock, astm, max_age, commit_timeout)
-        self.worklist.others = tuple(self.asked.links.values())
+        self.asked_hl7 = Hl7Worklist(site, self.store, self.clock, hl7, max_age, commit_timeout)
+        self.worklist.others = (*self.asked.links.values(), *self.asked_hl7.links.values())
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Run until asked to stop; raises PartDied with what a part died of."""

@@ -104,9 +104,9 @@ class Link(_Strict, frozen=True):
     # --- protocol = "hl7" and "law" ---
     acknowledge: Agreed = ""  # which acknowledgments were agreed (MSH-15, MSH-16): decision 0079; "" = the profile's
     batch_reply: bool = False  # a batch (BHS, FHS) is answered by one batch, instead of message by message
-    # --- protocol = "astm": is the analyzer told what to do? ---
+    # --- protocol = "astm" and "hl7": is the analyzer told what to do? ---
     work: Literal["", "asked", "push"] = (
-        ""  # asked: its queries are answered; push: it keeps a worklist, and is told of new orders too; "" = neither
+        ""  # asked: its queries are answered; push (astm): it keeps a worklist, and is told of new orders too; "" = neither
     )
     # --- protocol = "law"; patients and tests also with work ---
     profile: str = "generic"  # how the family speaks LAW: protocols/hl7/profile.py
@@ -702,8 +702,10 @@ def _check_plain(file: str, key: str, link: Link) -> None:
 
 
 def _check_work(file: str, key: str, link: Link) -> None:
-    if link.protocol != "astm":
+    if link.protocol not in ("astm", "hl7"):
         raise ConfigError(file, f"{key}.work", f"is of no use with protocol {link.protocol}", "leave it out")
+    if link.protocol == "hl7" and link.work == "push":
+        raise ConfigError(file, f"{key}.work", "cannot be push with protocol hl7", 'set it to "asked"')
     if link.driver == "auto":
         raise ConfigError(
             file, f"{key}.driver", "is not set", "name the driver: orders are written as it says, in its codes"

@@ -65,7 +65,7 @@ def told(settings: Config) -> dict[str, WorkLink]:
     from labmw.clock import SYSTEM
     from labmw.driver.order_writing import dialect_of
     from labmw.errors import DriverError
-    from labmw.fitting.work_links import astm_link, law_link
+    from labmw.fitting.work_links import astm_link, hl7_link, law_link
     from labmw.line.registry import Registry
     from labmw.mapping import site as mapping_site
     from protocols.errors import SettingError
@@ -81,6 +81,8 @@ def told(settings: Config) -> dict[str, WorkLink]:
             driver = mappings.driver(registry.named(link.driver), link.name, SYSTEM.now())
             if link.protocol == "law":
                 found[link.name] = law_link(link, driver, settings)
+            elif link.protocol == "hl7":
+                found[link.name] = hl7_link(link, driver, settings)
             else:
                 dialect_of(driver)
                 found[link.name] = astm_link(link, driver, settings)

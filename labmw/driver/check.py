@@ -14,7 +14,7 @@ from protocols.plain.message import NAMES as PLAIN
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LETTERS = frozenset("HPORCQMS")
 _SEGMENTS = frozenset(
-    {"MSH", "PID", "SPM", "SAC", "ORC", "OBR", "TQ1", "OBX", "QPD"}
+    {"MSH", "PID", "SPM", "SAC", "ORC", "OBR", "TQ1", "OBX", "QPD", "QRD"}
 )  # those that stand open above an OBX
 _LAST_OF_OBX = 30  # 2.8.2; the last that IHE LAW uses
 _CLAIM = re.compile(r"^Evidence:\s*(\w+)", re.MULTILINE)

@@ -12,6 +12,7 @@ from labmw.driver.tube_form import AS_WRITTEN, TubeForm
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
 from protocols.astm.tolerance import STRICT, Tolerances
+from protocols.hl7.asking import AskingDialect
 
 
 class Evidence(enum.IntEnum):
@@ -245,3 +246,5 @@ class Hl7Driver(Driver):
     preliminary: frozenset[str] = frozenset({"P"})
     traced: frozenset[str] = frozenset()  # OBX-11 of runs that are no candidates, sent for traceability (R in IHE LAW)
     encoding: str = "utf-8"
+    asks: AskingDialect | None = None  # how it asks for the work of a tube, and is answered, where that is not IHE LAW
+    order_codes: Mapping[str, str] | None = None  # LOINC: the code ordered; None: the codes of its results

@@ -122,9 +122,9 @@ class Groups:
                 self.patients.append(segment)
                 self._specimen = self._order = self._observation = self._orc = None
                 self._after = "PID"
-            case "QPD":
+            case "QPD" | "QRD":
                 self.queries.append(segment)
-                self._after = "QPD"
+                self._after = name
             case _:
                 pass
 

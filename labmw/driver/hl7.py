@@ -245,7 +245,7 @@ def _contributing(observations: Sequence[Observation]) -> list[tuple[Inventory, 
 def _query(segment: Segment, driver: Hl7Driver) -> QueryRead:
     """Which specimen is asked about; where that stands in an unknown sender's query, only the profiles of IHE LAW say."""
     known = driver.name != ANY or segment.component(1).startswith(_WORK_QUERIES)
-    named = pick(segment, driver.query).strip() if known else ""
+    named = pick(segment, driver.query).strip() if known and segment.name == driver.query.record else ""
     return QueryRead(
         start_raw=segment.field(1),
         end_raw=segment.field(2),

@@ -15,12 +15,15 @@ from labmw.fitting.ground import Ground, Work
 from labmw.fitting.reading import Readers, profile_of
 from labmw.fitting.replies import Replies
 from labmw.lab.astm_worklist import AstmWorklist
+from labmw.lab.hl7_worklist import Hl7Worklist
 from labmw.lab.intake import LaboratoryIntake
+from labmw.lab.work_link import asking_of
 from labmw.lab.worklist import LaboratoryWorklist
 from labmw.line.blocks import Hl7Conversation
 from labmw.line.broadcast import Broadcaster
 from labmw.line.conversation import AstmConversation, Terms
 from labmw.line.health import LinkHealth
+from labmw.line.hl7_asking import AskingHl7Conversation
 from labmw.line.host_query import AskingConversation, Dispatcher
 from labmw.line.law import LawConversation, LawLine
 from labmw.line.link import Doorkeeper, LinkRunner
@@ -46,6 +49,7 @@ class Lines:
     intake: LaboratoryIntake
     worklist: LaboratoryWorklist
     asked: AstmWorklist
+    asked_hl7: Hl7Worklist
     presence: Presence
     astm: type[AstmConversation]
     asking: type[AskingConversation]
@@ -84,11 +88,13 @@ class Lines:
             self._broadcasters[link].wake()
         if link in self._dispatchers:
             self._dispatchers[link].wake()
+        if link in self.asked_hl7.links:
+            self.asked_hl7.signal.set()
 
     def _converse(self, link: Link, terms: Terms, health: LinkHealth) -> Converse:
         if link.protocol == "law":
             return self._converse_law(link, terms, health)
-        if link.work:
+        if link.work and link.protocol == "astm":
             return self._converse_asking(link, terms, health)
         if link.protocol == "hl7":
             replying, envelopes = (
@@ -96,18 +102,15 @@ class Lines:
                 self.replies.envelopes,
             )
 
+            dialect = asking_of(terms.driver) if link.work and terms.driver else None
+
             async def converse_hl7(wire: Wire) -> str:
-                line = Hl7Conversation(
-                    wire,
-                    terms,
-                    self.ground.store,
-                    self.intake,
-                    health,
-                    self.ground.clock,
-                    replying=replying,
-                    envelopes=envelopes,
-                )
-                return await line.run()
+                ground = self.ground
+                parts = (wire, terms, ground.store, self.intake, health, ground.clock)
+                if dialect is None:
+                    return await Hl7Conversation(*parts, replying=replying, envelopes=envelopes).run()
+                asking = AskingHl7Conversation(*parts, self.asked_hl7, dialect, replying=replying, envelopes=envelopes)
+                return await asking.run()
 
             return converse_hl7
         kind = PlainConversation if terms.plain else self.astm

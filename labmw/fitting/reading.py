@@ -19,6 +19,7 @@ from labmw.driver.order_writing import dialect_of
 from labmw.errors import DriverError
 from labmw.fitting.knowledge import Knowledge
 from labmw.frozen import changed
+from labmw.lab.work_link import asking_of
 from labmw.line.conversation import Terms
 from labmw.line.gathering import Gatherer, Gathering
 from labmw.line.link import named_at
@@ -83,7 +84,9 @@ class Readers:
             raise DriverError(
                 f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
             )
-        if link.work:
+        if link.work and link.protocol == "hl7":
+            asking_of(driver)  # raises where the driver does not say how it asks
+        elif link.work:
             dialect_of(driver, push=link.work == "push")  # raises where the driver does not say how it is told
         return self.knowledge.mappings.driver(driver, link.name, self.clock.now())
 

@@ -17,7 +17,7 @@ from labmw.fitting.ground import Ground
 from labmw.fitting.reading import Readers, profile_of
 from labmw.lab.law_orders import LawLink
 from labmw.lab.routing import Comparison, Route, Routing
-from labmw.lab.work_link import AstmLink
+from labmw.lab.work_link import AstmLink, Hl7Link, asking_of
 from protocols.errors import SettingError
 from protocols.hl7.datatypes import Code
 
@@ -100,6 +100,24 @@ def astm_links(ground: Ground, readers: Readers, routing: Routing) -> dict[str, 
     found: dict[str, AstmLink] = {}
     for link in ground.config.link:
         with contextlib.suppress(DriverError, SettingError):
-            if link.work and (driver := readers.driver_of(link)):
+            if link.work and link.protocol == "astm" and (driver := readers.driver_of(link)):
                 found[link.name] = replace(astm_link(link, driver, ground.config), routing=routing)
+    return found
+
+
+def hl7_link(link: Link, driver: Driver, config: Config) -> Hl7Link:
+    """What the worklist needs to know of an HL7 link whose queries are answered; raises DriverError where the driver does not say how."""
+    dialect = asking_of(driver)
+    assert isinstance(driver, Hl7Driver)
+    zone = ZoneInfo(link.timezone or config.site.timezone)
+    return Hl7Link(link.name, driver, dialect, zone, link.patients, frozenset(link.tests))
+
+
+def hl7_links(ground: Ground, readers: Readers, routing: Routing) -> dict[str, Hl7Link]:
+    """What the worklist needs to know of the HL7 links whose queries are answered, and whose driver can be used."""
+    found: dict[str, Hl7Link] = {}
+    for link in ground.config.link:
+        with contextlib.suppress(DriverError):
+            if link.work and link.protocol == "hl7" and (driver := readers.driver_of(link)):
+                found[link.name] = replace(hl7_link(link, driver, ground.config), routing=routing)
     return found

@@ -264,7 +264,7 @@ def _script(
     if doubts := doubt_rows(site, received, reading, placements, numbers, known, tolerance, specimens):
         yield statements.insert_rows_once(schema.doubt, doubts)
     moved = yield from steps.keep(reading, message, placements, numbers, at)
-    if told and reading.queries and reading.disposition is Disposition.ACCEPTED:
+    if told and reading.protocol == "astm" and reading.queries and reading.disposition is Disposition.ACCEPTED:
         moment = stamp(received.received_at)  # not now: a message taken up after a restart was asked before it
         yield from asks(site, received.link, message, reading.kind, reading.specimens, asked_at=moment, at=at)
     if told:

@@ -12,6 +12,7 @@ from labmw.config import Config, Link, address, content_of, load
 from labmw.driver.order_writing import dialect_of
 from labmw.errors import ConfigError, DriverError, PackError, StoreError
 from labmw.lab.shadowing import Shadow
+from labmw.lab.work_link import asking_of
 from labmw.line.registry import Registry, reads
 from labmw.mapping.site import find
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
@@ -170,7 +171,9 @@ def _link(file: str, key: str, link: Link, registry: Registry) -> Iterator[Findi
                 raise DriverError(
                     f"driver {driver.name!r} reads {driver.protocol} and the link speaks {link.protocol}; correct link.driver or link.protocol"
                 )
-            if link.work:
+            if link.work and link.protocol == "hl7":
+                asking_of(driver)
+            elif link.work:
                 dialect_of(driver, push=link.work == "push")
         except DriverError as problem:
             yield error(f"{key}.driver", "check-key", file=file, key=f"{key}.driver", problem=problem)
