@@ -202,8 +202,8 @@ def test_autoquant_reads_a_backtick_and_believes_neither_urine_nor_a_packet_with
     assert [told(one) for one in reading.results] == [
         ("2885-2", "7.10", "g/dL", ""),
         ("1751-7", "2.90", "g/dL", ""),
-        ("6768-6", "200", "[IU]/L", ""),
-        ("1798-8", "93", "U/L", ""),
+        ("6768-6", "200", "", "unit-mismatch"),
+        ("", "93", "", "unknown-code"),
     ]
     assert composed("meril-autoquant", "composed-urine.astm").results[0].problem == "other-material"
     assert composed("meril-autoquant", "composed-no-order.astm").results[0].problem == "no-specimen"
