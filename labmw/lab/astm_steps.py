@@ -61,8 +61,9 @@ def keep_work_done(
 ) -> Transaction[tuple[str, ...]]:
     """Move on the AWOS of these tubes that a message brings results of, in its own transaction; returns the states they came to."""
     tubes = sorted({one.specimen for one in reading.results if one.specimen and not one.control})
+    only = reading.specimens[0] if len(reading.specimens) == 1 else ""  # HL7: it may stand behind its order
     failed = {
-        (order.specimen, code)
+        (order.specimen or only, code)
         for order in reading.orders
         if "X" in order.report_type.split("\\")
         for code in order.codes

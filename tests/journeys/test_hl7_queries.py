@@ -229,13 +229,13 @@ async def test_a_host_query_has_its_work_in_the_reply(tmp_path: Path) -> None:
         )
         taken = await one.told()
         assert (taken.code, taken.trigger) == ("ACK", "J01") and taken.first("MSA").component(1) == "CA"  # type: ignore[union-attr]
-        # What it cannot do it reports as an order that it has cancelled: that is kept, and the order stays, to be listed as late.
+        # What it cannot do it reports as an order that it has cancelled.
         await one.say(
             "MSH|^~\\&|ICU^GeneXpert^1.0||LIS||20261101070200||ORU^R32^ORU_R30|R1|P|2.5|||AL|NE\rPID|1\rORC|OC|1\r"
             "OBR|1|||HOST-ALT|||||||||||||||||||||X\rNTE|1|L|Error^InvalidTestData^test unknown\rTQ1|||||||||R\rSPM|1|S1^||ORH|||||||P\r"
         )
         await one.told()
-        assert named(stage) == {"HOST-ALT": ("broadcast", 0)}
+        assert named(stage) == {"HOST-ALT": ("not-performed", 0)}
 
 
 @pytest.mark.parametrize("link", [LINK, LINK.replace('\nwork = "asked"', "")], ids=["asked", "not told"])
