@@ -8,6 +8,7 @@ tried again until the file can be used. Asked to stop, the supervisor asks its c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -127,7 +128,7 @@ class Supervisor:
         self._children[part.name] = child
         log.info("process started", part=part.name, pid=child.pid)
         if self._stop.is_set():  # the request came while it was being started
-            child.terminate()
+            _ask_to_stop(child)
         code = await child.wait()
         del self._children[part.name]
         self.died(child.pid)
@@ -137,7 +138,7 @@ class Supervisor:
         """Ask the children to stop, wait, and kill what is left."""
         for name, child in self._children.items():
             log.info("process is asked to stop", part=name, pid=child.pid)
-            child.terminate()
+            _ask_to_stop(child)
         _, left = await asyncio.wait(keepers, timeout=self.drain)
         if left:
             self._kill(f"did not stop in {self.drain:g} s")
@@ -148,5 +149,12 @@ class Supervisor:
     def _kill(self, why: str) -> None:
         for name, child in self._children.items():
             log.error("process is killed; what it had under way is in the store", part=name, pid=child.pid, why=why)
-            child.kill()
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
             self._outcome = self._outcome or KILLED
+
+
+def _ask_to_stop(child: asyncio.subprocess.Process) -> None:
+    """Ask a process to stop; one that has just ended by itself needs no asking, and must not keep the others from being asked."""
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()

@@ -73,6 +73,19 @@ async def test_one_that_dies_does_not_disturb_the_other(tmp_path: Path) -> None:
     assert lines(strong) == 1
 
 
+async def test_one_that_has_just_ended_does_not_keep_the_others_from_being_asked(tmp_path: Path) -> None:
+    """It ends between two steps of the loop: its place is still taken, and there is nobody left to ask."""
+    file = tmp_path / "steady"
+    house = supervisor(part("steady", STEADY, str(file)))
+    running = asyncio.create_task(house.run())
+    await until(lambda: lines(file) == 1)
+    gone = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "pass")
+    await gone.wait()
+    house._children = {"gone": gone, **house._children}
+    house.stop()
+    assert await running == STOPPED
+
+
 async def test_a_configuration_that_cannot_be_used_stops_everything(tmp_path: Path) -> None:
     file = tmp_path / "steady"
     wait = f"import os, sys, time\nwhile not os.path.exists({str(file)!r}): time.sleep(0.01)\nsys.exit(78)"
