@@ -16,7 +16,7 @@ from datetime import datetime
 from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
 from labmw.lab.awos import State
-from labmw.lab.law_messages import keep_received
+from labmw.lab.law_messages import keep_received, kept_before
 from labmw.lab.law_orders import Tube, hl7_time, new_control_id
 from labmw.lab.law_query import is_fresh
 from labmw.lab.owing import owe
@@ -59,17 +59,8 @@ class Hl7Answering:
 
     def script(self) -> Transaction[Answer]:
         """Found again, or planned and answered. The same bytes under the same number get the stored reply, and the work that is not acknowledged."""
-        received = self.received
-        digest = hashlib.sha256(received.raw).hexdigest()
-        same = yield statements.message_at(self.site, received.session, received.last, received.place)
-        if not any(row.digest == digest for row in same):
-            for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
-                yield step
-            same = yield statements.messages_by_control_id(self.site, received.link, received.control_id)
-        for row in same:
-            if row.digest == digest:
-                kept = Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
-                return Answer(kept, tuple((yield from self._again())))
+        if (kept := (yield from kept_before(self.site, self.received))) is not None:
+            return Answer(kept, tuple((yield from self._again())))
         return (yield from self._answer())
 
     def _again(self) -> Transaction[Sequence[Broadcast]]:

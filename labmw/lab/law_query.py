@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labmw.clock import read_stamp, stamp
-from labmw.lab.law_messages import keep_received, keep_sent, waiting
+from labmw.lab.law_messages import keep_received, keep_sent, kept_before, waiting
 from labmw.lab.law_orders import LawLink, Tube, hl7_time, new_control_id, write_nothing, write_steps
 from labmw.lab.owing import owe
 from labmw.lab.planning import offered, open_orders, presented, said
@@ -18,7 +17,6 @@ from labmw.lab.qc_orders import ordered_of, with_control
 from labmw.lab.steps import see_tube
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
-from labmw.store import statements
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.acknowledgment import ErrorDetail
@@ -53,17 +51,8 @@ class QueryAnswering:
 
     def script(self) -> Transaction[Answer]:
         """Found again, or planned and answered."""
-        received = self.received
-        digest = hashlib.sha256(received.raw).hexdigest()
-        same = yield statements.message_at(self.site, received.session, received.last, received.place)
-        if not any(row.digest == digest for row in same):
-            for step in received.before:  # noqa: UP028 -- `yield from` a sequence cannot be sent the rows
-                yield step
-            same = yield statements.messages_by_control_id(self.site, received.link, received.control_id)
-        for row in same:
-            if row.digest == digest:
-                kept = Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
-                return Answer(kept, tuple((yield from self._again(row.disposition))))
+        if (kept := (yield from kept_before(self.site, self.received))) is not None:
+            return Answer(kept, tuple((yield from self._again(kept.disposition))))
         if self.query.problem is not None:
             return (yield from self._refuse(self.query.problem, "query-not-served"))
         return (yield from self._answer())
