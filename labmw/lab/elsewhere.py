@@ -17,13 +17,13 @@ from labmw.lab.giving_way import GivingWay, Going, pair
 from labmw.lab.lis_told import Doubt, Told, raise_task
 from labmw.lab.order_places import places_of
 from labmw.lab.sub_orders import Cause, again, move, note, tell_partner
-from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
 from labmw.store.statements import partners, tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.datatypes import Code, EntityId
 from protocols.hl7.er7 import Segment
 from protocols.hl7.ilw_states import Event, State

@@ -25,12 +25,12 @@ from labmw.lab.placement import QUARANTINED, VERIFY, identity
 from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, move, note, tests_in
 from labmw.model import ResultKey
-from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import partners
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.acknowledgment import ErrorDetail, Location
 from protocols.hl7.er7 import Message
 from protocols.hl7.ilw_results import observations_of, said_of
