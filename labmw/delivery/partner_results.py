@@ -9,7 +9,7 @@ from dataclasses import replace
 from labmw.delivery.observed import Telling, observation, withdrawn
 from labmw.delivery.partner_orders import header_of, pid_of, time_of
 from labmw.errors import DeliveryError, DeliveryWaits
-from labmw.lab.intake import specimen_of
+from labmw.lab.nouns import specimen_of
 from labmw.lab.partner_reflex import is_unnumbered
 from labmw.lab.sub_orders import service_of, tests_in
 from labmw.store import statements
