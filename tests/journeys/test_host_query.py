@@ -182,7 +182,7 @@ async def test_when_both_bid_the_analyzer_goes_first_and_then_gets_its_orders(tm
         for number in range(8):  # orders come while it reports: the two bid for one line again and again
             order(stage, f"C{number}")
             assert await sim.report(f"X{number}", "ALT", "22", unit="U/L")
-        await eventually(lambda: sorted(sim.held) == [f"C{number}" for number in range(8)], within=60)
+        await eventually(lambda: sorted(sim.held) == [f"C{number}" for number in range(8)])
         await eventually(lambda: set(states(stage).values()) == {"accepted"})
     assert all(codes == ["ALT"] for codes in sim.held.values())
 
