@@ -149,7 +149,7 @@ async def test_a_busy_analyzer_is_asked_again_after_the_ten_seconds_of_the_stand
 async def test_one_refused_frame_is_sent_again_and_six_refusals_end_the_attempt(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage):
-        async with analyzer(stage, manners=AskingManners(patience=5.0, refuse=1)) as sim:
+        async with analyzer(stage, manners=AskingManners(patience=60.0, refuse=1)) as sim:
             assert await sim.ask("S1") is not None
             await eventually(lambda: states(stage) == {"ALT@analyzer": "accepted"})
         order(stage, "S2")

@@ -70,7 +70,7 @@ class PostgresqlServer:
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write(
                 "shared_buffers = 32MB\nmax_connections = 60\nautovacuum = off\nlogging_collector = off\n"
-                f"listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nlog_min_messages = warning\n"
+                "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nlog_min_messages = warning\n"
             )
 
     def url(self, database: str) -> str:
