@@ -15,7 +15,7 @@ from simulators.law import Manners
 
 BOTH = f'{LINK}\npush = true\nallow = ["127.0.0.1"]\nack_timeout = 0.3\nacknowledge = "both"'
 ASKS_BOTH = replace(GENERIC, accept="AL", application="AL")
-STORES = Manners(patience=5.0, stores_only=99)
+STORES = Manners(patience=60.0, stores_only=99)
 TROUBLE = "SELECT trouble FROM link_state WHERE link = 'analyzer'"
 
 
@@ -75,14 +75,14 @@ async def test_our_replies_are_sent_again_until_they_are_confirmed_where_that_wa
     monkeypatch.setattr("labmw.line.replying.UNDER_WAY", timedelta(seconds=0.3))
     link = f'{LINK}\nacknowledge = "confirmed"\nack_timeout = 0.2'
     stage = set_up(tmp_path, link=link)
-    deaf = Manners(patience=5.0, confirms=False)
+    deaf = Manners(patience=60.0, confirms=False)
     async with running(stage), analyzer(stage, profile=ASKS_BOTH, manners=deaf) as sim:
         assert (await sim.ask(named="S9")).answer.code == "AE"  # orders are not fresh: present it again
         await eventually(lambda: "reply-unconfirmed" in str(stage.ask(TROUBLE)))
         replies = [one for one in sim.replies if one.code == "RSP"]
         assert len(replies) == 3 and len({one.control_id for one in replies}) == 1
         assert {one.header.component(15) for one in replies} == {"AL"}
-        sim.manners = Manners(patience=5.0)
+        sim.manners = Manners(patience=60.0)
         await sim.hang_up()
         await sim.ask(named="S9")  # the next connection: what nobody has confirmed goes out again
         await eventually(lambda: stage.ask("SELECT DISTINCT state FROM owed_reply") == [("taken",)])

@@ -187,7 +187,7 @@ class Lineside:
     async def until(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         """Wait until a question has this answer; on failure the last answer is shown."""
         with contextlib.suppress(TimeoutError):
-            await eventually(lambda: self.ask(sql) == rows, within=10)
+            await eventually(lambda: self.ask(sql) == rows)
         assert self.ask(sql) == rows
 
 

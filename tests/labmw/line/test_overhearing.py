@@ -111,7 +111,7 @@ async def test_a_serial_port_is_open_for_reading_only(cable: Cable) -> None:
         await cable.say(SESSION)
         found = b""
         while len(found) < len(SESSION):
-            found += (await asyncio.wait_for(ear.read(), 5))[0]
+            found += (await asyncio.wait_for(ear.read(), 60))[0]
         assert found == SESSION
         with pytest.raises(BlockingIOError):
             os.read(cable.end, 1)
