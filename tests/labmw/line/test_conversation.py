@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lineside import MemoryWire, lineside
-from stage import frames, message
+from stage import eventually, frames, message
 
 from labmw.clock import SYSTEM, Clock
 from labmw.line.conversation import AstmConversation
@@ -20,6 +20,7 @@ from protocols.astm.events import SECONDS, Deadline, Event
 from protocols.astm.frame import Frame, encode
 from protocols.astm.tolerance import STRICT
 
+STILL = Clock(SYSTEM.now, lambda: 0.0)  # no commit takes so long that its sender has given up
 ENQ_, EOT_, ACK_, NAK_ = bytes([ENQ]), bytes([EOT]), bytes([ACK]), bytes([NAK])
 
 
@@ -63,7 +64,7 @@ class AcknowledgesFirst(AstmConversation):
     async def _frame(self, frame: Frame) -> list[Event]:
         events = self._machine.accept()
         await self._send()
-        await asyncio.sleep(0.05)  # the disk, later
+        await asyncio.sleep(5.0)  # the disk, later
         await self._keep(frame)
         return events
 
@@ -142,8 +143,9 @@ async def test_an_answer_after_the_senders_patience_is_not_sent(tmp_path: Path) 
         wire = line.converse()
         assert await wire.ask(ENQ_) == ACK_
         line.disk.ready.clear()
+        asked = line.disk.asked
         wire.say(frames(message("S1"))[0])
-        await asyncio.sleep(0.05)
+        await eventually(lambda: line.disk.asked > asked)
         seconds[0] = 15.0  # an ACK now would be taken for the answer to the next ENQ
         line.disk.ready.set()
         await line.until("SELECT closing FROM session", [("timeout",)])
@@ -227,8 +229,9 @@ async def test_six_refusals_in_a_row_are_told_and_the_next_message_ends_the_trou
 async def test_the_receive_timer_ends_the_session_and_what_came_is_unterminated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SECONDS, Deadline.RECEIVE, 0.05)
+    monkeypatch.setitem(SECONDS, Deadline.RECEIVE, 0.3)
     async with lineside(tmp_path, ["S1"]) as line:
+        line.clock = STILL
         wire = line.converse()
         await send(wire, message("S1", terminated=False), end=False)
         await line.until("SELECT closing FROM session", [("timeout",)])
@@ -262,6 +265,7 @@ async def test_a_peer_that_never_ceases_to_send_rubbish_does_not_keep_the_sessio
             await super()._session_closed(reason)
 
     async with lineside(tmp_path, ["S1"]) as line:
+        line.clock = STILL
         wire = FloodingWire(100_000)
         wire.say(ENQ_ + frames(message("S1"))[0])
         line.converse(Noticing, wire)
@@ -455,9 +459,7 @@ def test_whatever_comes_the_line_lives_and_the_next_message_is_read(
             for piece in garbage:
                 wire.say(piece)
             wire.say(EOT_ + EOT_)
-            while line.tasks[0] and not wire._in.empty():
-                await asyncio.sleep(0.001)
-            await asyncio.sleep(0.01)
+            await eventually(lambda: wire.quiet)
             wire.out.clear()
             await send(wire, message("S1"))
             await line.until("SELECT state FROM result WHERE specimen = 'S1'", [("verify",)])
