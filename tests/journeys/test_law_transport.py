@@ -143,9 +143,8 @@ async def test_the_work_never_comes_before_the_reply_to_its_query(stage: Stage) 
     async with running(stage), analyzer(stage) as sim:
         for n in range(10):
             await sim.ask(named=f"S{n}")
+        await eventually(lambda: heard(stage) == ["RSP", "OML"] * 10)
         await eventually(lambda: set(states(stage).values()) == {"accepted"})
-    heard = [Message.parse(one).code for one in re.findall(rb"\x0b(MSH[^\x1c]*)\x1c\r", _journal(stage, "<"))]
-    assert heard == ["RSP", "OML"] * 10
 
 
 async def test_a_repeated_query_gets_the_stored_reply_and_the_same_work(stage: Stage) -> None:
@@ -191,6 +190,11 @@ async def test_reports_and_orders_cross_on_one_connection(stage: Stage) -> None:
         told = [sim.report(seen(f"S{n}", None, observed())) for n in range(8)]
         offers, replies = await asyncio.gather(asyncio.gather(*asked), asyncio.gather(*told))
     assert {one.answer.code for one in offers} == {one.code for one in replies} == {"AA"}
+
+
+def heard(stage: Stage) -> list[str]:
+    """The kinds of what the analyzer was told, in order."""
+    return [Message.parse(one).code for one in re.findall(rb"\x0b(MSH[^\x1c]*)\x1c\r", _journal(stage, "<"))]
 
 
 def _journal(stage: Stage, direction: str) -> bytes:

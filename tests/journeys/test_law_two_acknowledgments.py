@@ -30,11 +30,11 @@ async def test_asked_worked_reported_with_both_acknowledgments_each_way(tmp_path
         assert sim.counts["committed"] == 1, "the order was said to be stored, and its answer came as its reply"
         told = [(one.code, one.header.field(15), one.all("MSA")[0].component(1)) for one in sim.replies]
         assert told == [("ACK", "", "CA"), ("RSP", "", "AA"), ("ACK", "", "CA"), ("ACK", "", "AA")]
-    assert stage.ask("SELECT state FROM owed_reply ORDER BY id") == [("taken",)] * 2
+        await eventually(lambda: stage.ask("SELECT state FROM owed_reply ORDER BY id") == [("taken",)] * 2)
 
 
 async def test_what_is_stored_is_not_sent_again_and_its_reply_is_missed(tmp_path: Path) -> None:
-    stage = set_up(tmp_path, link=BOTH)
+    stage = set_up(tmp_path, link=BOTH.replace("0.3", "1.5"))  # time enough to say that it is stored
     order(stage, "S1")
     async with running(stage), analyzer(stage, profile=ASKS_BOTH, manners=STORES) as sim:
         await eventually(lambda: "law-unanswered" in str(stage.ask(TROUBLE)))

@@ -175,7 +175,7 @@ async def test_sessions_of_a_link_that_is_broken_or_gone_are_taken_up_all_the_sa
 
 async def _begun(stage: Stage, count: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection on which so many frames of a message were acknowledged."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", stage.analyzer_port)
