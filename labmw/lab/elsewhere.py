@@ -285,5 +285,7 @@ def _taken_back(row: Row, cause: Cause) -> Transaction[State | None]:
     after = yield from move(row, Event.CANCEL, cause)
     if isinstance(after, Doubt):
         return None
+    at, by = cause.at, cause.by
+    yield tasks.close_task(row.site, BLOCKED, f"sub-order/{row.number}", at=at, by=by, why="it was taken back")
     told_before = row.state == State.CANCEL_SENT
     return State.CANCELLED if told_before else after.state

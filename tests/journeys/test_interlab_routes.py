@@ -11,6 +11,8 @@ from partnerside import ADA, ALAT, ALT, beside, msa, step
 from stage import Stage, eventually
 from typer.testing import CliRunner
 
+from simulators.ltw import Order, order_message
+
 ROUTES = f'routes = [{{ tests = ["{ALT}"], places = ["NORD"] }}]'
 
 
@@ -40,6 +42,11 @@ async def test_tests_leave_by_the_place_of_the_order_and_one_without_place_is_fo
         # the LIS says it again, with the place this time
         await lab.ordering.tell(placed(new("M4", "T2", ALAT, person=ADA), "WARD-7^^^NORD"))
         await eventually(lambda: lab.state("T2") == "accepted")
+        assert lab.tasks() == []
+        # one that is taken back needs no place any more
+        await lab.ordering.tell(placed(new("M5", "T5", ALAT, person=ADA), ""))
+        assert lab.tasks() == ["interlab-no-place"]
+        await lab.ordering.tell(order_message("M6", "O33", ADA, "T5", [Order("T5-1", ALAT, "CA")]))
         assert lab.tasks() == []
 
 
