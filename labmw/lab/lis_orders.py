@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.awaited import call_up
-from labmw.lab.elsewhere import NO_PLACE, cancel_elsewhere, give_way, send_elsewhere
+from labmw.lab.elsewhere import NO_PLACE, cancel_elsewhere, give_way, send_elsewhere, tell_urgency
 from labmw.lab.giving_way import GivingWay, replacing
 from labmw.lab.late import tubes_changed
 from labmw.lab.lis_patients import keep_identity
@@ -213,6 +213,9 @@ class _Step:
             row = typed[0] if typed else None
         if row is not None:
             state = "open" if row.state == "cancelled" else row.state
+            if state == "elsewhere" and row.priority != columns["priority"]:
+                cause = Cause(told.site, told.at, told.message, told.terms.name)
+                yield from tell_urgency(cause, row, str(columns["priority"]))
             yield change(schema.order, row.id, state=state, placer=self.placer, **columns)
             number = int(row.id)
         else:

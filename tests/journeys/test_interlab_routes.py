@@ -50,6 +50,26 @@ async def test_tests_leave_by_the_place_of_the_order_and_one_without_place_is_fo
         assert lab.tasks() == []
 
 
+async def test_another_priority_leaves_with_what_waits_and_of_what_has_left_a_person_tells_the_partner(
+    tmp_path: Path,
+) -> None:
+    routes = f'routes = [{{ tests = ["{ALT}"] }}]\nsend = "with-box"'
+    urgent = order_message("M2", "O33", ADA, "T1", [Order("T1-1", ALAT, "XO", "S")])
+    async with beside(tmp_path, routes=routes) as lab:
+        await lab.ordering.tell(new("M1", "T1", ALAT, person=ADA))
+        await lab.ordering.tell(urgent)
+        assert lab.tasks() == []
+        labmw(lab.stage, "ship", "SPE", "T1", "--close")
+        await eventually(lambda: lab.state() == "accepted")
+        [asked] = lab.partner.received
+        assert asked.all("TQ1")[0].component(9) == "S"
+        await lab.ordering.tell(urgent.replace(b"|M2|", b"|M3|"))  # nothing new in it
+        assert lab.tasks() == []
+        await lab.ordering.tell(order_message("M4", "O33", ADA, "T1", [Order("T1-1", ALAT, "XO", "R")]))
+        assert lab.tasks() == ["interlab-urgency"]
+        assert "priority changed by the LIS" in labmw(lab.stage, "show", next(iter(lab.partner.asked)))
+
+
 CK = "2157-6^CK^LN"
 
 
