@@ -151,7 +151,7 @@ async def test_one_that_keeps_quiet_when_told_busy_hears_us(monkeypatch: pytest.
     monkeypatch.setattr(probing, "AGAIN", 0.2)
     port = free_port()
     server = await asyncio.start_server(_calls_once, "127.0.0.1", port)
-    assert await said(Link(name="one", connect=f"127.0.0.1:{port}"), listen=0.1) == ["wire-hears"]
+    assert await said(Link(name="one", connect=f"127.0.0.1:{port}"), listen=0.4) == ["wire-hears"]
     server.close()
 
 
