@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
 from protocols.hl7.profile import LTW_GENERIC, LtwProfile
-
-if TYPE_CHECKING:
-    from labmw.partner import Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +42,3 @@ _ALL = (
 )
 DIALECTS: Mapping[str, LisDialect] = MappingProxyType({one.name: one for one in _ALL})
 """The dialects that come with labmw, by name. Composed from what interface teams report; none is taken from a capture."""
-
-
-@dataclass(frozen=True, slots=True)
-class LisTerms:
-    """What a laboratory has agreed with its LIS: the configuration's `[lis]`, as the laboratory and delivery need it."""
-
-    site: str
-    name: str  # the destination, and MSH-5 of what is sent
-    application: str  # MSH-3 of what is sent, and the authority of our order numbers
-    zone: ZoneInfo  # of times without an offset
-    feed: str = ""  # the line on which the LIS sends
-    dialect: LisDialect = DIALECTS["ltw"]
-    validation: Literal["labmw", "lis"] = "labmw"  # where the biological validation is done
-    window_days: int = 30  # how long a tube's number means this tube
-    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the LIS's own codes, each with its LOINC codes
-    authority: str = (
-        ""  # of the patient numbers that count (PID-3.4); "": whichever comes first, always the same for one number
-    )
-    ins_fictitious: bool = False  # INS of the test and demonstration authorities are used: never in production
-    language: Literal["en", "fr"] = "fr"
-    place: tuple[str, ...] = (
-        "ORC-21",
-        "ORC-13",
-        "PV1-3",
-    )  # the fields that say where an order came from, the first that is filled
-    elsewhere: Elsewhere | None = None  # which tests other laboratories perform

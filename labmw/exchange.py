@@ -30,10 +30,11 @@ from labmw.line.received import Envelopes
 from labmw.line.replying import Replying
 from labmw.line.sftp_folder import SftpFolder
 from labmw.line.transport import Wire
-from labmw.partner import Exchange, Partner, PartnerTerms
+from labmw.partner import Exchange, Partner
 from labmw.partner_folder import PartnerFolder
 from labmw.sftp.session import SftpSession
 from labmw.store.transaction import Store
+from labmw.terms import PartnerTerms
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 from protocols.astm.datalink import Role

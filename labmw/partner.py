@@ -1,23 +1,18 @@
-"""What is agreed with another laboratory? The configuration's `[[partners]]`, and the same as the laboratory and delivery need it."""
+"""What is agreed with another laboratory? The configuration's `[[partners]]`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from labmw.dialect import LisTerms
 from labmw.errors import ConfigError
 from labmw.sftp import settings as sftp_settings
 from labmw.sftp.settings import Sftp
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
-from protocols.hl7.datatypes import Organisation
 from protocols.hl7.ilw_profile import IlwProfile
 
 BY_PARTNER = frozenset({"ilw", "hprim"})
@@ -150,78 +145,6 @@ class Partner(_Strict, frozen=True):
             one.replace,
             one.payor,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class PartnerTerms:
-    """A partner as the laboratory and delivery need it; `lis` are the terms by which its messages are taken, as if it were an LIS."""
-
-    partner: Partner
-    lis: LisTerms
-    site_name: str
-    destination: str = ""  # where results that come back go: the LIS
-
-    @property
-    def profile(self) -> IlwProfile:
-        """What was chosen where ILW leaves something open."""
-        return self.partner.profile()
-
-    @property
-    def us(self) -> Organisation:
-        """Our laboratory, as it is named across organisations."""
-        number = self.partner.our_id
-        if not number:
-            return Organisation(self.site_name, "D")
-        return Organisation(self.site_name, "D", "ASIP-SANTE-ST", "1.2.250.1.71.4.2.2", "ISO", "FINEG", number)
-
-    def ours(self, patient: str) -> str:
-        """The number under which this laboratory keeps a patient of the partner: two laboratories may both have a patient 17."""
-        return f"{self.partner.name}:{patient}"
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """Where tests go: to a partner, nowhere, or not known, because the route that would take them asks for a place and the order names none."""
-
-    partner: str = ""
-    asks_for_place: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """What leaves, for whom: the routes of every subcontractor, in the order of the configuration."""
-
-    routes: tuple[tuple[str, Route], ...] = ()
-    partners: Mapping[str, PartnerTerms] = field(default_factory=dict)
-
-    def route_for(
-        self,
-        tests: Iterable[str],
-        kind: str,
-        now: datetime,
-        zone: ZoneInfo,
-        down: frozenset[str],
-        places: frozenset[str] = frozenset(),
-    ) -> Leaving:
-        """The first route that takes all of these tests now; `places` are the names of the one place from which they come, none where it is not said."""
-        wanted = set(tests)
-        day = now.astimezone(zone).isoweekday()
-        for name, route in self.routes:
-            if not wanted <= set(route.tests):
-                continue
-            if (route.days and day not in route.days) or (route.down and route.down not in down):
-                continue
-            if route.kinds and kind not in route.kinds:
-                continue
-            if route.places and not places:
-                return Leaving(name, asks_for_place=True)
-            if route.places and not places & set(route.places):
-                continue
-            return Leaving(name)
-        return Leaving()
-
-
-NOWHERE = Elsewhere()
 
 
 def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: frozenset[str]) -> None:

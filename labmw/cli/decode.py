@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from labmw.cli.decoder import Decoder
-from labmw.cli.network_file import captures
+from labmw.cli.network_file import captures, gap_told
 from labmw.cli.options import JsonOption, Tongue
 from labmw.cli.render import Decoded, print_table, to_json
 from labmw.driver.declaration import Driver
@@ -82,8 +82,6 @@ def decode(
 
 def _decoded(decoder: Decoder, files: list[Path], language: Language) -> Iterator[tuple[Path, Decoded, bool]]:
     """Each capture of each file, and whether it is the only one."""
-    from labmw.cli.replay import gap_told
-
     for path in files:
         found = captures(decoder, path, lambda one: typer.echo(gap_told(one, language), err=True))
         for one in found:

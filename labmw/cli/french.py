@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from labmw.cli.help_page import FIXED
+from labmw.cli.tongue import FIXED
 
 _FOLDER = Path(__file__).parents[1] / "phrases" / "help"  # by its path: importlib.resources takes 20 ms to import
 _BEHIND = "  ["  # typer puts [default: 5; required] behind a help, after two spaces

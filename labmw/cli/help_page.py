@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
+from labmw.cli.tongue import FIXED
+
 if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 else:
     HelpFormatter = typer.Context.formatter_class
 
-FIXED = "\u00a0"
-"""A space at which no line may be broken."""
 _SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
 
 

@@ -19,7 +19,7 @@ from labmw.phrases import Language, say
 if TYPE_CHECKING:
     from labmw.config import Config, Link
     from labmw.watch.finding import Finding
-    from labmw.watch.line_test import Plain
+    from labmw.watch.line_trial import Plain
 
 WRONG, USAGE = 1, 2
 STYLES = {"error": "bold red", "warning": "yellow", "good": "green"}
@@ -64,7 +64,7 @@ def test(
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage.
     """
     from labmw.watch.finding import Weight
-    from labmw.watch.link_test import names_of, running
+    from labmw.watch.link_trial import names_of, running
 
     settings = configuration(config, USAGE)
     tongue = language_of(settings, language)
@@ -88,8 +88,8 @@ async def _tested(config: Config, name: str, seconds: float, call: bool) -> list
     """The steps to the other side, then what it says: of a line that is not reached nothing more is asked."""
     from labmw.clock import SYSTEM
     from labmw.watch.finding import Weight
-    from labmw.watch.line_test import in_service, speak
-    from labmw.watch.link_test import test
+    from labmw.watch.line_trial import in_service, speak
+    from labmw.watch.link_trial import test
 
     found = [finding async for finding in test(config, name, SYSTEM.now())]
     link = next((one for one in config.link if one.name == name), None)

@@ -24,8 +24,8 @@ from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
-    from labmw.dialect import LisTerms
     from labmw.lab.comparison import Comparison
+    from labmw.terms import LisTerms
 
 DIFFERENT = 1
 REFUSED = 1

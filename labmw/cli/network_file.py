@@ -8,6 +8,7 @@ from pathlib import Path
 from labmw.cli.decoder import Decoder, refused, unreadable
 from labmw.cli.render import Decoded
 from labmw.cli.unframe import LARGEST
+from labmw.phrases import Language, say
 from protocols.errors import NetworkCaptureError
 from protocols.pcap import Stream, is_pcap, streams
 
@@ -40,3 +41,8 @@ def captures(decoder: Decoder, file: Path, gap: Gap) -> list[Decoded]:
 
 def _not(file: Path, data: bytes, reason: str, **facts: str) -> Decoded:
     return refused(str(file), data, "pcap", reason, (("file", str(file)), *facts.items()))
+
+
+def gap_told(one: Stream, language: Language) -> str:
+    """Packets are missing, and where."""
+    return say("replay-gap", language, source=one.source, target=one.target, bytes=len(one.data))

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from labmw.cli.decoder import Decoder
     from labmw.cli.render import Decoded
     from labmw.driver.reading import Facts
-    from protocols.pcap import Stream
 
 REFUSED, USAGE = 1, 2
 
@@ -91,7 +90,7 @@ def replay(
 
 def _captures(decoder: Decoder, file: Path, language: Language) -> list[Decoded]:
     """What the file holds; ends the command where a recording of the network gives nothing to replay."""
-    from labmw.cli.network_file import captures
+    from labmw.cli.network_file import captures, gap_told
 
     found = captures(decoder, file, lambda one: typer.echo(gap_told(one, language), err=True))
     first = found[0]
@@ -99,11 +98,6 @@ def _captures(decoder: Decoder, file: Path, language: Language) -> list[Decoded]
         told = _say(first.refused, first.refused_facts, language)
         fail(told, REFUSED if first.refused == "replay-empty" else USAGE)
     return found
-
-
-def gap_told(one: Stream, language: Language) -> str:
-    """Packets are missing, and where."""
-    return say("replay-gap", language, source=one.source, target=one.target, bytes=len(one.data))
 
 
 def _say(code: str, facts: Facts, language: Language) -> str:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from labmw.cli.render import Decoded, clean, outcome, why_of
-from labmw.cli.replaying import AnswerShown, Became, RecordShown, Replayed, spoken
+from labmw.cli.replayed import AnswerShown, Became, RecordShown, Replayed
+from labmw.cli.replaying import spoken
 from labmw.model import Disposition
 from labmw.phrases import Language, say
 

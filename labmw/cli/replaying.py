@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from labmw.cli.render import Decoded, Shown, result_outcome
+from labmw.cli.replayed import HOST, AnswerShown, Became, Piece, RecordShown, Replayed
 from labmw.cli.worklist_file import Worklist
 from labmw.driver import Driver
 from labmw.driver.answering import Answer, Said, answer
@@ -30,65 +31,6 @@ from protocols.astm.record import STANDARD, Record
 from protocols.hl7.er7 import Message as Hl7Message
 from protocols.hl7.profile import GENERIC, LawProfile
 from protocols.plain.message import PlainMessage
-
-HOST = "LABMW"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a record as sent; `placed` False: no place is declared for it."""
-
-    text: str
-    placed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Became:
-    """What one record became: the code of a phrase with its facts; `well` False where a person has to look."""
-
-    code: str
-    facts: Facts = ()
-    well: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RecordShown:
-    """One record or segment."""
-
-    kind: str
-    pieces: tuple[Piece, ...]
-    became: tuple[Became, ...]
-
-    @property
-    def raw(self) -> str:
-        """The record as sent."""
-        return "".join(piece.text for piece in self.pieces)
-
-    @property
-    def unplaced(self) -> tuple[str, ...]:
-        """What has no place."""
-        return tuple(piece.text for piece in self.pieces if not piece.placed)
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerShown:
-    """The answer to one query: the records of each message, or why there is none."""
-
-    said: str
-    messages: tuple[tuple[str, ...], ...] = ()
-    again: tuple[str, ...] = ()
-    why: str = ""
-    facts: Facts = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """One message of the capture."""
-
-    shown: Shown
-    driver: str
-    records: tuple[RecordShown, ...]
-    answer: AnswerShown | None = None
 
 
 @dataclass(frozen=True, slots=True)

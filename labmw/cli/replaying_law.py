@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from labmw.cli.replaying import HOST, AnswerShown
+from labmw.cli.replayed import HOST, AnswerShown
 from labmw.cli.worklist_file import Worklist
 from labmw.driver import Driver
 from labmw.driver.answering import Said

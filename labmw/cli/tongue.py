@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labmw.phrases import Language
 
+FIXED = "\u00a0"
+"""A space at which no line may be broken."""
 LARGEST = 1 << 20  # bytes of a configuration that is looked into; a whole one has some ten thousand
 UNSAID: Language = "fr"
 """What a configuration means that says nothing of it, see labmw.config.Site."""

@@ -18,7 +18,7 @@ from labmw.delivery.observed import Telling, observation, under_way, withdrawn
 from labmw.delivery.redelivery import is_again
 from labmw.errors import DeliveryError, DeliveryWaits
 from labmw.lab.belonging import owner_of, owners
-from labmw.lab.intake import patient_of, specimen_of
+from labmw.lab.nouns import patient_of, specimen_of
 from labmw.model import Patient, Specimen
 from labmw.partner import BY_PARTNER
 from labmw.store import statements

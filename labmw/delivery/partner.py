@@ -17,12 +17,12 @@ from labmw.lab.lis_told import raise_task
 from labmw.lab.partner_orders import not_done
 from labmw.lab.partner_reflex import is_unnumbered, not_wanted, numbered
 from labmw.lab.sub_orders import Cause, again, move, note
-from labmw.partner import PartnerTerms
 from labmw.store import schema
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Step, Transaction
+from labmw.terms import PartnerTerms
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.datatypes import Code

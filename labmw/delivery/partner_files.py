@@ -12,11 +12,12 @@ from pathlib import Path
 from labmw.delivery.mllp import Unreachable
 from labmw.errors import DeliveryError, PlaceError
 from labmw.line.file_place import FilePlace
-from labmw.partner import Exchange, PartnerTerms
+from labmw.partner import Exchange
 from labmw.store import schema, statements
 from labmw.store.statements import partners as stored
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.errors import Hl7Error, HprimError
 from protocols.hl7.acknowledgment import Acknowledgment
 from protocols.hl7.er7 import Message

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from labmw.clock import read_stamp
 from labmw.errors import DeliveryError
 from labmw.lab.sub_orders import label_of, service_of
-from labmw.partner import PartnerTerms
 from labmw.store import statements
 from labmw.store.statements import identities
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
 from labmw.store.statements import partners as boxes
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.errors import Hl7Error
 from protocols.hl7.adt import Ins
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Organisation, Person, PersonName

@@ -14,11 +14,11 @@ from labmw.delivery.partner_results import printed_text
 from labmw.documents.paper import Paper, Section, Table, as_pdf
 from labmw.errors import StoreError
 from labmw.lab.sub_orders import service_of, tests_in
-from labmw.partner import PartnerTerms
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.transaction import Row, Store, Transaction
+from labmw.terms import PartnerTerms
 
 log = structlog.get_logger("labmw.delivery")
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from labmw.delivery.observed import Telling, observation, withdrawn
 from labmw.delivery.partner_orders import header_of, pid_of, time_of
 from labmw.errors import DeliveryError, DeliveryWaits
-from labmw.lab.intake import specimen_of
+from labmw.lab.nouns import specimen_of
 from labmw.lab.partner_reflex import is_unnumbered
 from labmw.lab.sub_orders import service_of, tests_in
-from labmw.partner import PartnerTerms
 from labmw.store import statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import lis as lis_stored
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.errors import Hl7Error
 from protocols.hl7.datatypes import Code, EntityId, Identifier, Organisation, Person
 from protocols.hl7.er7 import Segment

@@ -18,7 +18,7 @@ import structlog
 from labmw.clock import Clock, stamp
 from labmw.driver.reading import Reading
 from labmw.errors import StoreError
-from labmw.lab.intake import Specimens
+from labmw.lab.raising import Specimens
 from labmw.lab.replay import Replayed, received_again, replay
 from labmw.line.gathering import Gatherer
 from labmw.line.received import Received

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from labmw.clock import read_stamp
-from labmw.lab.intake import patient_of, specimen_of
+from labmw.lab.nouns import patient_of, specimen_of
 from labmw.lab.placement import DETAIL, VERIFY
 from labmw.lab.results import result_of_row
 from labmw.lab.rights import Undecidable

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from labmw.clock import read_stamp, stamp
-from labmw.lab.intake import quantity_of
+from labmw.lab.nouns import quantity_of
 from labmw.model import Flag, HilIndices, Previous
 from labmw.partner import BY_PARTNER
 from labmw.store import statements

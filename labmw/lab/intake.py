@@ -11,23 +11,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import structlog
 
-from labmw.clock import Clock, read_stamp, stamp
+from labmw.clock import Clock, stamp
 from labmw.driver.reading import Reading, ResultRead
 from labmw.errors import StoreError
 from labmw.lab import sameness
 from labmw.lab.astm_steps import asks, keep_work_done
-from labmw.lab.belonging import owner_of, owners
-from labmw.lab.clockwork import Doubt, doubts_of_message, doubts_of_result, offset_seconds
+from labmw.lab.clockwork import offset_seconds
+from labmw.lab.knowing import known_about
 from labmw.lab.owing import owe
 from labmw.lab.placement import (
     CONTROL,
-    NOTHING_KNOWN,
     QUARANTINED,
     VERIFY,
     Earlier,
@@ -35,28 +32,24 @@ from labmw.lab.placement import (
     Placement,
     identity,
     place,
-    registered_at,
     sender_of,
 )
-from labmw.lab.rows import message_row, quarantine_row, result_row, shared_columns
+from labmw.lab.raising import Specimens, alert_row, doubt_rows
+from labmw.lab.rows import STRIDE, message_row, quarantine_row, result_row, shared_columns
 from labmw.lab.steps import Steps
 from labmw.lab.unread import is_the_message, observations, storable, too_many, unread, unstored
 from labmw.line.presence import Presence
-from labmw.line.received import ACKNOWLEDGED, UNTERMINATED, Received, Stored
+from labmw.line.received import UNTERMINATED, Received, Stored
 from labmw.metrics import AWOS, CLOCK_OFFSET, MESSAGES, RESULTS, TOLERANCES
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
-from labmw.model import Case, Disposition, Patient, Result, ResultKey, Sex, Specimen
-from labmw.quantity import Quantity
+from labmw.model import Disposition, ResultKey
 from labmw.store import schema, statements
-from labmw.store.json_text import json_escaped, json_facts, json_list
+from labmw.store.json_text import json_list
 from labmw.store.transaction import Store, Transaction
-from rules.engine import critical
 from rules.pack import Packs
 
 log = structlog.get_logger("labmw.lab")
 
-STRIDE = 65536
-"""A result's number is its message's number times this, plus its place in it."""
 MAX_RESULTS = 30_000
 """Results in one message at most: one question about all of them must fit into one statement. Beyond, it is kept whole and unread."""
 
@@ -67,7 +60,6 @@ LARGE = 2**18
 """Bytes; reading so much takes more than a few milliseconds."""
 
 Reader = Callable[[Received], Reading]
-Specimens = Callable[[str, str, str], frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -392,177 +384,3 @@ def _keep_results(
     for one_of in sorted(mended - {message}):
         yield statements.close_quarantine_of_message(one_of, at=at, by="labmw", why=f"sent again in message {message}")
     return numbers
-
-
-def doubt_rows(
-    site: str,
-    received: Received,
-    reading: Reading,
-    placements: Sequence[Placement],
-    numbers: Sequence[int],
-    known: Known,
-    tolerance: float,
-    specimens: Specimens,
-) -> list[Mapping[str, Any]]:
-    """What speaks against the times of the results that will be judged, at once or when they leave quarantine."""
-    of_all = doubts_of_message(reading, received.received_at, tolerance)
-    if reading.restated:
-        of_all.append(("driver-restated", (("driver", reading.driver),)))
-    rows: list[Mapping[str, Any]] = []
-    for read, one, result in zip(reading.results, placements, numbers, strict=True):
-        if one.state not in (VERIFY, QUARANTINED) or (one.repeat_of is not None and not one.supersedes):
-            continue
-        tubes = [tube for tube in known.specimens.get(read.specimen, ()) if tube.patient == one.patient]
-        found: list[Doubt] = [*of_all, *doubts_of_result(read, tubes, received.received_at)]
-        wanted, kinds = specimens(received.link, reading.driver, read.code), {tube.kind for tube in tubes if tube.kind}
-        if wanted and kinds and not kinds & wanted:
-            found.append(
-                ("other-specimen", (("kind", ", ".join(sorted(kinds))), ("wanted", ", ".join(sorted(wanted)))))
-            )
-        rows += [{"site": site, "result": result, "code": code, "facts": json_facts(facts)} for code, facts in found]
-    return rows
-
-
-def alert_row(
-    site: str,
-    read: ResultRead,
-    one: Placement,
-    reading: Reading,
-    known: Known,
-    packs: Packs,
-    result: int,
-    at: str,
-    moment: datetime,
-) -> Mapping[str, Any] | None:
-    """A critical value raises its alert here, whatever becomes of the result (house §4)."""
-    if read.quantity is None or not read.loinc or not read.main or read.index:
-        return None
-    patient = known.patients.get(one.patient) if one.patient else None
-    tubes = known.specimens.get(read.specimen, ())
-    tube = next((tube for tube in tubes if tube.patient == one.patient), None)
-    case = Case(result_of(read, one.key, reading), patient, tube, terminated=reading.terminated, now=moment)
-    reason = critical(case, packs)
-    if reason is None:
-        return None
-    facts = dict(reason.facts) | {"rule": reason.rule, "specimen": read.specimen, "test": read.test_name or read.code}
-    return {
-        "site": site,
-        "result": result,
-        "kind": "critical",
-        "facts": json_escaped(facts),
-        "raised_at": at,
-        "state": "open",
-    }
-
-
-def result_of(read: ResultRead, key: ResultKey, reading: Reading) -> Result:
-    """Make the noun from the reading."""
-    return Result(
-        key=key,
-        value=read.value,
-        quantity=read.quantity,
-        unit_raw=read.unit_raw,
-        loinc=read.loinc,
-        test_name=read.test_name,
-        range_raw=read.range_raw,
-        flags_raw=read.flags_raw,
-        flags=read.flags,
-        status=read.status,
-        operator=read.operator,
-        completed=read.completed,
-        main=read.main,
-        index=read.index,
-        comments=read.comments,
-        driver=reading.driver,
-        driver_version=reading.driver_version,
-        mapping_version=reading.mapping_version,
-        software=reading.software,
-        problem=read.problem,
-    )
-
-
-def known_about(site: str, received: Received, reading: Reading, identities: Sequence[str]) -> Transaction[Known]:
-    """Ask the store what bears on this message; of one that is quarantined whole, only whose it is and whether it came before."""
-    tubes = sorted({read.specimen for read in reading.results if read.specimen})
-    if not identities:
-        return NOTHING_KNOWN
-    specimens: dict[str, list[Specimen]] = {}
-    for row in (yield statements.specimens_among(site, tubes)) if tubes else ():
-        specimens.setdefault(row.identifier, []).append(specimen_of(row))
-    known_owners = sorted({tube.patient for found in specimens.values() for tube in found})
-    found = (yield statements.patients_among(site, known_owners)) if known_owners else []
-    patients = {row.identifier: patient_of(row) for row in found}
-    known = replace(NOTHING_KNOWN, specimens=specimens, patients=patients)
-    if tubes and reading.disposition is Disposition.ACCEPTED:
-        ordered = yield statements.orders_among(site, tubes)
-        orders = frozenset((row.specimen, row.loinc) for row in ordered if row.state != "cancelled")
-        cancelled = frozenset((row.specimen, row.loinc) for row in ordered) - orders
-        at = stamp(received.received_at)
-        materials = registered_at((yield statements.material_windows(site, tubes)), at)
-        known = replace(known, orders=orders, cancelled=cancelled, materials=materials)
-        if any(len(owners(found)) > 1 for found in specimens.values()):
-            known = replace(known, ordered_for=_ordered_for(ordered, specimens))
-    earlier: dict[str, list[Earlier]] = {}
-    for row in (yield statements.results_of_identities(site, sorted(set(identities)))):
-        acknowledged = row.closing is None or row.closing in ACKNOWLEDGED  # open: this one, which drops its own repeats
-        earlier.setdefault(row.identity, []).append(
-            Earlier(
-                row.id,
-                row.run,
-                row.value,
-                row.number or "",
-                row.comparator,
-                row.unit_raw,
-                row.state,
-                acknowledged,
-                row.status,
-                row.flags_raw,
-                _moment(row.received_at),
-            )
-        )
-    return replace(known, earlier=earlier)
-
-
-def _ordered_for(
-    ordered: Sequence[Any], specimens: Mapping[str, Sequence[Specimen]]
-) -> dict[tuple[str, str], frozenset[str]]:
-    """For whom each test was ordered, on numbers that tubes of several patients have carried."""
-    found: dict[tuple[str, str], frozenset[str]] = {}
-    for row in ordered:
-        tubes = specimens.get(row.specimen, ())
-        if row.state != "cancelled" and len(owners(tubes)) > 1:
-            owner = owner_of(_moment(row.ordered_at), tubes)
-            found[row.specimen, row.loinc] = found.get((row.specimen, row.loinc), frozenset()) | (
-                {owner} if owner else set()
-            )
-    return found
-
-
-def specimen_of(row: Any) -> Specimen:
-    """Make the noun from its row."""
-    return Specimen(
-        row.site,
-        row.identifier,
-        row.patient,
-        row.kind,
-        _moment(row.valid_from),
-        _moment(row.valid_to),
-        _moment(row.collected),
-        row.ward,
-    )
-
-
-def patient_of(row: Any) -> Patient:
-    """Make the noun from its row."""
-    birth = date.fromisoformat(row.birth) if row.birth else None
-    sex = Sex(row.sex) if row.sex in tuple(Sex) else Sex.UNKNOWN
-    return Patient(row.site, row.identifier, row.family, row.given, birth, sex, row.pid)
-
-
-def quantity_of(number: str | None, comparator: str, unit: str) -> Quantity | None:
-    """Make the noun from three columns."""
-    return Quantity(Decimal(number), comparator, unit) if number else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return read_stamp(text) if text else None

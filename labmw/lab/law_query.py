@@ -89,7 +89,7 @@ class QueryAnswering:
             if not known and not (yield from is_fresh(self.site, self.now, self.max_age)):
                 return (yield from self._present_again(tubes, "order-feed-stale"))
             self.tally["no-work"] += 1
-            if self.query.by is not QueryBy.ALL or self._named:
+            if self.query.by is not QueryBy.ALL or self._named.identifier:  # nothing to name: OK, and silence behind it
                 messages.append(write_nothing(self.link, self._named, to=self.query.header, at=self.now))
         else:
             self.tally["work"] += 1

@@ -6,8 +6,9 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from labmw.config import Config
-from labmw.dialect import DIALECTS, LisTerms
+from labmw.dialect import DIALECTS
 from labmw.lab.partner_agreed import elsewhere
+from labmw.terms import LisTerms
 from protocols.hl7.acknowledging import ltw_as_agreed
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 
 from labmw.clock import Clock, stamp
-from labmw.dialect import LisTerms
 from labmw.driver.timestamp import zone_of_message
 from labmw.errors import StoreError
 from labmw.lab.law_messages import keep_received
@@ -35,6 +34,7 @@ from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
 from labmw.store import schema, statements
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
+from labmw.terms import LisTerms
 from protocols.astm.message import Message as AstmMessage
 from protocols.errors import Hl7Error, RecordError
 from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode, read_ack

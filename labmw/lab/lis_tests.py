@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from labmw.dialect import LisTerms
 from labmw.driver.check import loinc_check_digit
+from labmw.terms import LisTerms
 from protocols.hl7.datatypes import Code
 
 _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)

@@ -9,10 +9,10 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from labmw.clock import stamp
-from labmw.dialect import LisTerms
 from labmw.driver.timestamp import read_time
 from labmw.store import schema, statements
 from labmw.store.transaction import Transaction
+from labmw.terms import LisTerms
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from labmw.clock import stamp
-from labmw.lab.intake import specimen_of
 from labmw.lab.late import tubes_changed
 from labmw.lab.lis_told import Doubt, Told
+from labmw.lab.nouns import specimen_of
 from labmw.model import Specimen
 from labmw.store import schema, statements
 from labmw.store.statements import lis as stored

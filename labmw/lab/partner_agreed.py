@@ -5,8 +5,8 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from labmw.config import Config
-from labmw.dialect import LisTerms
-from labmw.partner import Elsewhere, Partner, PartnerTerms
+from labmw.partner import Partner
+from labmw.terms import Elsewhere, LisTerms, PartnerTerms
 
 
 def partner_terms(config: Config, partner: Partner) -> PartnerTerms:

@@ -27,10 +27,10 @@ from labmw.lab.unread import is_the_message, storable, unreadable
 from labmw.line.received import Received, Stored
 from labmw.metrics import MESSAGES, PARTNER_RESULTS, SUB_ORDERS
 from labmw.metrics import QUARANTINED as QUARANTINED_COUNT
-from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Store, Transaction
+from labmw.terms import PartnerTerms
 from protocols.errors import Hl7Error
 from protocols.hl7.acknowledgment import Acknowledgment, ErrorDetail, Location, mode, read_ack
 from protocols.hl7.datatypes import EntityId

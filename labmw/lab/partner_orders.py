@@ -14,13 +14,13 @@ from labmw.lab.lis_tubes import place_tube
 from labmw.lab.partner_patients import keep_partner_patient
 from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, again, label_of, move, note, service_of, tests_in
-from labmw.partner import PartnerTerms
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import tasks
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.datatypes import Code, EntityId
 from protocols.hl7.er7 import Segment
 from protocols.hl7.ilw_shipment import NOT_RECEIVED, is_about_the_box, shipment_of

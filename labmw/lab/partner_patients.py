@@ -8,10 +8,10 @@ from __future__ import annotations
 from labmw.lab.lis_ins import forget_ins
 from labmw.lab.lis_patients import number_of, traits_of
 from labmw.lab.lis_told import Doubt, Told
-from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import identities
 from labmw.store.transaction import Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.adt import read_identity, without_ins
 from protocols.hl7.er7 import Segment
 from protocols.hl7.pid import brought_up_to_date, restated

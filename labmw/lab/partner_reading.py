@@ -10,9 +10,9 @@ from labmw.driver.reading import Facts
 from labmw.errors import QuantityError
 from labmw.lab.lis_tests import name_of, tests_of
 from labmw.model import Flag
-from labmw.partner import PartnerTerms
 from labmw.quantity import ucum
 from labmw.store.transaction import Row
+from labmw.terms import PartnerTerms
 from protocols.hl7.acknowledgment import ErrorDetail, Location
 from protocols.hl7.report import Observation
 from protocols.hl7.values import Coded, Numeric, Text

@@ -14,7 +14,6 @@ from typing import Any
 
 from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
-from labmw.lab.intake import STRIDE
 from labmw.lab.lis_told import Doubt, Told, quarantine, raise_task
 from labmw.lab.partner_documents import take_documents
 from labmw.lab.partner_matching import another_person, sub_order_of
@@ -22,15 +21,16 @@ from labmw.lab.partner_reading import ObservationRead, flags_text, read_observat
 from labmw.lab.partner_recall import Recall, take_back
 from labmw.lab.partner_version import Fate, Version, judge
 from labmw.lab.placement import QUARANTINED, VERIFY, identity
+from labmw.lab.rows import STRIDE
 from labmw.lab.shipments import tube_arrived
 from labmw.lab.sub_orders import Cause, move, note, tests_in
 from labmw.model import ResultKey
-from labmw.partner import PartnerTerms
 from labmw.store import schema, statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import partners
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.acknowledgment import ErrorDetail, Location
 from protocols.hl7.er7 import Message
 from protocols.hl7.ilw_results import observations_of, said_of

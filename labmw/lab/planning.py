@@ -10,8 +10,8 @@ from labmw.clock import read_stamp, stamp
 from labmw.lab import awos
 from labmw.lab.awos import State
 from labmw.lab.fitness import QC_OUT, Fitness, fitness
-from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.law_orders import Tube
+from labmw.lab.nouns import patient_of, specimen_of
 from labmw.lab.routing import EVERYWHERE
 from labmw.lab.steps import cancel_step
 from labmw.lab.work_link import WorkLink

@@ -13,9 +13,11 @@ from typing import Any
 
 from labmw.clock import read_stamp
 from labmw.driver.reading import Reading
-from labmw.lab.intake import STRIDE, Specimens, alert_row, doubt_rows, known_about, placements_of, result_key
+from labmw.lab.intake import placements_of, result_key
+from labmw.lab.knowing import known_about
 from labmw.lab.placement import CONTROL, QUARANTINED, VERIFY, Known, Placement, identity
-from labmw.lab.rows import quarantine_row, result_row, shared_columns
+from labmw.lab.raising import Specimens, alert_row, doubt_rows
+from labmw.lab.rows import STRIDE, quarantine_row, result_row, shared_columns
 from labmw.line.gathering import Gatherer
 from labmw.line.received import Received
 from labmw.model import Disposition

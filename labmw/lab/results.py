@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from labmw.clock import read_stamp
-from labmw.lab.intake import quantity_of
+from labmw.lab.nouns import quantity_of
 from labmw.model import Flag, Result, ResultKey
 from labmw.store.transaction import Row
 

@@ -16,6 +16,9 @@ from labmw.line.received import Received
 from labmw.model import Flag
 from labmw.store.json_text import json_escaped, json_facts, json_list
 
+STRIDE = 65536
+"""A result's number is its message's number times this, plus its place in it."""
+
 
 def message_row(
     site: str, received: Received, reading: Reading, at: str, digest: str, reply: bytes | None

@@ -10,11 +10,11 @@ from labmw.lab.elsewhere import NO_PLACE, has_left, make_sub_order, together
 from labmw.lab.lis_told import Doubt, Told, audit
 from labmw.lab.partner_orders import NOT_DONE
 from labmw.lab.sub_orders import Cause, tell_partner
-from labmw.partner import PartnerTerms
 from labmw.store import statements
 from labmw.store.statements import interlab as stored
 from labmw.store.statements import tasks
 from labmw.store.transaction import Row, Transaction
+from labmw.terms import PartnerTerms
 from protocols.hl7.ilw_states import State
 
 UNDONE = (State.REFUSED, State.RETURNED, State.CANCELLED)

@@ -15,7 +15,7 @@ from typing import Final
 
 from labmw.clock import read_stamp, stamp
 from labmw.lab.belonging import owner_of, owners
-from labmw.lab.intake import quantity_of
+from labmw.lab.nouns import quantity_of
 from labmw.lab.practice import Practice
 from labmw.lab.results import result_of_row
 from labmw.model import Case, Previous, Reason, Result, Specimen, VerdictLevel

@@ -21,8 +21,8 @@ from labmw.lab import sameness, tapped
 from labmw.lab.acting import act
 from labmw.lab.afterwards import let_go, look_again_later, tell_siblings
 from labmw.lab.earlier import history_of, indices_of
-from labmw.lab.intake import patient_of, specimen_of
 from labmw.lab.late import recall, told_of
+from labmw.lab.nouns import patient_of, specimen_of
 from labmw.lab.practice import Practice
 from labmw.lab.qc_gate import Quality, standings
 from labmw.lab.quality import CONTROL, judge_controls

@@ -18,9 +18,7 @@ HERE = Path(__file__).resolve()
 
 LONG = {
     "protocols/astm/datalink.py": "one machine and its actions; they share its state, and the table is a file of its own",
-    "labmw/lab/intake.py": "one transaction, from a message to its rows",
     "labmw/store/schema.py": "one schema; who looks for a table looks in one place",
-    "labmw/config.py": "every key of one file, with its default and its bounds",
 }
 """Files that are longer than LIMIT, and why. Tests are not measured: their cases are read one at a time."""
 LIMIT = 400

@@ -118,6 +118,11 @@ async def test_all_brings_every_tube_that_was_not_given_yet(stage: Stage) -> Non
         order(stage, "S4")
         await sim.ask(QueryBy.ALL)
         await eventually(lambda: len(sim.held) == 4)
+        await eventually(lambda: stage.ask("SELECT count(*) FROM awos WHERE state = 'accepted'") == [(4,)])
+        heard = sim.counts["heard OML^O33"]
+        nothing = await sim.ask(QueryBy.ALL)  # there is no tube to name: OK, and no message behind it
+        assert (nothing.answer.code, nothing.answer.status, sim.counts["heard OML^O33"]) == ("AA", "OK", heard)
+        assert sim.connections == 1, "the line goes on"
     assert sim.counts["refused"] == 0
 
 

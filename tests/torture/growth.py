@@ -21,7 +21,7 @@ from crashing import daemon
 from sqlalchemy import LargeBinary, Table, Text
 from stage import SITE, Analyzer, Lis, Stage, eventually, free_port, listens
 
-from labmw.lab.intake import STRIDE
+from labmw.lab.rows import STRIDE
 from labmw.store import schema
 
 from .outcome import Outcome

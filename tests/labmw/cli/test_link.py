@@ -19,7 +19,7 @@ from labmw.cli.link import _begun, app
 from labmw.phrases import codes, facts_of, read
 from labmw.store import migrate
 from labmw.store.lock import hold
-from labmw.watch import link_test
+from labmw.watch import link_trial
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[3]
@@ -95,7 +95,7 @@ def listener(pair: Pair | None = None, *, asks: Path | None = None) -> Iterator[
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_test, "AFTERWARDS", 0.2)
+    monkeypatch.setattr(link_trial, "AFTERWARDS", 0.2)
 
 
 def test_all_is_well_with_tls(authority: Authority, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_receiver_that_wants_our_certificate_only_says_so_afterwards(authority
 
 def test_a_receiver_without_tls(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labmw.line.dialling.HANDSHAKE", 0.2)
-    monkeypatch.setattr(link_test, "HANDSHAKE", 0.2)
+    monkeypatch.setattr(link_trial, "HANDSHAKE", 0.2)
     with listener() as port:
         config = configured(tmp_path, lis(port, tls(trusted=str(authority.file))))
         code, said = found(config, "LIS")
@@ -180,9 +180,9 @@ def test_no_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(113, "Connect call failed ('192.0.2.1', 1)")
 
     config = configured(tmp_path, lis(free_port()))
-    monkeypatch.setattr(link_test, "dial", never)
+    monkeypatch.setattr(link_trial, "dial", never)
     assert found(config, "LIS") == (1, ["link-name-good", "link-connect-silent"])
-    monkeypatch.setattr(link_test, "dial", no_route)
+    monkeypatch.setattr(link_trial, "dial", no_route)
     assert found(config, "LIS") == (1, ["link-name-good", "link-connect-failed"])
     assert "No route to host" in run(config, "LIS", "-l", "en").output
 
@@ -239,7 +239,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_every_sentence_is_used_somewhere() -> None:
-    source = (ROOT / "labmw" / "watch" / "link_test.py").read_text() + (ROOT / "labmw" / "cli" / "link.py").read_text()
+    source = (ROOT / "labmw" / "watch" / "link_trial.py").read_text() + (ROOT / "labmw" / "cli" / "link.py").read_text()
     for code in read([ROOT / "labmw" / "phrases" / "link.toml"]):
         assert f'"{code}"' in source
         assert facts_of(code)

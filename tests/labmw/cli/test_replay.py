@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labmw.cli.decoder import Decoder
-from labmw.cli.replaying import Replay, Replayed
+from labmw.cli.replayed import Replayed
+from labmw.cli.replaying import Replay
 from labmw.cli.worklist_file import LARGEST, read_worklist
 from labmw.clock import SYSTEM
 from labmw.errors import WorklistError

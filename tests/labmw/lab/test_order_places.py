@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from labmw.lab.order_places import places_of
-from labmw.partner import Elsewhere, Leaving, Route
+from labmw.partner import Route
+from labmw.terms import Elsewhere, Leaving
 from protocols.hl7.er7 import Segment
 
 FIELDS = ("ORC-21", "ORC-13", "PV1-3")

@@ -18,7 +18,7 @@ from labmw.line import link as link_module
 from labmw.line.health import LinkHealth
 from labmw.line.link import Doorkeeper, LinkRunner
 from labmw.line.transport import Wire, open_serial
-from labmw.watch.line_test import speak
+from labmw.watch.line_trial import speak
 
 
 async def test_the_serial_side_gets_the_settings_and_every_byte_crosses_both_ways() -> None:

@@ -19,7 +19,7 @@ from labmw.config import Link, Serial
 from labmw.line.plain import plain_of
 from labmw.phrases import codes
 from labmw.watch.diagnosis import Line
-from labmw.watch.line_test import speak
+from labmw.watch.line_trial import speak
 from labmw.watch.plain_diagnosis import LINK_OF, diagnose_plain
 from protocols.astm.frame import encode
 from protocols.capture import FROM_INSTRUMENT, Piece

@@ -214,7 +214,7 @@ def test_what_is_no_address_says_how_to_write_one(text: str) -> None:
 
 
 def test_the_example_is_what_it_claims(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "deploy" / "labmw.toml"
+    example = Path(__file__).parents[3] / "deploy" / "labmw.toml"
     config = load(example)
     assert config.link
 

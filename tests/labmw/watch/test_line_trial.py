@@ -16,7 +16,7 @@ from labmw.config import Config, Link, Serial, Site, Store
 from labmw.store import migrate
 from labmw.store.lock import hold
 from labmw.watch import probing
-from labmw.watch.line_test import in_service, speak
+from labmw.watch.line_trial import in_service, speak
 from labmw.watch.probing import BUSY
 from protocols.astm.frame import encode
 
