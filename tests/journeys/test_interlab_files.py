@@ -113,7 +113,8 @@ async def test_asked_answered_and_reported(tmp_path: Path) -> None:
         await eventually(lambda: lab.stage.ask("SELECT value, state FROM result") == [("22", "delivered")])
         assert lab.stage.ask("SELECT laboratory FROM performed") == [("Labo spécialisé",)]
         assert lab.state() == "final"
-        assert sorted(path.name for path in (lab.into / "taken").iterdir()) == ["ANSWER.ACK", "SPE000001.HPR"]
+        both = ["ANSWER.ACK", "SPE000001.HPR"]
+        await eventually(lambda: sorted(path.name for path in (lab.into / "taken").iterdir()) == both)
 
 
 async def test_refused_by_a_file(tmp_path: Path) -> None:
