@@ -30,7 +30,7 @@ def ins_of(stage: Stage) -> list[tuple[object, ...]]:
     return stage.ask("SELECT patient, number FROM ins ORDER BY id")
 
 
-@pytest.mark.parametrize("trigger", ["A01", "A03", "A04", "A08", "A31"])
+@pytest.mark.parametrize("trigger", ["A01", "A03", "A04", "A08", "A28", "A31"])
 # Scenario 12.8.
 async def test_an_identity_is_kept_whole_and_an_empty_field_says_nothing(tmp_path: Path, trigger: str) -> None:
     stage, port = set_up(tmp_path)

@@ -128,6 +128,26 @@ async def test_added_changed_replaced_and_taken_back(tmp_path: Path) -> None:
 
 
 # Scenario 12.1.
+@pytest.mark.parametrize("kind", ["O21", "O35", "O01"])
+async def test_every_kind_of_order_message_adds_changes_and_takes_back(tmp_path: Path, kind: str) -> None:
+    stage, port = set_up(tmp_path, lis='dialect = "legacy-orm"')
+    async with lab(stage, port) as (_, lis):
+
+        async def say(number: str, order: Order) -> list[tuple[str, str, str]]:
+            return answers(await lis.tell(order_message(number, kind, ADA, "T1", [order])))
+
+        assert await say("M1", Order("T1-1", ALT)) == [("OK", "T1-1", "")]
+        assert await say("M2", Order("T1-2", CREA, action="A")) == [("OK", "T1-2", "")]
+        assert await say("M3", Order("T1-1", ALT, "XO", "S")) == [("XR", "T1-1", "")]
+        assert await say("M4", Order("T1-2", CREA, "CA")) == [("CR", "T1-2", "")]
+        assert await say("M5", Order("T1-9", CREA, "CA")) == [("UC", "T1-9", "order-never-received")]
+        assert stage.ask('SELECT placer, priority, state FROM "order" ORDER BY placer') == [
+            ("T1-1", "S", "open"),
+            ("T1-2", "R", "cancelled"),
+        ]
+
+
+# Scenario 12.1.
 async def test_what_cannot_be_changed_or_taken_back_is_said_so(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with Lis(stage.lis_port), lab(stage, port) as (_, lis):
