@@ -13,6 +13,7 @@ import pytest
 from lawside import running
 from stage import Stage, eventually, free_port
 
+from labmw.fitting import rounds
 from protocols.hl7.acknowledgment import Acknowledgment, read_ack
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import Block, MllpReader, wrap
@@ -195,3 +196,16 @@ async def test_hundreds_of_thousands_of_results_in_one_message_are_kept_and_the_
         assert await one.until("M2") == [("MANY", "AA")]
     assert stage.ask("SELECT raw FROM message WHERE control_id = 'MANY'") == [(data,)]
     assert stage.ask("SELECT count(*) FROM quarantine q JOIN message m ON m.id = q.message WHERE m.control_id = 'MANY'") != [(0,)]  # fmt: skip
+
+
+# Scenario 7.13.
+async def test_a_peer_that_speaks_tls_on_a_line_without_is_told_and_forgotten_with_the_next_message(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(rounds, "HEALTH_EVERY", 0.05)
+    trouble = "SELECT trouble FROM link_state WHERE link = 'analyzer'"
+    async with running(stage):
+        async with line(stage) as one:
+            await one.say(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64, 128)))
+        await eventually(lambda: stage.ask(trouble) == [("peer-speaks-tls",)])
+        async with line(stage) as one:
+            assert await one.until("N1") == []
+        await eventually(lambda: stage.ask(trouble) == [("",)])
