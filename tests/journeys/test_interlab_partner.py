@@ -317,3 +317,29 @@ async def test_a_partner_that_asks_for_both_acknowledgments_gets_both_and_a_batc
             )
             assert lab.reasons() == ["reply-to-nothing"]
         assert (lab.state("T1"), lab.state("T2")) == ("final", "final")
+
+
+# Scenario 7.14.
+async def test_a_partner_with_which_both_acknowledgments_were_agreed_is_waited_for_after_it_has_stored(tmp_path: Path) -> None:  # fmt: skip
+    async with beside(tmp_path, more='acknowledge = "both"') as lab:
+        await lab.order()
+        [asked] = lab.partner.received
+        assert (asked.header.component(15), asked.header.component(16)) == ("AL", "AL")
+        await eventually(lambda: lab.state() == "accepted")  # CA, then ORL on the same connection
+        assert lab.stage.ask("SELECT count(*) FROM outbox WHERE destination = 'SPE'") == [(1,)]
+
+
+# Scenario 7.14.
+async def test_an_application_reply_by_the_partners_own_line_settles_what_it_has_stored(tmp_path: Path) -> None:
+    async with beside(tmp_path, more='acknowledge = "both"', answer="stores") as lab:
+        await lab.ordering.tell(new("M1", "T1", ALAT, person=ADA))
+        await eventually(lambda: bool(lab.partner.received))
+        asked = lab.partner.received[0]
+        assert lab.state() != "accepted", "stored is not accepted"
+        lab.partner.answer = "accept"
+        reply = lab.partner.take(asked)
+        async with OrderingLis("127.0.0.1", lab.port) as line:
+            await line.write(b"\x0b" + reply + b"\x1c\r")
+            await eventually(lambda: lab.state() == "accepted")
+        await eventually(lambda: lab.stage.ask("SELECT state FROM outbox WHERE destination = 'SPE'") == [("delivered",)])  # fmt: skip
+        assert lab.reasons() == []
