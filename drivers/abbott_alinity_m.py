@@ -27,7 +27,6 @@ DRIVER = Hl7Driver(
     models=("Alinity m",),
     evidence=Evidence.RESTATED,
     unit=Field("OBX", 6, 2),
-    instrument=Field("OBX", 18, 1, repeat=2),
     split=split,
     material=(Field("SPM", 4, 1),),
     materials=frozenset({"PLAS"}),

@@ -21,7 +21,6 @@ DRIVER = Hl7Driver(
     maker="Roche",
     models=("cobas 6800", "cobas 8800"),
     evidence=Evidence.RESTATED,
-    instrument=Field("OBX", 18, 2, repeat=3),
     assay=Field("OBR", 4, 1),
     analyte=Field("OBX", 3, 1),
     material=(Field("SPM", 4, 1),),

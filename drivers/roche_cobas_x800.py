@@ -23,7 +23,6 @@ DRIVER = Hl7Driver(
     maker="Roche",
     models=("cobas 5800", "cobas 6800", "cobas 8800"),
     evidence=Evidence.MANUAL,
-    instrument=Field("OBX", 18, 1, repeat=2),
     awos=Field("OBR", 2, 1),
     run=Field("OBX", 4, 1),
     traced=frozenset({"R"}),

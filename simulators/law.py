@@ -36,6 +36,7 @@ class Manners:
     cannot_cancel: bool = False
     unknown_container: bool = False  # it answers "no work" with AR: it does not recognise the tube
     silent: int = 0  # so many order messages are not answered at all
+    loses: int = 0  # so many order messages are worked on, and what it says to them gets lost on the way
     stores_only: int = 0  # so many are only said to be stored (CA), where that is asked for
     confirms: bool = True  # it says that a reply of labmw's is stored, where that is asked for
     patience: float = 60.0  # seconds until a message is sent again
@@ -243,6 +244,10 @@ class LawAnalyzer:
             self.told(f"{self.name}: cannot read what labmw sent: {error}")
             return
         self.arrived.append(came)
+        if self.manners.loses > self.counts["replies lost"]:
+            self.counts["replies lost"] += 1
+            self._reply(came)
+            return
         if self.manners.silent > self.counts["kept silent"]:
             self.counts["kept silent"] += 1
             return

@@ -26,13 +26,14 @@ from labmw.store.transaction import Row, Transaction
 from labmw.terms import PartnerTerms
 from protocols.hl7.datatypes import Code, EntityId
 from protocols.hl7.er7 import Segment
-from protocols.hl7.ilw_states import Event, State
+from protocols.hl7.ilw_states import ENDED, Event, State
 from protocols.hl7.ltw_values import OrderRequest, Orders
 from protocols.hl7.values import Coded, Numeric, Text, Value
 
 BLOCKED = "interlab-missing"
 CANNOT_CANCEL = "interlab-cannot-cancel"
 NO_PLACE = "interlab-no-place"
+URGENCY = "interlab-urgency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,24 @@ def _missing(entry: Row | None, answers: Mapping[str, str], service: Code) -> li
     ]
 
 
+# --- more urgent, or less --------------------------------------------------------------------------------------------------------
+
+
+def tell_urgency(cause: Cause, order: Row, priority: str) -> Transaction[None]:
+    """The LIS gives an order that is elsewhere another priority. What has not left leaves with it; of what has, a person tells the partner.
+
+    IHE ILW, as far as it is known here, has no message that says so (protocol notes, D).
+    """
+    for row in (yield stored.sub_orders_of_orders(cause.site, [order.id])):
+        if row.role != "requester" or row.priority == priority or State(row.state) in ENDED:
+            continue
+        yield change(schema.sub_order, row.id, priority=priority, updated_at=cause.at)
+        yield from note(row, "priority-changed", row.state, cause, {"from": row.priority, "to": priority})
+        if (yield stored.sayings_of(row.id)):
+            facts = {"order": row.number, "partner": row.partner, "specimen": row.specimen, "priority": priority}
+            yield from raise_task(cause.site, URGENCY, f"sub-order/{row.number}", row.specimen, facts, cause.at)
+
+
 # --- taken back ------------------------------------------------------------------------------------------------------------------
 
 
@@ -285,5 +304,7 @@ def _taken_back(row: Row, cause: Cause) -> Transaction[State | None]:
     after = yield from move(row, Event.CANCEL, cause)
     if isinstance(after, Doubt):
         return None
+    at, by = cause.at, cause.by
+    yield tasks.close_task(row.site, BLOCKED, f"sub-order/{row.number}", at=at, by=by, why="it was taken back")
     told_before = row.state == State.CANCEL_SENT
     return State.CANCELLED if told_before else after.state

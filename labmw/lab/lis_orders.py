@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from labmw.clock import stamp
 from labmw.lab.awaited import call_up
-from labmw.lab.elsewhere import cancel_elsewhere, give_way, send_elsewhere
+from labmw.lab.elsewhere import NO_PLACE, cancel_elsewhere, give_way, send_elsewhere, tell_urgency
 from labmw.lab.giving_way import GivingWay, replacing
 from labmw.lab.late import tubes_changed
 from labmw.lab.lis_patients import keep_identity
@@ -25,6 +25,7 @@ from labmw.lab.sub_orders import Cause
 from labmw.phrases import say
 from labmw.store import schema, statements
 from labmw.store.statements import lis as stored
+from labmw.store.statements.tasks import close_task
 from labmw.store.statements.worklist import change
 from labmw.store.transaction import Row, Transaction
 from protocols.hl7.adt import read_identity
@@ -212,6 +213,9 @@ class _Step:
             row = typed[0] if typed else None
         if row is not None:
             state = "open" if row.state == "cancelled" else row.state
+            if state == "elsewhere" and row.priority != columns["priority"]:
+                cause = Cause(told.site, told.at, told.message, told.terms.name)
+                yield from tell_urgency(cause, row, str(columns["priority"]))
             yield change(schema.order, row.id, state=state, placer=self.placer, **columns)
             number = int(row.id)
         else:
@@ -294,7 +298,9 @@ class _Step:
                 self.taken.giving_way += [GivingWay(one, by) for one in rows]
             else:
                 yield from cancel_elsewhere(cause, row)
-        yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=self.told.at)
+        site, at, who = self.told.site, self.told.at, self.told.terms.name
+        yield close_task(site, NO_PLACE, f"order/{row.id}", at=at, by=who, why="the order was taken back")
+        yield change(schema.order, row.id, state="cancelled", message=self.told.message, updated_at=at)
         yield from tubes_changed(
             self.told.site, [row.specimen], "late-order", self.told.at
         )  # nobody waits for it any more

@@ -130,6 +130,7 @@ class AstmConversation:
         self._journal = SessionJournal(store, clock, terms.site, terms.link, wire.peer)
         self._assembly = self._gathering()
         self._owed = False  # something of this session could not be handed over: recovery must
+        self._interrupted = False  # we were cancelled at work: whether a commit under way counts, nobody has told us
         self._uncertain: Frame | None = None  # refused for the store's sake; its commit may come late all the same
         self._deadline: tuple[Timer, float] | None = None
         self._answered_at = 0.0
@@ -163,13 +164,22 @@ class AstmConversation:
                 await self._journal.settled(BEHIND)
         finally:
             try:
-                await self._work(self._machine.hang_up())
+                if not self._interrupted:
+                    await self._work(self._machine.hang_up())
             finally:
-                self._journal.close(ending, self._clock.now())
+                self._close(ending)
                 self._hearing.close()
                 await self._wire.close()
                 await self._journal.settled()
         return ending
+
+    def _close(self, ending: str) -> None:
+        """End the session; one that was interrupted in the middle of a commit stays open, and recovery reads in the store what became of it."""
+        if self._interrupted:
+            self._health.owed.add(self._journal.session)
+            self._journal.leave_open()
+        else:
+            self._journal.close(ending, self._clock.now())
 
     async def _read(self) -> bytes | None:
         """Return bytes, b"" at the end, or None when the running timer (or the idle limit) has expired."""
@@ -197,14 +207,18 @@ class AstmConversation:
     async def _work(self, events: Sequence[Event]) -> None:
         """Deal with events in order; what accepting a frame brings to light comes next."""
         queue = deque(events)
-        while queue:
-            event = queue.popleft()
-            if isinstance(event, FrameReceived):
-                queue.extendleft(reversed(await self._frame(event.frame)))
-            else:
-                await self._notice(event)
+        try:
+            while queue:
+                event = queue.popleft()
+                if isinstance(event, FrameReceived):
+                    queue.extendleft(reversed(await self._frame(event.frame)))
+                else:
+                    await self._notice(event)
+                await self._send()
             await self._send()
-        await self._send()
+        except asyncio.CancelledError:
+            self._interrupted = True
+            raise
 
     async def _send(self) -> None:
         if data := self._machine.data_to_send():

@@ -6,6 +6,7 @@ name that is taken, `posix-rename@openssh.com` replaces it in one step, `fsync@o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import posixpath
@@ -34,6 +35,18 @@ class SftpFolder:
 
     async def look(self) -> Sequence[Lying]:
         """The files that lie there, by name."""
+        looking = asyncio.create_task(self._look())
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            # asyncssh would ask the server to close the folder's handle and wait for its word; a loss meanwhile would take the place of the cancellation,
+            # and whoever looks again and again would go on.
+            self._session.abandon()
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
+
+    async def _look(self) -> list[Lying]:
         found: list[Lying] = []
         try:
             async with self._session.step(self.title) as sftp:

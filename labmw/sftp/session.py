@@ -106,6 +106,11 @@ class SftpSession:
                 connection.abort()
             raise
 
+    def abandon(self) -> None:
+        """Throw the connection away, and with it whatever waits for the server."""
+        if self._client is not None:
+            self._drop(self._client)
+
     def _drop(self, client: asyncssh.SFTPClient) -> None:
         if self._client is client and self._connection is not None:
             self._connection.abort()

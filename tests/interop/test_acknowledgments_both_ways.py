@@ -42,7 +42,7 @@ async def test_their_client_is_told_twice_and_hl7apy_finds_both_sound(tmp_path: 
         reader, writer = await hl7.mllp.open_hl7_connection(HOST, stage.analyzer_port, encoding="utf-8")
 
         async def said() -> str:
-            return str(await asyncio.wait_for(reader.readmessage(), 10))
+            return str(await asyncio.wait_for(reader.readmessage(), 60))
 
         for _ in range(2):  # sent again, it is told the same
             writer.writemessage(hl7.parse(report("M1")))
@@ -53,7 +53,7 @@ async def test_their_client_is_told_twice_and_hl7apy_finds_both_sound(tmp_path: 
         assert (code, number) == ("CR", "M2"), "not stored, and no application reply behind it"
         batch = f"BHS|^~\\&|LAB|F|HOST|F|20261101||||B7\r{report('M3')}{report('M4')}BTS|2\r"
         writer.writeblock(batch.encode())
-        answer = hl7.parse_batch((await asyncio.wait_for(reader.readblock(), 10)).decode())
+        answer = hl7.parse_batch((await asyncio.wait_for(reader.readblock(), 60)).decode())
         assert [str(answer.header[n]) for n in (3, 5, 12)] == ["HOST", "LAB", "B7"]
         assert [_coded(str(one))[1:] for one in answer] == [("AA", "M3"), ("AA", "M4")]
         writer.close()

@@ -34,11 +34,11 @@ async def test_their_client_sends_results_to_our_line_and_reads_the_acknowledgme
             message = hl7.parse(example(name).decode())
             writer.writemessage(message)
             await writer.drain()
-            answer = await asyncio.wait_for(reader.readmessage(), 10)
+            answer = await asyncio.wait_for(reader.readmessage(), 60)
             assert [str(answer.segment("MSA")[n]) for n in (1, 2)] == ["AA", str(message.segment("MSH")[10])]
         writer.writemessage(hl7.parse(example("law_lab27_01").decode().replace("QBP^Q11^QBP_Q11", "ZZZ^Z01")))
         await writer.drain()
-        refused = await asyncio.wait_for(reader.readmessage(), 10)
+        refused = await asyncio.wait_for(reader.readmessage(), 60)
         assert str(refused.segment("MSA")[1]) == "AR"
         writer.close()
         await writer.wait_closed()

@@ -118,7 +118,7 @@ async def test_their_client_talks_to_our_reader() -> None:
         for path in EXAMPLES[:5]:
             writer.writemessage(hl7.parse(path.read_bytes().decode()))
             await writer.drain()
-            answer = await asyncio.wait_for(reader.readmessage(), 10)
+            answer = await asyncio.wait_for(reader.readmessage(), 60)
             assert str(answer.segment("MSA")[2]) == Message.parse(path.read_bytes()).control_id
         writer.close()
         await writer.wait_closed()
@@ -140,7 +140,7 @@ async def test_our_client_talks_to_their_server() -> None:
         writer.write(wrap(report()))
         await writer.drain()
         blocks, events = MllpReader(), []
-        while data := await asyncio.wait_for(reader.read(11), 10):
+        while data := await asyncio.wait_for(reader.read(11), 60):
             events += blocks.receive(data)
         assert blocks.hang_up() == []
         (event,) = events

@@ -67,7 +67,7 @@ async def test_their_client_sends_results_over_tls(tmp_path: Path, authority: Au
         message = hl7.parse(example("law_lab29_01").decode())
         writer.writemessage(message)
         await writer.drain()
-        answer = await asyncio.wait_for(reader.readmessage(), 10)
+        answer = await asyncio.wait_for(reader.readmessage(), 60)
         assert [str(answer.segment("MSA")[n]) for n in (1, 2)] == ["AA", "A-1020"]
         writer.close()
         with contextlib.suppress(OSError):

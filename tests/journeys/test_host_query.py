@@ -154,7 +154,7 @@ async def test_a_busy_analyzer_is_asked_again_after_the_ten_seconds_of_the_stand
 async def test_one_refused_frame_is_sent_again_and_six_refusals_end_the_attempt(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage):
-        async with analyzer(stage, manners=AskingManners(patience=5.0, refuse=1)) as sim:
+        async with analyzer(stage, manners=AskingManners(patience=60.0, refuse=1)) as sim:
             assert await sim.ask("S1") is not None
             await eventually(lambda: states(stage) == {"ALT@analyzer": "accepted"})
         order(stage, "S2")
@@ -188,7 +188,7 @@ async def test_when_both_bid_the_analyzer_goes_first_and_then_gets_its_orders(tm
         for number in range(8):  # orders come while it reports: the two bid for one line again and again
             order(stage, f"C{number}")
             assert await sim.report(f"X{number}", "ALT", "22", unit="U/L")
-        await eventually(lambda: sorted(sim.held) == [f"C{number}" for number in range(8)], within=60)
+        await eventually(lambda: sorted(sim.held) == [f"C{number}" for number in range(8)])
         await eventually(lambda: set(states(stage).values()) == {"accepted"})
     assert all(codes == ["ALT"] for codes in sim.held.values())
 

@@ -115,7 +115,7 @@ async def test_a_query_of_a_process_that_died_is_answered_in_time_or_listed(tmp_
     assert dispatch.within is not None and dispatch.within < 15
     await store.stop()
     assert queries(stage) == [("answering", "work")]  # and here it died
-    async with running(stage), analyzer(stage, manners=AskingManners(patience=5.0)) as sim:
+    async with running(stage), analyzer(stage, manners=AskingManners(patience=60.0)) as sim:
         await eventually(lambda: queries(stage) == [("interrupted", "work")])
         assert stage.ask("SELECT specimen, reason FROM re_present") == [("S1", "query-interrupted")]
         assert states(stage) == {"ALT@analyzer": "broadcast"}

@@ -53,6 +53,17 @@ async def test_what_a_test_asks_for_blocks_its_own_sub_order_until_it_is_there(t
         assert message.all("OBR")[0].field(4) == "1742-6^ALAT^LN^TGP^Transaminase^99SPE"
 
 
+async def test_what_a_sub_order_lacks_is_asked_of_nobody_once_it_is_taken_back(tmp_path: Path) -> None:
+    async with beside(tmp_path) as lab:
+        file = tmp_path / "catalogue.csv"
+        file.write_text(CATALOGUE, encoding="utf-8")
+        labmw(lab.stage, "catalogue", "import", "SPE", str(file), "--version", "2026")
+        number = await ordered(lab)
+        assert lab.tasks() == ["interlab-missing"]
+        labmw(lab.stage, "cancel", number, "--why", "asked twice")
+        assert (lab.tasks(), lab.state()) == ([], "cancelled")
+
+
 async def test_a_sub_order_waits_for_its_box(tmp_path: Path) -> None:
     async with beside(tmp_path, more='send = "with-box"') as lab:
         first, second = await ordered(lab, "T1"), await ordered(lab, "T2")

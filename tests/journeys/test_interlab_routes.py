@@ -11,6 +11,8 @@ from partnerside import ADA, ALAT, ALT, beside, msa, step
 from stage import Stage, eventually
 from typer.testing import CliRunner
 
+from simulators.ltw import Order, order_message
+
 ROUTES = f'routes = [{{ tests = ["{ALT}"], places = ["NORD"] }}]'
 
 
@@ -41,6 +43,31 @@ async def test_tests_leave_by_the_place_of_the_order_and_one_without_place_is_fo
         await lab.ordering.tell(placed(new("M4", "T2", ALAT, person=ADA), "WARD-7^^^NORD"))
         await eventually(lambda: lab.state("T2") == "accepted")
         assert lab.tasks() == []
+        # one that is taken back needs no place any more
+        await lab.ordering.tell(placed(new("M5", "T5", ALAT, person=ADA), ""))
+        assert lab.tasks() == ["interlab-no-place"]
+        await lab.ordering.tell(order_message("M6", "O33", ADA, "T5", [Order("T5-1", ALAT, "CA")]))
+        assert lab.tasks() == []
+
+
+async def test_another_priority_leaves_with_what_waits_and_of_what_has_left_a_person_tells_the_partner(
+    tmp_path: Path,
+) -> None:
+    routes = f'routes = [{{ tests = ["{ALT}"] }}]\nsend = "with-box"'
+    urgent = order_message("M2", "O33", ADA, "T1", [Order("T1-1", ALAT, "XO", "S")])
+    async with beside(tmp_path, routes=routes) as lab:
+        await lab.ordering.tell(new("M1", "T1", ALAT, person=ADA))
+        await lab.ordering.tell(urgent)
+        assert lab.tasks() == []
+        labmw(lab.stage, "ship", "SPE", "T1", "--close")
+        await eventually(lambda: lab.state() == "accepted")
+        [asked] = lab.partner.received
+        assert asked.all("TQ1")[0].component(9) == "S"
+        await lab.ordering.tell(urgent.replace(b"|M2|", b"|M3|"))  # nothing new in it
+        assert lab.tasks() == []
+        await lab.ordering.tell(order_message("M4", "O33", ADA, "T1", [Order("T1-1", ALAT, "XO", "R")]))
+        assert lab.tasks() == ["interlab-urgency"]
+        assert "priority changed by the LIS" in labmw(lab.stage, "show", next(iter(lab.partner.asked)))
 
 
 CK = "2157-6^CK^LN"

@@ -48,7 +48,7 @@ async def test_a_result_reaches_the_lis_and_its_order_is_done(stage: Stage) -> N
         assert (await sim.report(seen("S1", awos, observed()))).code == "AA"
         await eventually(lambda: lis.values == [("S1", "22")])
         assert (await sim.ask(named="S1")).nothing is not None  # nobody measures it again
-    assert results(stage) == [("S1", ALT, f"{awos}/1", "22", "delivered")]
+        await eventually(lambda: results(stage) == [("S1", ALT, f"{awos}/1", "22", "delivered")])
     assert stage.ask('SELECT state FROM "order"') == [("done",)]
     assert states(stage) == {f"{ALT}@analyzer": "resulted"}
     assert stage.ask("SELECT status FROM awos_result") == [("F",)]
@@ -386,10 +386,8 @@ async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> Non
         awos = of((await sim.ask(named="S1")).work, ALT)
         assert (await sim.report(seen("S1", awos, result, index))).code == "AA"
         await eventually(lambda: lis.values == [("S1", "22")])
-    assert stage.ask("SELECT code, state, operator FROM result ORDER BY id") == [
-        (ALT, "delivered", "TECH01"),
-        ("20449-5", "detail", ""),
-    ]
+        told = [(ALT, "delivered", "TECH01"), ("20449-5", "detail", "")]
+        await eventually(lambda: stage.ask("SELECT code, state, operator FROM result ORDER BY id") == told)
     assert stage.ask(
         "SELECT result.code, contribution.kind, name, lot, expiry FROM contribution JOIN result ON result.id = result ORDER BY contribution.id"
     ) == [

@@ -15,7 +15,7 @@ from simulators.law import Manners
 
 BOTH = f'{LINK}\npush = true\nallow = ["127.0.0.1"]\nack_timeout = 0.3\nacknowledge = "both"'
 ASKS_BOTH = replace(GENERIC, accept="AL", application="AL")
-STORES = Manners(patience=5.0, stores_only=99)
+STORES = Manners(patience=60.0, stores_only=99)
 TROUBLE = "SELECT trouble FROM link_state WHERE link = 'analyzer'"
 
 
@@ -31,11 +31,11 @@ async def test_asked_worked_reported_with_both_acknowledgments_each_way(tmp_path
         assert sim.counts["committed"] == 1, "the order was said to be stored, and its answer came as its reply"
         told = [(one.code, one.header.field(15), one.all("MSA")[0].component(1)) for one in sim.replies]
         assert told == [("ACK", "", "CA"), ("RSP", "", "AA"), ("ACK", "", "CA"), ("ACK", "", "AA")]
-    assert stage.ask("SELECT state FROM owed_reply ORDER BY id") == [("taken",)] * 2
+        await eventually(lambda: stage.ask("SELECT state FROM owed_reply ORDER BY id") == [("taken",)] * 2)
 
 
 async def test_what_is_stored_is_not_sent_again_and_its_reply_is_missed(tmp_path: Path) -> None:
-    stage = set_up(tmp_path, link=BOTH)
+    stage = set_up(tmp_path, link=BOTH.replace("0.3", "1.5"))  # time enough to say that it is stored
     order(stage, "S1")
     async with running(stage), analyzer(stage, profile=ASKS_BOTH, manners=STORES) as sim:
         await eventually(lambda: "law-unanswered" in str(stage.ask(TROUBLE)))
@@ -76,14 +76,14 @@ async def test_our_replies_are_sent_again_until_they_are_confirmed_where_that_wa
     monkeypatch.setattr("labmw.line.replying.UNDER_WAY", timedelta(seconds=0.3))
     link = f'{LINK}\nacknowledge = "confirmed"\nack_timeout = 0.2'
     stage = set_up(tmp_path, link=link)
-    deaf = Manners(patience=5.0, confirms=False)
+    deaf = Manners(patience=60.0, confirms=False)
     async with running(stage), analyzer(stage, profile=ASKS_BOTH, manners=deaf) as sim:
         assert (await sim.ask(named="S9")).answer.code == "AE"  # orders are not fresh: present it again
         await eventually(lambda: "reply-unconfirmed" in str(stage.ask(TROUBLE)))
         replies = [one for one in sim.replies if one.code == "RSP"]
         assert len(replies) == 3 and len({one.control_id for one in replies}) == 1
         assert {one.header.component(15) for one in replies} == {"AL"}
-        sim.manners = Manners(patience=5.0)
+        sim.manners = Manners(patience=60.0)
         await sim.hang_up()
         await sim.ask(named="S9")  # the next connection: what nobody has confirmed goes out again
         await eventually(lambda: stage.ask("SELECT DISTINCT state FROM owed_reply") == [("taken",)])

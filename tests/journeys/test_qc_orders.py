@@ -60,7 +60,7 @@ async def test_asked_for_its_tube_the_analyzer_is_given_the_control_and_its_resu
 
 async def test_an_analyzer_with_a_worklist_is_told_at_once_and_a_control_can_be_taken_back(tmp_path: Path) -> None:
     stage = stocked(tmp_path, PUSH)
-    async with running(stage), analyzer(stage, manners=Manners(patience=5.0, refuses=frozenset({CREA}))) as sim:
+    async with running(stage), analyzer(stage, manners=Manners(patience=60.0, refuses=frozenset({CREA}))) as sim:
         await sim.connected.wait()
         labmw(stage, "qc", "order", "analyzer", "QC1", ALT, CREA, *WHY)
         await eventually(lambda: states(stage) == {f"{ALT}@analyzer": "accepted", f"{CREA}@analyzer": "refused"})

@@ -175,7 +175,7 @@ async def test_sessions_of_a_link_that_is_broken_or_gone_are_taken_up_all_the_sa
 
 async def _begun(stage: Stage, count: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection on which so many frames of a message were acknowledged."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", stage.analyzer_port)
@@ -183,7 +183,7 @@ async def _begun(stage: Stage, count: int) -> tuple[asyncio.StreamReader, asynci
             await asyncio.sleep(0.02)
     for data in (b"\x05", *frames(message("S1"))[:count]):
         writer.write(data)
-        assert await asyncio.wait_for(reader.readexactly(1), 10) == b"\x06"
+        assert await asyncio.wait_for(reader.readexactly(1), 60) == b"\x06"
     return reader, writer
 
 
@@ -272,7 +272,7 @@ async def test_asked_to_stop_it_finishes_what_is_under_way_and_a_second_start_ha
         await eventually(lambda: stage.ask("SELECT loinc FROM result WHERE state = 'released'") == [(ALT,)])
         _, writer = await _begun(stage, 4)
         one.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(one.wait(), 20) == 0
+        assert await asyncio.wait_for(one.wait(), 60) == 0
         writer.close()
     assert stage.ask(
         "SELECT specimen, reason FROM message JOIN result ON result.message = message.id ORDER BY message.id"

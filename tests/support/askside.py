@@ -35,7 +35,7 @@ DRIVER = Driver(
     orders=OrderDialect(%s),
 )
 '''
-PATIENT, STANDARD_FORM = AskingManners(patience=5.0), AskingForm()
+PATIENT, STANDARD_FORM = AskingManners(patience=60.0), AskingForm()
 LINK = 'driver = "chem-x1"\nwork = "asked"'
 
 

@@ -44,7 +44,7 @@ class Cable:
     async def answer(self, count: int = 1) -> bytes:
         """Wait for so many bytes from labmw."""
         found = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(found) < count:
                 with contextlib.suppress(BlockingIOError, OSError):
                     found += os.read(self.end, count - len(found))

@@ -21,7 +21,7 @@ from simulators.law import LawAnalyzer, Manners, Taken
 from simulators.wire import Plug, TcpConnect
 
 CREA = "14682-9"
-PATIENT = Manners(patience=5.0)
+PATIENT = Manners(patience=60.0)
 LINK = 'driver = "law"\nprotocol = "law"'
 
 

@@ -48,13 +48,15 @@ class Disk:
         self.ready.set()
         self.broken = False
         self.commits = 0
+        self.asked = 0  # how often it was to make something durable
 
 
 class _Writer(Writer):
     disk: Disk
 
     def settle(self, connection: sqlite3.Connection, outcomes: list[Outcome], began: float) -> None:
-        self.disk.ready.wait(20)
+        self.disk.asked += 1
+        self.disk.ready.wait(60)
         if self.disk.broken:
             raise StoreError("the disk is full; free space there")
         super().settle(connection, outcomes, began)
@@ -77,9 +79,19 @@ class MemoryWire:
         self.out = bytearray()
         self._in: asyncio.Queue[bytes] = asyncio.Queue()
         self._more = asyncio.Event()
+        self._listens = False
 
     async def read(self) -> bytes:
-        return await self._in.get()
+        self._listens = True
+        try:
+            return await self._in.get()
+        finally:
+            self._listens = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether labmw has dealt with all that was said, and listens for more."""
+        return self._listens and self._in.empty()
 
     def write(self, data: bytes) -> None:
         self.out += data
@@ -100,7 +112,7 @@ class MemoryWire:
         self.lost = lost
         self._in.put_nowait(b"")
 
-    async def answer(self, count: int = 1, *, within: float = 10.0) -> bytes:
+    async def answer(self, count: int = 1, *, within: float = 60.0) -> bytes:
         """Wait for so many bytes from labmw."""
         async with asyncio.timeout(within):
             while len(self.out) < count:
@@ -110,7 +122,7 @@ class MemoryWire:
         del self.out[:count]
         return answer
 
-    async def until(self, end: bytes, *, within: float = 10.0) -> bytes:
+    async def until(self, end: bytes, *, within: float = 60.0) -> bytes:
         """Wait for bytes that end so."""
         async with asyncio.timeout(within):
             while end not in self.out:
@@ -161,7 +173,7 @@ class Lineside:
 
     async def ended(self) -> list[str]:
         """Wait for every conversation; returns how they ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await asyncio.gather(*self.tasks)
 
     async def recover(self, gathering: Callable[[str], Gatherer] = lambda link: Gathering()) -> int:
@@ -187,7 +199,7 @@ class Lineside:
     async def until(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         """Wait until a question has this answer; on failure the last answer is shown."""
         with contextlib.suppress(TimeoutError):
-            await eventually(lambda: self.ask(sql) == rows, within=10)
+            await eventually(lambda: self.ask(sql) == rows)
         assert self.ask(sql) == rows
 
 

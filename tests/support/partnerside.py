@@ -80,7 +80,7 @@ listen = "127.0.0.1:{port}"
 facility = "LABOSPE"
 laboratory_id = "690999902"
 our_id = "750999901"
-ack_timeout = 1.0
+ack_timeout = 30.0
 retry_base = 0.05
 retry_cap = 0.1
 {routes}

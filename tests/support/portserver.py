@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
+from ports import free_port
+
 IAC, DONT, DO, WONT, WILL, SB, SE, COM_PORT = 255, 254, 253, 252, 251, 250, 240, 44
 NAMES = {1: "baud", 2: "bits", 3: "parity", 4: "stop", 5: "control"}
 
@@ -21,7 +23,7 @@ class PortServer:
     _server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port or free_port())
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 

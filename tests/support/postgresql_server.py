@@ -13,12 +13,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from ports import kept_port
 
 from labmw.store import migrate
 from labmw.store.aside import ask
@@ -55,9 +56,7 @@ class PostgresqlServer:
     ) -> None:
         self.folder, self._programs, self._environment = folder, programs, environment or {}
         self.data, self.log = folder / "data", folder / "server.log"
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = int(one.getsockname()[1])
+        self.port = kept_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
@@ -71,7 +70,7 @@ class PostgresqlServer:
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write(
                 "shared_buffers = 32MB\nmax_connections = 60\nautovacuum = off\nlogging_collector = off\n"
-                f"listen_addresses = '127.0.0.1'\nunix_socket_directories = '{folder}'\nlog_min_messages = warning\n"
+                "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nlog_min_messages = warning\n"
             )
 
     def url(self, database: str) -> str:
@@ -88,7 +87,7 @@ class PostgresqlServer:
         # Should the tests be killed, the pipe ends, and the server with it.
         guard = ["sh", "-c", GUARD, str(self._process.pid), str(self.folder)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not self._answers():
             if time.monotonic() > until or self._process.poll() is not None:
                 raise RuntimeError(f"PostgreSQL does not start: {self.log.read_text()[-2000:]}")
@@ -100,7 +99,7 @@ class PostgresqlServer:
         self._unguard()
         if process is not None:
             process.send_signal(how)
-            process.wait(30)
+            process.wait(120)
 
     def cut(self) -> None:
         """Kill it and all its processes at once, as when the power goes."""
@@ -108,7 +107,7 @@ class PostgresqlServer:
         self._unguard()
         assert process is not None
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+        process.wait(120)
 
     def _unguard(self) -> None:
         guard, self._guard = self._guard, None
@@ -164,7 +163,7 @@ class PostgresqlServer:
 async def _say(url: str, sql: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
     import asyncpg
 
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=60)
     try:
         return [tuple(row) for row in await connection.fetch(sql, *values)]
     finally:
@@ -182,7 +181,7 @@ def write(url: str, rows: Sequence[tuple[str, tuple[object, ...]]]) -> None:
     async def all_of_it() -> None:
         import asyncpg
 
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=60)
         try:
             async with connection.transaction():
                 for sql, values in rows:

@@ -122,7 +122,7 @@ class PartnerServer:
     steps: list[str] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)  # files: of a line that was cut, nobody else closes them
-    port: int = 0
+    port: int = field(default_factory=free_port)
     _listening: asyncssh.SSHAcceptor | None = None
 
     def __post_init__(self) -> None:
@@ -164,14 +164,14 @@ class PartnerServer:
         line = (key or self.host_key).export_public_key().decode().split()[:2]
         (self.secrets / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {' '.join(line)}\n", encoding="utf-8")
 
-    def settings(self, *, read_timeout: float = 5.0, **other: str) -> Sftp:
+    def settings(self, *, read_timeout: float = 60.0, **other: str) -> Sftp:
         """What our side sets about it."""
         told = {"key": str(self.secrets / "key"), **other}
         return Sftp(
             connect=f"127.0.0.1:{self.port}",
             user=USER,
             known_hosts=str(self.secrets / "known_hosts"),
-            connect_timeout=5.0,
+            connect_timeout=60.0,
             read_timeout=read_timeout,
             **told,
         )

@@ -17,6 +17,9 @@ from labmw.store.schema import FINAL_STATES
 from .outcome import Outcome
 
 IN_FLIGHT = 24
+PATIENCE = 600.0
+"""Seconds for the whole, and PER_KILL more for each kill: a message of the first round may be taken in the last."""
+PER_KILL = 6.0
 
 
 async def kills(
@@ -26,7 +29,7 @@ async def kills(
 
     `ack_first`: the variant that acknowledges before it stores, killed in between: it must be found to lose.
     """
-    chance = random.Random(seed)
+    chance, patience = random.Random(seed), PATIENCE + PER_KILL * count
     hit: Counter[str] = Counter()
     stage = Stage(folder, free_port(), free_port(), url=url).build([])
     analyzer, sending = Analyzer(stage.analyzer_port), set[asyncio.Task[None]]()
@@ -40,7 +43,7 @@ async def kills(
             more = ("ack-first",) if ack_first else ()
             async with daemon(stage, step, chance.randint(1, IN_FLIGHT // 2), *more) as process:
                 for tube in tubes:
-                    sending.add(asyncio.create_task(analyzer.send(tube, message(tube), until=600)))
+                    sending.add(asyncio.create_task(analyzer.send(tube, message(tube), until=patience)))
                 try:
                     async with asyncio.timeout(60):
                         await process.wait()
@@ -50,7 +53,7 @@ async def kills(
         async with daemon(stage):
             await asyncio.gather(*sending)
             unfinished = "SELECT count(*) FROM result WHERE state IN ('verify', 'released')"
-            await eventually(lambda: stage.ask(unfinished) == [(0,)], within=300)
+            await eventually(lambda: stage.ask(unfinished) == [(0,)], within=patience)
     elsewhere = stage.ask("SELECT state, count(*) FROM result WHERE state <> 'delivered' GROUP BY state ORDER BY state")
     detail = f"{count} kills" + "".join(f", {number} {state}" for state, number in elsewhere)
     if not ack_first:

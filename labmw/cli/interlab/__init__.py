@@ -165,19 +165,19 @@ def send(
 
     With --to, tests that are open here or were given back go to a partner, whatever the routes say.
 
-    Exit codes: 0 done, 1 refused, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 done, 1 refused, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab import partner_steps
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     site, person = settings.site.id, who(by)
+    require(settings, person, "biological" if result else "order", tongue)
     if to or test:
         by_hand(settings, to, number.strip(), tuple(test or ()), person, tongue)
         return
     if result:
         reason = reason_given(why, tongue)
-        require(settings, person, "biological", tongue)
         _done(
             write(settings, partner_steps.release_held(site, number, result, person, reason, now()), tongue=tongue),
             tongue,
@@ -209,13 +209,14 @@ def cancel(
 ) -> None:
     """Take a sub-order back. The partner is asked, unless it has never heard of it; one that we were asked for is given back.
 
-    Exit codes: 0 said, 1 too late or not known, 2 wrong usage, or the store cannot be written.
+    Exit codes: 0 said, 1 too late, not known, or no role that may, 2 wrong usage, or the store cannot be written.
     """
     from labmw.lab.partner_steps import cancel as take_back
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     reason = reason_given(why, tongue)
+    require(settings, who(by), "order", tongue)
     _done(write(settings, take_back(settings.site.id, number, who(by), reason, now()), tongue=tongue), tongue)
     typer.echo(say("interlab-cancelled", tongue, order=number))
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("daemon")
 Daemon = subprocess.Popen[str]
 
 
-def until(condition, seconds: float = 20.0) -> None:  # type: ignore[no-untyped-def]
+def until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -44,7 +44,7 @@ async def test_stored_is_not_delivered_and_the_reply_is_confirmed() -> None:
             found, raw = await sender.deliver(number, message)
             assert found.code == code
             await sender.confirm(raw)
-            assert await asyncio.wait_for(confirmed.get(), 10) == ("CA", f"A-{number}")
+            assert await asyncio.wait_for(confirmed.get(), 60) == ("CA", f"A-{number}")
         with pytest.raises(Committed):
             await sender.deliver("SILENT", b"MSH|^~\\&|LABMW||LIS||20261101||ORU^R01|SILENT|P|2.5.1|||AL|AL\r")
     finally:

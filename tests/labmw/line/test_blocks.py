@@ -105,7 +105,7 @@ async def test_a_store_that_is_down_answers_ae_and_the_resend_is_stored(tmp_path
 async def test_a_commit_that_comes_late_is_recognised_when_the_message_comes_again(
     control: str, tmp_path: Path
 ) -> None:
-    async with lineside(tmp_path, commit_timeout=0.1) as line:
+    async with lineside(tmp_path, commit_timeout=1.0) as line:
         wire = talk(line)
         line.disk.ready.clear()
         assert read(await reply(wire, oru(control))).code == "AE"
@@ -300,7 +300,7 @@ def test_whatever_a_block_holds_the_line_lives(
             wire = talk(line)
             wire.say(block(b"MSH|" + b"|".join(header) + b"\r" + rest))
             wire.say(END + block(oru("LAST")))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while b"MSA|AA|LAST" not in wire.out:
                     assert not line.tasks[0].done()
                     await asyncio.sleep(0.002)

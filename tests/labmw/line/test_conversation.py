@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lineside import MemoryWire, lineside
-from stage import frames, message
+from lineside import Lineside, MemoryWire, lineside
+from stage import eventually, frames, message
 
 from labmw.clock import SYSTEM, Clock
 from labmw.line.conversation import AstmConversation
+from labmw.line.journal import run_steps
 from protocols.astm.control import ACK, ENQ, EOT, NAK
 from protocols.astm.events import SECONDS, Deadline, Event
 from protocols.astm.frame import Frame, encode
 from protocols.astm.tolerance import STRICT
 
+STILL = Clock(SYSTEM.now, lambda: 0.0)  # no commit takes so long that its sender has given up
 ENQ_, EOT_, ACK_, NAK_ = bytes([ENQ]), bytes([EOT]), bytes([ACK]), bytes([NAK])
 
 
@@ -63,7 +65,7 @@ class AcknowledgesFirst(AstmConversation):
     async def _frame(self, frame: Frame) -> list[Event]:
         events = self._machine.accept()
         await self._send()
-        await asyncio.sleep(0.05)  # the disk, later
+        await asyncio.sleep(5.0)  # the disk, later
         await self._keep(frame)
         return events
 
@@ -142,8 +144,9 @@ async def test_an_answer_after_the_senders_patience_is_not_sent(tmp_path: Path) 
         wire = line.converse()
         assert await wire.ask(ENQ_) == ACK_
         line.disk.ready.clear()
+        asked = line.disk.asked
         wire.say(frames(message("S1"))[0])
-        await asyncio.sleep(0.05)
+        await eventually(lambda: line.disk.asked > asked)
         seconds[0] = 15.0  # an ACK now would be taken for the answer to the next ENQ
         line.disk.ready.set()
         await line.until("SELECT closing FROM session", [("timeout",)])
@@ -189,6 +192,63 @@ async def test_what_ended_without_l_while_the_store_was_down_is_taken_up_when_it
         assert line.ask("SELECT count(*) FROM session WHERE closed_at IS NULL") == [(0,)]
 
 
+async def _held(line: Lineside, wire: MemoryWire, data: bytes, *, begun: bool) -> None:
+    """Say something that is to be committed, and end the line when its commit is under way, or waits for its turn."""
+    asked = line.disk.asked
+    line.disk.ready.clear()
+    if not begun:
+        line.store.submit(run_steps([]))
+        await eventually(lambda: line.disk.asked > asked)
+    wire.say(data)
+    await eventually(lambda: line.disk.asked > asked if begun else line.store.waiting)
+    line.tasks[0].cancel()  # the daemon stops
+    await asyncio.sleep(0)
+    line.disk.ready.set()
+    await asyncio.gather(*line.tasks, return_exceptions=True)
+    await line.store.run(run_steps([]))  # what was under way is done
+
+
+NOWHERE = (
+    "SELECT seq FROM frame WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.session = frame.session"
+    " AND first_frame <= frame.seq AND last_frame >= frame.seq)"
+)
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "waiting"])
+@pytest.mark.parametrize("which", [0, 3, 4])  # H, R, and L, whose commit is intake's transaction
+async def test_a_stop_in_the_middle_of_a_commit_leaves_no_frame_without_its_message(
+    which: int, begun: bool, tmp_path: Path
+) -> None:
+    """Whether the frame counts is read in the store by the next start: it is not closed over, and none is taken for unterminated that is not."""
+    async with lineside(tmp_path, ["S1"]) as line:
+        wire = line.converse()
+        assert await wire.ask(ENQ_) == ACK_
+        sent = frames(message("S1"))
+        for frame in sent[:which]:
+            assert await wire.ask(frame) == ACK_
+        await _held(line, wire, sent[which], begun=begun)
+        assert line.ask("SELECT count(*) FROM frame") == [(which + begun,)]
+        await line.recover()
+        assert line.ask(NOWHERE) == []
+        whole = which == 4 and begun
+        told = [("", 1, 1, 5)] if whole else [("unterminated", 0, 1, which + begun)] if which + begun else []
+        assert line.ask("SELECT reason, terminated, first_frame, last_frame FROM message") == told
+        assert line.ask("SELECT count(*) FROM session WHERE closed_at IS NULL") == [(0,)]
+        again = line.converse()
+        await send(again, message("S1"))
+        await line.until("SELECT specimen, state FROM result WHERE state <> 'quarantined'", [("S1", "verify")])
+
+
+async def test_a_stop_while_what_ended_without_l_is_handed_over_loses_nothing_of_it(tmp_path: Path) -> None:
+    async with lineside(tmp_path, ["S1"]) as line:
+        wire = line.converse()
+        await send(wire, message("S1", terminated=False), end=False)
+        await _held(line, wire, EOT_, begun=False)
+        assert line.ask("SELECT count(*) FROM message") == [(0,)]
+        assert await line.recover() == 1
+        assert line.ask("SELECT specimen, state FROM result") == [("S1", "quarantined")]
+
+
 # --- the line itself --------------------------------------------------------------------------------------------------------
 
 
@@ -230,8 +290,9 @@ async def test_six_refusals_in_a_row_are_told_and_the_next_message_ends_the_trou
 async def test_the_receive_timer_ends_the_session_and_what_came_is_unterminated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SECONDS, Deadline.RECEIVE, 0.05)
+    monkeypatch.setitem(SECONDS, Deadline.RECEIVE, 0.3)
     async with lineside(tmp_path, ["S1"]) as line:
+        line.clock = STILL
         wire = line.converse()
         await send(wire, message("S1", terminated=False), end=False)
         await line.until("SELECT closing FROM session", [("timeout",)])
@@ -266,6 +327,7 @@ async def test_a_peer_that_never_ceases_to_send_rubbish_does_not_keep_the_sessio
             await super()._session_closed(reason)
 
     async with lineside(tmp_path, ["S1"]) as line:
+        line.clock = STILL
         wire = FloodingWire(100_000)
         wire.say(ENQ_ + frames(message("S1"))[0])
         line.converse(Noticing, wire)
@@ -461,9 +523,7 @@ def test_whatever_comes_the_line_lives_and_the_next_message_is_read(
             for piece in garbage:
                 wire.say(piece)
             wire.say(EOT_ + EOT_)
-            while line.tasks[0] and not wire._in.empty():
-                await asyncio.sleep(0.001)
-            await asyncio.sleep(0.01)
+            await eventually(lambda: wire.quiet)
             wire.out.clear()
             await send(wire, message("S1"))
             await line.until("SELECT state FROM result WHERE specimen = 'S1'", [("verify",)])

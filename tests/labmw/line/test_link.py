@@ -66,7 +66,7 @@ async def speaks(runner: LinkRunner, *, source: str = "127.0.0.1") -> asyncio.St
     """A peer that has said something and was heard."""
     reader, writer = await connect(runner, source=source)
     writer.write(b"x")
-    assert await asyncio.wait_for(reader.readexactly(1), 5) == b"x"
+    assert await asyncio.wait_for(reader.readexactly(1), 60) == b"x"
     return writer
 
 
@@ -74,7 +74,7 @@ async def refused(runner: LinkRunner, *, source: str = "127.0.0.1") -> bool:
     reader, writer = await connect(runner, source=source)
     try:
         writer.write(b"x")
-        return await asyncio.wait_for(reader.read(1), 5) == b""
+        return await asyncio.wait_for(reader.read(1), 60) == b""
     except OSError:
         return True
     finally:
@@ -119,7 +119,7 @@ async def test_a_full_link_hangs_up_on_who_never_spoke_and_never_on_who_works() 
         await eventually(lambda: len(runner._guests) == 2)
         newcomer = await speaks(runner, source="127.0.0.3")  # the silent one gives way
         with contextlib.suppress(OSError):
-            assert await asyncio.wait_for(silent_reader.read(1), 5) == b""
+            assert await asyncio.wait_for(silent_reader.read(1), 60) == b""
         assert await refused(runner, source="127.0.0.4")  # now both have spoken: link-full
         assert CONNECTIONS_REFUSED.labels("one", "link-full")._value.get() > 0
         for writer in (analyzer, newcomer):
@@ -166,7 +166,7 @@ async def test_thousands_of_silent_peers_are_bounded_and_the_working_one_is_answ
         for _ in range(10):
             await asyncio.gather(*(connect(runner) for _ in range(150)), return_exceptions=True)
             writer.write(b"y")
-            assert await asyncio.wait_for(reader.readexactly(1), 5) == b"y"
+            assert await asyncio.wait_for(reader.readexactly(1), 60) == b"y"
             assert runner.doorkeeper.open <= 60
             assert len(runner._guests) <= 50
         assert len(OPENED) >= 1000
@@ -218,17 +218,18 @@ async def test_closing_the_link_ends_its_conversations_and_nothing_is_left() -> 
 
 async def test_a_port_that_is_taken_is_told_and_opened_when_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "RECONNECT", (0.05,))
+    port = free_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         runner = LinkRunner(
             Link(name="one", listen=f"127.0.0.1:{port}"), echo, LinkHealth("T", "one", SYSTEM), Doorkeeper(9)
         )
         runner.bound = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(runner.run())
         await eventually(lambda: "cannot-listen" in runner.health.troubles)
-    await asyncio.wait_for(runner.bound, 5)
+    await asyncio.wait_for(runner.bound, 60)
     assert not runner.health.troubles
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -59,7 +59,7 @@ async def heard(source: AsyncGenerator[Overheard, None]) -> AsyncGenerator[list[
 
 
 async def until(condition: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.005)
 
@@ -111,7 +111,7 @@ async def test_a_serial_port_is_open_for_reading_only(cable: Cable) -> None:
         await cable.say(SESSION)
         found = b""
         while len(found) < len(SESSION):
-            found += (await asyncio.wait_for(ear.read(), 5))[0]
+            found += (await asyncio.wait_for(ear.read(), 60))[0]
         assert found == SESSION
         with pytest.raises(BlockingIOError):
             os.read(cable.end, 1)
@@ -220,7 +220,7 @@ async def test_so_many_peers_and_no_more() -> None:
             first = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             await until(lambda: events[-1].what == "came")
             second = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            second.settimeout(5)
+            second.settimeout(60)
             with contextlib.suppress(ConnectionResetError):
                 assert await asyncio.to_thread(second.recv, 1) == b""
             first.sendall(b"\x05")

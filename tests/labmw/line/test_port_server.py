@@ -35,7 +35,7 @@ async def test_the_serial_side_gets_the_settings_and_every_byte_crosses_both_way
     server.say(every)
     found = b""
     while len(found) < len(every):
-        found += await asyncio.wait_for(wire.read(), 5)
+        found += await asyncio.wait_for(wire.read(), 60)
     assert found == every
     wire.write(every)
     await wire.drain()

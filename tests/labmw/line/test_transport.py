@@ -131,7 +131,7 @@ async def test_bytes_cross_a_serial_line_both_ways_untouched(cable: Cable) -> No
         await cable.say(every)
         found = b""
         while len(found) < len(every):
-            found += await asyncio.wait_for(wire.read(), 5)
+            found += await asyncio.wait_for(wire.read(), 60)
         assert found == every
         wire.write(every)
         await wire.drain()
@@ -169,7 +169,7 @@ async def test_the_port_gets_the_settings_of_the_link(
         assert cflag & mask == flags
         assert speed == getattr(termios, f"B{baud}")
         await cable.say(b"\x05")
-        assert await asyncio.wait_for(wire.read(), 5) == b"\x05"
+        assert await asyncio.wait_for(wire.read(), 60) == b"\x05"
     finally:
         await wire.close()
 
@@ -209,11 +209,11 @@ async def test_a_baud_rate_that_the_port_has_not_is_named(cable: Cable) -> None:
 async def test_a_pulled_cable_is_a_hang_up(cable: Cable) -> None:
     wire = await open_serial(Serial(device=str(cable.name)))
     await cable.say(b"\x05")
-    assert await asyncio.wait_for(wire.read(), 5) == b"\x05"
+    assert await asyncio.wait_for(wire.read(), 60) == b"\x05"
     reading = asyncio.create_task(wire.read())
     await asyncio.sleep(0.01)
     cable.pull()
-    assert await asyncio.wait_for(reading, 5) == b""
+    assert await asyncio.wait_for(reading, 60) == b""
     wire.write(b"\x06")
     await wire.drain()
     await wire.close()

@@ -25,11 +25,11 @@ def part(name: str, code: str, *arguments: str) -> Part:
 STEADY = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); open(sys.argv[1], 'a').write('up\\n'); signal.pause()"
 
 
-def supervisor(*parts: Part, drain: float = 5.0) -> Supervisor:
+def supervisor(*parts: Part, drain: float = 60.0) -> Supervisor:
     return Supervisor(parts, dict(os.environ), pauses=QUICK, drain=drain)
 
 
-async def until(condition, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
@@ -107,7 +107,7 @@ async def test_a_configuration_broken_while_labmw_serves_is_waited_for(tmp_path:
         house.stop()
         assert await running == STOPPED
     else:
-        assert await asyncio.wait_for(running, 10.0) == CONFIGURATION
+        assert await asyncio.wait_for(running, 60) == CONFIGURATION
         assert lines(file) == 2
 
 
@@ -124,12 +124,12 @@ async def test_what_does_not_drain_is_killed_and_the_exit_code_says_so(tmp_path:
 async def test_asked_twice_it_does_not_wait(tmp_path: Path) -> None:
     file = tmp_path / "deaf"
     deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1], 'a').write('up\\n')\nwhile True: signal.pause()"
-    house = supervisor(part("deaf", deaf, str(file)), drain=60.0)
+    house = supervisor(part("deaf", deaf, str(file)), drain=600.0)
     running = asyncio.create_task(house.run())
     await until(lambda: lines(file))
     house.stop()
     house.stop()
-    assert await asyncio.wait_for(running, 10.0) == KILLED
+    assert await asyncio.wait_for(running, 60) == KILLED
 
 
 async def test_a_command_that_does_not_exist_is_tried_again_and_can_be_stopped() -> None:
@@ -137,7 +137,7 @@ async def test_a_command_that_does_not_exist_is_tried_again_and_can_be_stopped()
     running = asyncio.create_task(house.run())
     await asyncio.sleep(0)
     house.stop()
-    assert await asyncio.wait_for(running, 10.0) == STOPPED
+    assert await asyncio.wait_for(running, 60) == STOPPED
 
 
 PARENT = """
@@ -166,7 +166,7 @@ def test_a_killed_supervisor_leaves_no_orphans(tmp_path: Path, held_on: bool) ->
         child = _wait_for_pid(file)
         process.kill()
         process.wait()
-        assert _gone(child, 10.0 if held_on else 0.5) is held_on
+        assert _gone(child, 60.0 if held_on else 0.5) is held_on
     finally:
         process.kill()
         if not held_on:
@@ -174,7 +174,7 @@ def test_a_killed_supervisor_leaves_no_orphans(tmp_path: Path, held_on: bool) ->
 
 
 def _wait_for_pid(file: Path) -> int:
-    for _ in range(1000):
+    for _ in range(6000):
         if file.exists() and (text := file.read_text()):
             return int(text)
         time.sleep(0.01)
@@ -206,6 +206,6 @@ def test_an_orphan_that_does_not_stop_ends_itself() -> None:
     )
     assert thread is not None and not told
     os.close(writing)
-    thread.join(10.0)
+    thread.join(60.0)
     assert told == ["stop", "end"]
     os.close(reading)
