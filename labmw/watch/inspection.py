@@ -48,7 +48,7 @@ def inspect(file: Path) -> Inspection:
         config = load(file)
     except ConfigError as problem:
         if problem.code:
-            said = error(problem.key, problem.code, file=problem.file, key=problem.key, **problem.facts)
+            said = error(problem.key, problem.code, **problem.facts)
             return Inspection(None, (*found, said))
         return Inspection(
             None,

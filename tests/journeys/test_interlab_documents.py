@@ -38,6 +38,7 @@ def documents(told: str) -> list[tuple[str, bytes]]:
     return [(obx.component(5, 3), base64.b64decode(obx.component(5, 5))) for obx in found]
 
 
+# Scenario 10.5.
 async def test_a_cda_is_kept_and_passed_on_byte_for_byte(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -47,6 +48,7 @@ async def test_a_cda_is_kept_and_passed_on_byte_for_byte(tmp_path: Path) -> None
         assert documents(lab.lis.got[0][1]) == [("XML", CDA)]
 
 
+# Scenario 10.5.
 async def test_the_pdf_and_the_cda_of_one_report_both_go(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -99,3 +101,15 @@ async def test_a_correction_takes_its_report_along(tmp_path: Path) -> None:
         await eventually(lambda: lab.results() == [("22", "delivered")])
         await lab.say(asked, step("corrected", value="31", pdf="whole", minutes=1))
         assert lab.tasks() == ["interlab-recall"]
+
+
+# Scenario 10.6.
+async def test_a_report_of_ten_million_bytes_is_kept_and_passed_on(tmp_path: Path) -> None:
+    large = CDA.replace(b"<title>", b"<!-- \xc3\xa9 -->\n" * 900_000 + b"<title>")
+    assert len(large) > 10_000_000
+    async with beside(tmp_path) as lab:
+        asked = await lab.order()
+        assert msa(await say(lab, asked, "multipart^XML^Base64", large)) == ("AA", [])
+        await eventually(lambda: lab.results() == [("22", "delivered")])
+        assert lab.stage.ask("SELECT whole, length(data) FROM partner_document") == [(1, len(large))]
+        assert documents(lab.lis.got[0][1]) == [("XML", large)]

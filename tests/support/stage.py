@@ -241,7 +241,7 @@ class Lis:
     server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Lis:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=64 << 20)
         return self
 
     async def __aexit__(self, *_: object) -> None:
