@@ -15,7 +15,7 @@ class LabmwError(Exception):
 class ConfigError(LabmwError):
     """The configuration cannot be used: file, key and remedy are in the message.
 
-    `code` and `facts` are its phrase, where it is said in the reader's language.
+    `code` and `facts` are its phrase, by which it is said in the reader's language.
     """
 
     def __init__(self, file: str, key: str, problem: str, remedy: str, code: str = "", **facts: str) -> None:

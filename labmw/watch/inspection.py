@@ -47,23 +47,8 @@ def inspect(file: Path) -> Inspection:
     try:
         config = load(file)
     except ConfigError as problem:
-        if problem.code:
-            said = error(problem.key, problem.code, **problem.facts)
-            return Inspection(None, (*found, said))
-        return Inspection(
-            None,
-            (
-                *found,
-                error(
-                    problem.key or str(file),
-                    "check-config",
-                    problem=str(problem.problem),
-                    file=problem.file,
-                    key=problem.key,
-                    remedy=problem.remedy,
-                ),
-            ),
-        )
+        wrong = error(problem.key or str(file), problem.code, **problem.facts)
+        return Inspection(None, (*found, wrong))
     found.append(good("configuration", "check-config-good", file=file, links=len(config.link)))
     found += _store(config)
     registry = Registry.find([config.drivers.folder] if config.drivers.folder else [])
