@@ -63,7 +63,7 @@ class Folders:
     def differences(self) -> Sequence[Difference]:
         """What the daily reconciliation tells."""
         config = load(self.stage.config)
-        with open_reader(config.store.url) as reader:
+        with open_reader(config.store.url, key_file=config.store.key_file) as reader:
             found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
         return found.differences
 

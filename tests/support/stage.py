@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from atrest import as_read
 from ports import free_port as free_port  # noqa: PLC0414 - the stage hands it on
 from postgresql_server import say, write
 
@@ -141,11 +142,15 @@ people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
                 store.execute(sql, values)
 
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
-        """Look into the store with plain SQL: the tests' own eyes."""
+        """Look into the store with plain SQL: the tests' own eyes. Bytes that are encrypted are opened as the store opens them."""
         if self.url:
-            return say(self.url, numbered(sql), *values)
-        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
-            return store.execute(sql, values).fetchall()
+            rows = say(self.url, numbered(sql), *values)
+        else:
+            with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
+                rows = store.execute(sql, values).fetchall()
+        if not self.key_file:
+            return rows
+        return as_read(self.url or f"sqlite:///{self.database}", str(self.folder / self.key_file), rows)
 
 
 def numbered(sql: str) -> str:
