@@ -15,6 +15,7 @@ ALAT = f"{ALT}^ALAT^LN"
 CREATININE = f"{CREA}^Creatinine^LN"
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_result(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played:

@@ -7,6 +7,7 @@ import importlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from partnerside import Beside, beside, msa, step
 from stage import eventually
 from typer.testing import CliRunner
@@ -37,6 +38,7 @@ def documents(told: str) -> list[tuple[str, bytes]]:
     return [(obx.component(5, 3), base64.b64decode(obx.component(5, 5))) for obx in found]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_cda_is_kept_and_passed_on_byte_for_byte(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()

@@ -183,6 +183,7 @@ async def test_a_file_half_written_is_waited_for(tmp_path: Path) -> None:
         assert lab.files() == [("SPE000001.HPR", "taken")]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_file_that_stays_cut_is_kept_refused_and_answered(tmp_path: Path) -> None:
     async with folders(tmp_path) as lab:
         asked = await lab.ordered()

@@ -45,6 +45,9 @@ def empty() -> Path:
 CHOSEN = [""]
 """Where a stage keeps its store that is not told: a file, or the address of an empty store in PostgreSQL (tests/journeys/conftest.py)."""
 
+KEY_FILE = [os.environ.get("LABMW_TEST_KEY_FILE", "")]
+"""The same of the key file: LABMW_TEST_KEY_FILE=store.key plays every journey with one, `at_rest` (tests/journeys/conftest.py) some of them always."""
+
 
 def listens(port: int) -> bool:
     """Whether somebody listens on this port."""
@@ -64,8 +67,8 @@ class Stage:
         default_factory=lambda: CHOSEN[0]
     )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
     key_file: str = field(
-        default_factory=lambda: os.environ.get("LABMW_TEST_KEY_FILE", "")
-    )  # the name of a key file that is made: bytes are encrypted. The journeys with a key: LABMW_TEST_KEY_FILE=store.key
+        default_factory=lambda: KEY_FILE[0]
+    )  # the name of a key file that is made: bytes are encrypted
 
     @property
     def config(self) -> Path:
