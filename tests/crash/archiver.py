@@ -26,6 +26,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _ignored(fd: object) -> None:
+    """Flushes nothing."""
+
+
 def set_trap(step: str) -> None:
     write, carry_out, flush, move = ArchiveFolder.write, Removal.carry_out, folder._flush, Archiver.move
 
@@ -56,7 +60,7 @@ def set_trap(step: str) -> None:
         return done
 
     if step == "unflushed":
-        os.fsync = lambda _: None  # the database's own flushes do not come this way
+        os.fsync = _ignored  # the database's own flushes do not come this way
     for place, name, trapped in (
         (ArchiveFolder, "write", trapped_write),
         (Removal, "carry_out", trapped_carry_out),

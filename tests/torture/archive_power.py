@@ -65,7 +65,7 @@ def cut(stage: Stage, step: str, preload: Path, into: Path) -> Stage:
 
 async def _found(stage: Stage, before: Mapping[str, list[tuple[object, ...]]]) -> tuple[int, int]:
     """Move the rest, bring everybody back: results that are lost, and commands that found something wrong."""
-    faults = (await labmw(stage, *move(stage)))[0] != 0
+    faults = int((await labmw(stage, *move(stage)))[0] != 0)
     faults += (await labmw(stage, "retention", "archive", "verify"))[0] != 0
     for tube in TUBES:
         await labmw(stage, "retention", "archive", "restore", tube, "--why", "test")
