@@ -16,6 +16,7 @@ CREATININE = f"{CREA}^Creatinine^LN"
 
 
 # Scenario 10.1.
+@pytest.mark.usefixtures("at_rest")
 async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_result(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played:

@@ -7,6 +7,7 @@ import importlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from lisside import new
 from partnerside import ADA, ALAT, ALT, Beside, beside, msa, step
 from stage import eventually
@@ -39,6 +40,7 @@ def documents(told: str) -> list[tuple[str, bytes]]:
 
 
 # Scenario 10.5.
+@pytest.mark.usefixtures("at_rest")
 async def test_a_cda_is_kept_and_passed_on_byte_for_byte(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
