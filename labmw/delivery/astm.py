@@ -29,15 +29,17 @@ class AstmSender:
     async def deliver(self, control_id: str, message: bytes) -> tuple[Acknowledgment, bytes]:
         """Send one message; raises Unreachable without a line, Silent when it was not acknowledged whole."""
         if not self._outlet.open:
-            raise Unreachable("there is no line to the LIS; check that it listens, and the cable")
+            raise Unreachable("there is no line to the LIS; check that it listens, and the cable", "delivery-no-line")
         records = [line + b"\r" for line in message.split(b"\r") if line]
         try:
             async with asyncio.timeout(self._patience):
                 taken = await self._outlet.send(records, control_id)
         except TimeoutError:
-            raise Silent(f"the LIS did not acknowledge within {self._patience:g} s; look whether it is busy") from None
+            late = f"{self._patience:g}"
+            text = f"the LIS did not acknowledge within {late} s; look whether it is busy"
+            raise Silent(text, "delivery-line-late", seconds_waited=late) from None
         if not taken:
-            raise Silent("the LIS did not acknowledge the message; look at its interface log")
+            raise Silent("the LIS did not acknowledge the message; look at its interface log", "delivery-line-refused")
         return Acknowledgment("AA", control_id), b"\x06"
 
     async def close(self) -> None:

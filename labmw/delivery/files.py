@@ -55,7 +55,10 @@ class FileDrop:
             self._flush_folder()
         except OSError as error:
             raise Unreachable(
-                f"{self._folder} cannot be written ({error}); check that it exists, its permissions and its space"
+                f"{self._folder} cannot be written ({error}); check that it exists, its permissions and its space",
+                "delivery-folder",
+                folder=str(self._folder),
+                said=str(error),
             ) from error
         return receipt
 

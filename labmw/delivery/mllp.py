@@ -13,7 +13,6 @@ import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import structlog
 
@@ -46,7 +45,15 @@ class _Waiting:
     over: bool = False
 
 
-class Silent(DeliveryError):
+class Undelivered(DeliveryError):
+    """A message may be sent again; `reason` has the phrase that says why not yet, with its facts, where there is one."""
+
+    def __init__(self, text: str, code: str = "", **facts: str) -> None:
+        super().__init__(text)
+        self.reason: Mapping[str, str] = {"reason": code, **facts} if code else {}
+
+
+class Silent(Undelivered):
     """The message was sent and no acknowledgment came: it may or may not have been taken."""
 
 
@@ -54,17 +61,13 @@ class Committed(Silent):
     """The receiver has stored the message (CA), and the application reply that was asked for has not come."""
 
 
-class Unreachable(DeliveryError):
-    """Nothing was taken: the receiver does not listen, or TLS could not be agreed, of which `reason` has the phrase and its facts."""
-
-    reason: Mapping[str, str] = MappingProxyType({})
+class Unreachable(Undelivered):
+    """Nothing was taken: the receiver does not listen, or TLS could not be agreed."""
 
     @classmethod
     def of_handshake(cls, error: HandshakeError | CertificateError) -> Unreachable:
         """The same error for whoever delivers."""
-        made = cls(str(error))
-        made.reason = {"reason": error.code, **error.facts} if error.code else {}
-        return made
+        return cls(str(error), error.code, **{name: str(fact) for name, fact in error.facts.items()})
 
 
 class MllpSender:
@@ -124,7 +127,10 @@ class MllpSender:
             if self._unanswered > 1:
                 await self.close()
             raise Silent(
-                f"{self._host}:{self._port} gave no acknowledgment within {self._patience:g} s; look whether the LIS is busy"
+                f"{self._host}:{self._port} gave no acknowledgment within {self._patience:g} s; look whether the receiver is busy",
+                "delivery-no-answer",
+                place=f"{self._host}:{self._port}",
+                seconds_waited=f"{self._patience:g}",
             ) from None
         except (
             HandshakeError
@@ -134,7 +140,10 @@ class MllpSender:
         except OSError as error:
             await self.close()
             raise Silent(
-                f"{self._host}:{self._port} broke the connection ({error}); look at the LIS's interface log"
+                f"{self._host}:{self._port} broke the connection ({error}); look at the receiver's interface log",
+                "delivery-hung-up",
+                place=f"{self._host}:{self._port}",
+                said=str(error),
             ) from error
         finally:
             self._waiting.pop(control_id, None)
@@ -200,7 +209,10 @@ class MllpSender:
         except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
             why = str(error) or "no answer in time"
             raise Unreachable(
-                f"{self._host}:{self._port} cannot be reached ({why}); check that the LIS listens and the firewall"
+                f"{self._host}:{self._port} cannot be reached ({why}); check that the receiver listens and the firewall",
+                "delivery-unreachable",
+                place=f"{self._host}:{self._port}",
+                said=why,
             ) from error
         if self._tls is not None:
             self.met(shown_by_peer(writer))

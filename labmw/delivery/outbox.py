@@ -204,7 +204,7 @@ class Outbox:
             if row.attempts >= self.attempts:
                 await self._bury(row, f"no acknowledgment after {row.attempts} attempts: {error}")
                 return True
-            self._down("lis-silent", str(error))
+            self._down("lis-silent", str(error), error.reason)
             # The others first, and one of them tries: a message that the receiver chokes on must not keep back those of other specimens.
             pause = max(self.patience.delay(row.attempts), self.breaker.wait) + self.rest
             due = self.clock.now() + timedelta(seconds=pause)

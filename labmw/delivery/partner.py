@@ -220,8 +220,11 @@ class PatientSender:
         codes = {error.code for error in acknowledgment.errors}
         if acknowledgment.code in ("AE", "CE") and codes and codes <= PASSING:
             text = next((error.text for error in acknowledgment.errors if error.text), "") or acknowledgment.text
+            known = {"answer": acknowledgment.code, "codes": ", ".join(sorted(codes)), "said": text or "-"}
             raise Silent(
-                f"the partner answered {acknowledgment.code} {', '.join(sorted(codes))} ({text or 'without a text'}); it is sent again, ask the partner if it lasts"
+                f"the partner answered {acknowledgment.code} {known['codes']} ({text or 'without a text'}); it is sent again, ask the partner if it lasts",
+                "delivery-passing",
+                **known,
             )
         return acknowledgment, raw
 

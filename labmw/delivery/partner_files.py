@@ -93,9 +93,7 @@ class PartnerDrop:
         try:
             mine = await self._out.lay(name, message)
         except PlaceError as error:
-            unreachable = Unreachable(str(error))
-            unreachable.reason = {"reason": error.code, **error.facts}
-            raise unreachable from error
+            raise Unreachable(str(error), error.code, **error.facts) from error
         if not mine:
             raise DeliveryError(
                 f"{self._out.title}/{name} is there already with other bytes; look who writes into this folder"

@@ -17,7 +17,7 @@ from labmw.errors import LabmwError
 Language = Literal["en", "fr"]
 LONGEST_FACT = 600  # characters; facts come from the wire and must not flood a screen
 _UNSAID = "…"
-_WORDS = {"what": "trait", "flags": "flag", "why": "because"}
+_WORDS = {"what": "trait", "flags": "flag", "why": "because", "priority": "priority"}
 """Facts that may hold codes: `what = "sex"` is said as the phrase `trait-sex`, where there is one."""
 
 

@@ -132,7 +132,7 @@ async def test_a_receiver_that_sends_without_end_is_hung_up_on_and_not_listened_
 async def test_who_cannot_be_reached_has_got_nothing() -> None:
     for host in ("127.0.0.1", "h" * 80 + ".invalid"):
         sender = MllpSender(host, free_port(), patience=1)
-        with pytest.raises(Unreachable, match=r"cannot be reached .*; check that the LIS listens"):
+        with pytest.raises(Unreachable, match=r"cannot be reached .*; check that the receiver listens"):
             await sender.deliver("M1", oru("M1"))
         await sender.close()
 
