@@ -16,6 +16,7 @@ from labmw.lab.work_link import asking_of
 from labmw.line.registry import Registry, reads
 from labmw.mapping.site import find
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
+from labmw.watch.archive import archive
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.keys import keys
@@ -71,6 +72,7 @@ def _store(config: Config) -> Iterator[Finding]:
             require(url)
             yield good("store", "check-store-good", file=place_of(url))
             yield from keys(config)
+            yield from archive(config, SYSTEM.now())
         elif is_postgresql(url) or sqlite_file(url).parent.exists():
             yield good("store", "check-store-absent", file=place_of(url))
         else:

@@ -16,6 +16,7 @@ CREATININE = f"{CREA}^Creatinine^LN"
 
 
 # Scenario 10.1.
+@pytest.mark.usefixtures("at_rest")
 async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_result(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played:
@@ -28,7 +29,7 @@ async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_resu
         await eventually(
             lambda: two.a.ask("SELECT specimen, value, state, analyzer FROM result") == [("T1", "22", "delivered", "B")]
         )
-        assert played.sub_orders("b") == [("T1", "final")]
+        await eventually(lambda: played.sub_orders("b") == [("T1", "final")])
     [(laboratory, biologist, obx)] = two.a.ask("SELECT laboratory, biologist, obx FROM performed")
     assert (laboratory, biologist) == ("Labo B", "Dr Test")
     assert str(obx).startswith("OBX|1|NM|1742-6^")

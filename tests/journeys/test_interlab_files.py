@@ -63,7 +63,7 @@ class Folders:
     def differences(self) -> Sequence[Difference]:
         """What the daily reconciliation tells."""
         config = load(self.stage.config)
-        with open_reader(config.store.url) as reader:
+        with open_reader(config.store.url, key_file=config.store.key_file) as reader:
             found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
         return found.differences
 
@@ -113,7 +113,8 @@ async def test_asked_answered_and_reported(tmp_path: Path) -> None:
         await eventually(lambda: lab.stage.ask("SELECT value, state FROM result") == [("22", "delivered")])
         assert lab.stage.ask("SELECT laboratory FROM performed") == [("Labo spécialisé",)]
         assert lab.state() == "final"
-        assert sorted(path.name for path in (lab.into / "taken").iterdir()) == ["ANSWER.ACK", "SPE000001.HPR"]
+        both = ["ANSWER.ACK", "SPE000001.HPR"]
+        await eventually(lambda: sorted(path.name for path in (lab.into / "taken").iterdir()) == both)
 
 
 async def test_refused_by_a_file(tmp_path: Path) -> None:
@@ -183,6 +184,7 @@ async def test_a_file_half_written_is_waited_for(tmp_path: Path) -> None:
         assert lab.files() == [("SPE000001.HPR", "taken")]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_file_that_stays_cut_is_kept_refused_and_answered(tmp_path: Path) -> None:
     async with folders(tmp_path) as lab:
         asked = await lab.ordered()

@@ -311,7 +311,7 @@ async def test_a_partner_that_asks_for_both_acknowledgments_gets_both_and_a_batc
             await line.write(b"\x0b" + never + b"\x1c\r")
             await eventually(lambda: lab.reasons() == ["reply-to-nothing"])
             ours = str(lab.stage.ask("SELECT control_id FROM outbox WHERE destination = 'SPE'")[0][0]).encode()
-            await line.write(b"\x0b" + never.replace(b"NEVER", ours).replace(b"A1", b"A2") + b"\x1c\r")
+            await line.write(b"\x0b" + never.replace(b"|A1|", b"|A2|").replace(b"NEVER", ours) + b"\x1c\r")
             await eventually(
                 lambda: lab.stage.ask("SELECT disposition FROM message WHERE control_id = 'A2'") == [("accepted",)]
             )

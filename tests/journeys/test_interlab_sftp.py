@@ -75,9 +75,9 @@ IMPATIENT = ", connect_timeout = 2.0, read_timeout = 0.5"
 
 
 @contextlib.asynccontextmanager
-async def across(folder: Path) -> AsyncIterator[Across]:
+async def across(folder: Path, limits: str = IMPATIENT) -> AsyncIterator[Across]:
     async with partner_server(folder) as server:
-        stage, feed = partner_over_sftp(folder, server, IMPATIENT)
+        stage, feed = partner_over_sftp(folder, server, limits)
         laboratory = Laboratory(load(stage.config))
         async with Lis(stage.lis_port):
             try:
@@ -90,7 +90,7 @@ async def across(folder: Path) -> AsyncIterator[Across]:
 
 
 async def test_a_life_over_sftp(tmp_path: Path) -> None:
-    async with across(tmp_path) as lab:
+    async with across(tmp_path, limits="") as lab:
         await lab.order()
         asked = await lab.asked()
         lab.lay("ANSWER.ACK", accepted(asked))

@@ -90,6 +90,7 @@ async def test_a_refusal_after_a_restart_is_taken_for_a_repeat(tmp_path: Path) -
 
 
 # Scenario 7.5.
+@pytest.mark.usefixtures("at_rest")
 async def test_what_was_about_to_be_said_is_said_by_the_next_process(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=PUSH)
     async with running(stage), analyzer(stage, manners=QUIET) as sim:

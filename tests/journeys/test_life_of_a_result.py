@@ -98,6 +98,7 @@ async def test_a_message_without_end_is_shown_and_never_released_and_the_whole_o
     assert stage.ask("SELECT count(*) FROM result") == [(1,)]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_session_cut_in_mid_message_is_recovered_by_the_next_start(stage: Stage) -> None:
     stage.build(["S1"])
     records = message("S1")

@@ -35,7 +35,7 @@ async def test_silence_refusal_or_an_empty_promise_is_no_nothing(tmp_path: Path,
     """The tube is to be presented again; the analyzer is answered in time all the same."""
     stage, port = set_up(tmp_path, lis="query_patience = 0.3", link=LINK)
     async with answering(stage, port, answer), lab(stage, port), analyzer(stage) as sim:
-        async with asyncio.timeout(4.0):
+        async with asyncio.timeout(14.0):
             offer = await sim.ask(named="T7")
         assert offer.answer.code == "AE"
     assert stage.ask("SELECT specimen, reason FROM re_present") == [("T7", "order-feed-stale")]

@@ -218,7 +218,7 @@ async def test_what_ended_while_the_store_was_down_is_taken_up_without_a_restart
         disk.broken = False
         await eventually(lambda: stage.ask("SELECT reason FROM message") == [("unterminated",)])
         await eventually(lambda: stage.ask("SELECT closing FROM session") == [("store-back",)])
-        assert not any(health.owed for health in laboratory.health.values())
+        await eventually(lambda: not any(health.owed for health in laboratory.health.values()))
 
 
 async def test_a_laboratory_without_an_lis_keeps_what_it_releases(stage: Stage) -> None:

@@ -55,7 +55,7 @@ async def never(control: str, writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def receiving(answers: Answers, *, patience: float = 5.0) -> AsyncIterator[tuple[MllpSender, Receiver]]:
+async def receiving(answers: Answers, *, patience: float = 60.0) -> AsyncIterator[tuple[MllpSender, Receiver]]:
     receiver = Receiver(answers)
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     sender = MllpSender(*server.sockets[0].getsockname()[:2], patience=patience)

@@ -36,7 +36,7 @@ async def test_a_late_acknowledgment_never_answers_for_the_next_message() -> Non
             writer.write(ack(control, "AE"))
 
     strays: list[str] = []
-    async with receiving(late, patience=0.1) as (sender, _):
+    async with receiving(late, patience=0.5) as (sender, _):
         sender.stray = lambda acknowledgment, raw: strays.append(acknowledgment.control_id)
         with pytest.raises(Silent):
             await sender.deliver("M1", oru("M1"))
@@ -64,7 +64,7 @@ async def test_silent_twice_the_connection_is_given_up_for_a_fresh_one() -> None
         if receiver.writers.index(writer) > 0:
             writer.write(ack(control))
 
-    async with receiving(only_the_second_connection, patience=0.05) as (sender, receiver):
+    async with receiving(only_the_second_connection, patience=0.3) as (sender, receiver):
         for _ in range(2):
             with pytest.raises(Silent):
                 await sender.deliver("M1", oru("M1"))

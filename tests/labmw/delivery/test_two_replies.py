@@ -37,7 +37,7 @@ async def test_stored_is_not_delivered_and_the_reply_is_confirmed() -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    sender = MllpSender("127.0.0.1", port, patience=0.3, two_replies=True)
+    sender = MllpSender("127.0.0.1", port, patience=1.0, two_replies=True)
     try:
         for number, code in (("GOOD", "AA"), ("BAD", "AE")):
             message = f"MSH|^~\\&|LABMW||LIS||20261101||ORU^R01|{number}|P|2.5.1|||AL|AL\r".encode()

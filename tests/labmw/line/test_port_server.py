@@ -89,7 +89,7 @@ async def test_link_test_calls_through_it() -> None:
 
     answering = asyncio.create_task(answer())
     link = Link(name="one", serial=Serial(device=f"rfc2217://127.0.0.1:{port}"))
-    assert [one.code async for one in speak(link, listen=0.05, call=True, answer=5.0)] == ["wire-answers"]
+    assert [one.code async for one in speak(link, listen=0.05, call=True, answer=60.0)] == ["wire-answers"]
     await answering
     await eventually(lambda: bytes(server.heard) == b"\x05\x04")
     await server.stop()

@@ -33,7 +33,7 @@ def cable(tmp_path: Path) -> Iterator[Cable]:
         one.pull()
 
 
-async def said(link: Link, *, call: bool = True, listen: float = 0.15, answer: float = 0.3) -> list[str]:
+async def said(link: Link, *, call: bool = True, listen: float = 0.4, answer: float = 1.0) -> list[str]:
     return [finding.code async for finding in speak(link, listen=listen, call=call, answer=answer)]
 
 
@@ -151,7 +151,7 @@ async def test_one_that_keeps_quiet_when_told_busy_hears_us(monkeypatch: pytest.
     monkeypatch.setattr(probing, "AGAIN", 0.2)
     port = free_port()
     server = await asyncio.start_server(_calls_once, "127.0.0.1", port)
-    assert await said(Link(name="one", connect=f"127.0.0.1:{port}"), listen=0.1) == ["wire-hears"]
+    assert await said(Link(name="one", connect=f"127.0.0.1:{port}"), listen=0.4) == ["wire-hears"]
     server.close()
 
 
@@ -176,7 +176,7 @@ async def test_an_analyzer_that_dials_is_heard() -> None:
         writer.close()
 
     dialling = asyncio.create_task(dial())
-    assert await said(Link(name="one", listen=f"127.0.0.1:{port}"), listen=0.6) == ["wire-astm"]
+    assert await said(Link(name="one", listen=f"127.0.0.1:{port}"), listen=1.0) == ["wire-astm"]
     await dialling
 
 

@@ -115,7 +115,7 @@ async def test_a_plain_serial_line_is_listened_to_and_not_a_byte_is_sent(cable: 
             await asyncio.sleep(0.02)
 
     calling = asyncio.create_task(calls())
-    found = [one.code async for one in speak(link, listen=0.15, call=True, plain=plain_of(link, None))]
+    found = [one.code async for one in speak(link, listen=0.5, call=True, plain=plain_of(link, None))]
     calling.cancel()
     assert found == ["wire-plain-calls"]
     with pytest.raises(
@@ -135,7 +135,7 @@ async def test_one_that_labmw_dials_is_not_told_busy() -> None:
     port = free_port()
     server = await asyncio.start_server(analyzer, "127.0.0.1", port)
     link = Link(name="maglumi", connect=f"127.0.0.1:{port}", protocol="maglumi")
-    found = [one.code async for one in speak(link, listen=0.2, call=True, plain=plain_of(link, None))]
+    found = [one.code async for one in speak(link, listen=0.5, call=True, plain=plain_of(link, None))]
     server.close()
     with contextlib.suppress(AttributeError):
         server.close_clients()  # type: ignore[attr-defined]
