@@ -6,19 +6,22 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from labmw.clock import Clock, stamp
 from labmw.errors import StoreError
 from labmw.lab.hl7_query import Hl7Answering, keep_acknowledgment, take_back
+from labmw.lab.law_messages import keep_unanswerable, spelled
+from labmw.lab.unread import is_the_message
 from labmw.lab.work_link import Hl7Link
 from labmw.line.orders import Answer
 from labmw.line.received import Received, Stored
 from labmw.metrics import AWOS, MESSAGES, QUERIES
 from labmw.store.transaction import Store
 from protocols.hl7.acknowledgment import read_ack
+from protocols.hl7.envelope import read_header
 from protocols.hl7.er7 import Message
 
 log = structlog.get_logger("labmw.lab")
@@ -48,8 +51,19 @@ class Hl7Worklist:
         if asked.tube and self.inquire is not None and await self.inquire(asked.tube):
             max_age = math.inf  # the LIS itself has just said that there is no work
         tally: Counter[str] = Counter()
-        step = Hl7Answering(self.site, link, received, message, asked, self.clock.now(), max_age, tally)
-        answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
+        received = replace(received, control_id=spelled(received.control_id))
+        now = self.clock.now()
+        step = Hl7Answering(self.site, link, received, message, asked, now, max_age, tally)
+        try:
+            answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
+        except Exception as error:
+            if not is_the_message(error):
+                raise
+            log.warning("a query cannot be answered in its own form; it is kept whole", link=link.name, why=str(error))
+            tally = Counter(refused=1)
+            header = read_header(message.header)
+            script = keep_unanswerable(self.site, received, header, str(error), stamp(now))
+            answer = await self.store.run(script, timeout=self.commit_timeout)
         if not answer.stored.repeat:
             MESSAGES.labels(link.name, answer.stored.disposition).inc()
             for said, count in tally.items():

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from labmw import SOFTWARE_VERSION
 from labmw.clock import stamp
 from labmw.lab import awos
 from labmw.lab.law_orders import LawLink, Tube, write_steps
+from labmw.lab.owing import owe
 from labmw.lab.planning import open_orders, said
 from labmw.lab.qc_orders import with_control
-from labmw.line.orders import Broadcast
+from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
 from labmw.store import schema, statements
 from labmw.store.encryption.envelope import Unreadable
 from labmw.store.statements import worklist as stored
 from labmw.store.transaction import Row, Transaction
+from protocols.hl7.acknowledgment import ErrorDetail
 from protocols.hl7.report import Header
 
 MOST_OWED = 2000  # AWOS looked at in one step
@@ -36,6 +39,28 @@ def kept_before(site: str, received: Received) -> Transaction[Stored | None]:
         if row.digest == digest:
             return Stored(row.id, row.disposition, row.reason, 0, repeat=True, reply=row.reply or b"")
     return None
+
+
+def spelled(text: str) -> str:
+    """A text with its control characters and lone surrogates written out: what a column of either database can hold."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "backslashreplace").decode() for one in text
+    )
+
+
+def keep_unanswerable(site: str, received: Received, header: Header, why: str, at: str) -> Transaction[Answer]:
+    """Keep a query to which no answer can be written in its own form, because a field of it, or of the work, cannot stand in one: AE."""
+    if (kept := (yield from kept_before(site, received))) is not None:
+        return Answer(kept)
+    error = ErrorDetail(
+        "102", "the answer cannot be written: a field holds a control character or a byte that is no text"
+    )
+    reply = received.reply("AE", error) if received.reply is not None else b""
+    shown = replace(header, sending_application=spelled(header.sending_application))
+    facts = {"problem": spelled(why)}
+    kept = yield from keep_received(site, received, "query", at, "refused", "query-not-served", facts, reply, shown)
+    yield from owe(site, received, kept.message, reply, at)
+    return Answer(kept)
 
 
 def keep_received(

@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -19,11 +19,12 @@ import structlog
 from labmw.clock import Clock, read_stamp, stamp
 from labmw.errors import StoreError
 from labmw.lab.fitness import QC_OUT, Fitness, fitness_of_all
-from labmw.lab.law_messages import count_send, mark_unanswered, waiting, write_due
+from labmw.lab.law_messages import count_send, keep_unanswerable, mark_unanswered, spelled, waiting, write_due
 from labmw.lab.law_orders import LawLink
 from labmw.lab.law_query import QueryAnswering
 from labmw.lab.law_reply import keep_reply
 from labmw.lab.planning import back_again, plan_changes
+from labmw.lab.unread import is_the_message
 from labmw.lab.work_link import WorkLink
 from labmw.line.orders import Answer, Broadcast
 from labmw.line.received import Received, Stored
@@ -67,7 +68,6 @@ class LaboratoryWorklist:
     async def query(self, received: Received, query: Query) -> Answer:
         """Keep a query, plan the work it asks for, and say what is to be said."""
         link = self.links[received.link]
-        self._heard[link.name] = query.header
         now = self.clock.now()
         tally: Counter[str] = Counter()
         max_age = self.max_age
@@ -78,8 +78,18 @@ class LaboratoryWorklist:
             and await self.inquire(query.container)
         ):
             max_age = math.inf  # the LIS itself has just said that there is no work
+        received = replace(received, control_id=spelled(received.control_id))
         step = QueryAnswering(self.site, link, received, query, now, max_age, tally)
-        answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
+        try:
+            answer: Answer = await self.store.run(step.script(), timeout=self.commit_timeout)
+            self._heard[link.name] = query.header  # names that can be sent back
+        except Exception as error:
+            if not is_the_message(error):
+                raise
+            log.warning("a query cannot be answered in its own form; it is kept whole", link=link.name, why=str(error))
+            tally = Counter(refused=1)
+            script = keep_unanswerable(self.site, received, query.header, str(error), stamp(now))
+            answer = await self.store.run(script, timeout=self.commit_timeout)
         if not answer.stored.repeat:
             MESSAGES.labels(link.name, answer.stored.disposition).inc()
             for said, count in tally.items():

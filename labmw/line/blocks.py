@@ -125,7 +125,9 @@ class Hl7Conversation:
                 self._refused("truncated", "the connection ended inside a block; the sender keeps the message")
             case Noise(data=data):
                 self._noise += 1
-                if self._noise == 1 and speaks_tls(data):
+                if (
+                    self._noise == 1 and speaks_tls(data) and self._health.connected <= 1
+                ):  # a stranger beside a working one is none
                     self._health.trouble("peer-speaks-tls", peer=self._wire.peer)
                 if self._noise & (self._noise - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: rubbish must not fill the log
                     self._log.info("bytes outside a block ignored", times=self._noise, bytes=len(data))

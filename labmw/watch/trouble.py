@@ -25,7 +25,15 @@ SILENT = timedelta(hours=12)  # a line that has not said anything since yesterda
 ALERTS_TOLD = 5  # tubes told one by one; further ones are listed
 
 _WEIGHTS = dict.fromkeys(
-    ("frames-refused", "orders-not-taken", "lis-silent", "unsafe", "peer-certificate-ends", "certificate-files"),
+    (
+        "frames-refused",
+        "orders-not-taken",
+        "lis-silent",
+        "unsafe",
+        "peer-certificate-ends",
+        "certificate-files",
+        "peer-speaks-tls",
+    ),
     warning,
 )  # every other trouble of a line stops it
 

@@ -280,3 +280,17 @@ async def test_a_counter_that_asks_by_order_message_is_told_its_mode_and_its_res
         assert (await one.told()).code == "ACK"
         states = "SELECT loinc, state FROM awos WHERE specimen = ? ORDER BY loinc"
         assert stage.ask(states, tube) == [("6690-2", "resulted"), ("770-8", "resulted")]
+
+
+async def test_a_question_that_cannot_be_repeated_is_answered_ae_and_kept(tmp_path: Path) -> None:
+    stage = set_up(tmp_path, Z03)
+    order(stage, "S1")
+    head = "MSH|^~\\&|ICU^GeneXpert^1.0||LIS||20261101070000||QBP^Z03^QBP_Z03|{0}|P|2.5\rQPD|Z03^HOST QUERY|{1}|P|S1\rRCP|I\r"
+    async with running(stage), line(stage) as one:
+        for place, hostile in enumerate(("a\nb", "\x00", "\x7f")):
+            await one.say(head.format(f"Q{place}", hostile))
+            assert (await one.told()).all("MSA")[0].component(1) == "AE"
+        await one.say(head.format("Q9", "T9"))
+        assert said(await one.told()) == ("RSP^Z02", "AA", "OK")
+    kept = stage.ask("SELECT disposition, reason FROM message WHERE kind = 'query' ORDER BY id")
+    assert kept == [("refused", "query-not-served")] * 3 + [("accepted", "")]

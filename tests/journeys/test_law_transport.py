@@ -210,3 +210,34 @@ def heard(stage: Stage) -> list[str]:
 
 def _journal(stage: Stage, direction: str) -> bytes:
     return b"".join(blobs(stage, "SELECT data FROM journal WHERE direction = ? ORDER BY id", direction))
+
+
+HOSTILE = ("\\X0D\\", "\\X00\\", "\\.br\\", "a\nb", "\x00", "\x7f", "\udce9")
+
+
+# Scenario 11.13.
+async def test_a_query_whose_fields_cannot_be_sent_back_is_answered_ae_and_kept(stage: Stage) -> None:
+    order(stage, "S1")
+    order(stage, "S2")
+    sent: list[bytes] = []
+    async with running(stage), analyzer(stage) as sim:
+        for segment, n in (("QPD", 3), ("QPD", 2), ("MSH", 2), ("MSH", 9)):
+            for value in HOSTILE:
+                number = f"F{len(sent)}" if (segment, n) != ("MSH", 9) else f"F{len(sent)}{value}"
+                rows = _rows(number)
+                if (segment, n) != ("MSH", 9):
+                    next(row for row in rows if row[0] == segment)[n] = value
+                sent.append("".join("|".join(row) + "\r" for row in rows).encode("utf-8", "surrogateescape"))
+                await sim.say(wrap(sent[-1]))
+                await eventually(lambda: len(sim.replies) == len(sent))
+        assert sim.connections == 1, "the line goes on"
+        # A line feed in MSH ends it, so that it says no more of what it is: AR.
+        assert {law.read_ack(one).code for one in sim.replies} <= {"AE", "AA", "AR"}
+        assert [law.read_ack(one).code for one in sim.replies].count("AE") > len(sent) / 2
+        assert len((await sim.ask(named="S2")).work) == 1
+    assert set(sent) <= set(blobs(stage, "SELECT raw FROM message WHERE direction = '>'"))
+
+
+def _rows(number: str) -> list[list[str]]:
+    text = query("F", "S1").decode().replace("|F|", f"|{number}|", 1)
+    return [row.split("|") for row in text.split("\r")[:-1]]

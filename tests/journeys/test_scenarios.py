@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from authority import Authority
 from lawside import (  # fmt: skip
     CREA,
@@ -26,6 +27,7 @@ from lawside import (  # fmt: skip
 )
 from stage import ALT, Lis, Stage, eventually, free_port
 
+from labmw.fitting import rounds
 from labmw.tls.credentials import Credentials
 from labmw.tls.settings import Tls
 from protocols.hl7 import law
@@ -118,7 +120,8 @@ async def asks(stage: Stage, tls: Tls | None, number: str) -> str:
 
 
 # Scenarios 7.11, 7.12, 7.13.
-async def test_a_law_line_over_tls_lets_in_whom_it_knows_and_says_why_not_the_others(tmp_path: Path) -> None:
+async def test_a_law_line_over_tls_lets_in_whom_it_knows_and_says_why_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(rounds, "HEALTH_EVERY", 0.05)
     authority, foreign = Authority(tmp_path), Authority(tmp_path)
     own = authority.issue("labmw.example")
     tls = f'tls = {{ certificate = "{own.certificate.name}", key = "{own.key.name}", trusted = "{authority.file.name}" }}'  # fmt: skip
