@@ -6,13 +6,19 @@ asterisk in their name are for research only. A value of asterisks was not compu
 percentage without a unit is a fraction (HCT 0.405); PDW without one is not in femtolitres, as its LOINC code would have it, and goes to
 quarantine. Quality control has MSH-11 = Q, with its lot in OBR-3. OBX-13 = E: a person changed the value.
 
+It asks for the work of a tube (ORM^O01, ORC-3); with `work = "asked"` on its link the reply (ORR^O02) says how to run it: CBC, or CBC+DIFF as
+soon as one part of the differential is ordered. Other models write the mode otherwise (CBC+5DIFF on BC-5000): the laboratory's own driver
+file says so in `order_codes`.
+
 Source: Mindray, BC-5380 Operator's Manual, appendix C (communication), C.3.3, the two example messages; the revision is not told where they
-were found.
+were found. The query and its reply: BC-5300 Operator's Manual, appendix C, and BC-5800 LIS Protocol Manual, P/N 046-000243-00, D.4.2 and tables
+12 to 15, as cited and written by seven public host programs (BC-5000 to BC-6800) that agree. Not read in the original.
 Evidence: manual (corpus:hl7/bc-5380/bc5380-c.3.3.hl7, corpus:hl7/bc-5380/bc5380-c.3.3-xr-qc.hl7).
 """
 
 from labmw.driver.declaration import Evidence, Field, Hl7Driver, Measure, Test, TestId
 from labmw.model import Flag
+from protocols.hl7.mode_query import MODES
 
 
 def split(components: tuple[str, ...]) -> TestId:
@@ -27,6 +33,8 @@ def measure(text: str) -> Measure:
 
 
 _PERCENT = ("1",)
+_COUNTS = ("6690-2", "789-8", "718-7", "787-2", "785-6", "786-4", "788-0", "21000-5", "4544-3", "777-3", "32623-1", "32207-3", "51637-7")  # fmt: skip
+_DIFFERENTIAL = ("704-7", "706-2", "751-8", "770-8", "711-2", "713-8", "731-0", "736-9", "742-7", "5905-5")
 
 DRIVER = Hl7Driver(
     name="mindray-bc5380",
@@ -45,6 +53,9 @@ DRIVER = Hl7Driver(
     unreported=frozenset({"30525-0"}),
     unreported_types=frozenset({"IS", "ED"}),
     unreported_orders=frozenset({"00002", "00008"}),
+    query=Field("ORC", 3, 1),
+    asks=MODES,
+    order_codes={**dict.fromkeys(_COUNTS, "CBC"), **dict.fromkeys(_DIFFERENTIAL, "CBC+DIFF")},
     tests={
         "6690-2": Test("6690-2", "10*9/L", name="Leucocytes"),
         "704-7": Test("704-7", "10*9/L", name="Basophiles"),

@@ -15,12 +15,12 @@ class LabmwError(Exception):
 class ConfigError(LabmwError):
     """The configuration cannot be used: file, key and remedy are in the message.
 
-    `code` and `facts` are its phrase, where it is said in the reader's language.
+    `code` and `facts` are its phrase, by which it is said in the reader's language.
     """
 
     def __init__(self, file: str, key: str, problem: str, remedy: str, code: str = "", **facts: str) -> None:
         self.file, self.key, self.problem, self.remedy = file, key, problem, remedy
-        self.code, self.facts = code, facts
+        self.code, self.facts = code, {"file": file, "key": key, **facts} if code else {}
         super().__init__(f"{file}: {key}: {problem}; {remedy}" if key else f"{file}: {problem}; {remedy}")
 
 
@@ -51,7 +51,13 @@ class WireHeld(LinkError):
 
 
 class CertificateError(LabmwError):
-    """A certificate or key cannot be read or used: file and remedy are in the message."""
+    """A certificate or key cannot be read or used: file and remedy are in the message, and `code` says so in every language."""
+
+    facts: Mapping[str, str]
+
+    def __init__(self, message: str, code: str = "", facts: Mapping[str, str] | None = None) -> None:
+        self.code, self.facts = code, facts or {}
+        super().__init__(message)
 
 
 class HandshakeError(LinkError):

@@ -13,7 +13,7 @@ from typing import Any
 from labmw.clock import Clock
 from labmw.config import Config, Link, address
 from labmw.delivery.mllp import MllpSender
-from labmw.delivery.outbox import Outbox, Sender
+from labmw.delivery.outbox import Outbox, Sender, no_word, nobody_waits
 from labmw.delivery.partner import PartnerAnswers, PartnerReport, PatientSender
 from labmw.delivery.partner_files import PartnerDrop
 from labmw.delivery.partner_printing import ReportPrinting
@@ -57,6 +57,7 @@ class Exchanges:
     envelopes: Envelopes
     outboxes: list[Outbox] = field(default_factory=list)
     feeds: dict[str, PartnerFeed] = field(default_factory=dict)
+    senders: dict[str, MllpSender] = field(default_factory=dict)  # by partner, those that are dialled
     places: dict[str, tuple[FilePlace, FilePlace]] = field(default_factory=dict)  # of a partner: its files, and ours
 
     def __post_init__(self) -> None:
@@ -68,7 +69,10 @@ class Exchanges:
                 terms, self.store, self.clock, commit_timeout=self.config.store.commit_timeout
             )
             if (sender := self._sender(partner)) is not None:
-                self.outboxes.append(self._outbox(partner, terms, sender))
+                self.outboxes.append(outbox := self._outbox(partner, terms, sender))
+                if outbox.two_replies:
+                    feed = self.feeds[partner.feed]
+                    feed.settle, feed.settled = outbox.settle, outbox.heard
 
     def _sender(self, partner: Partner) -> Sender | None:
         if partner.files is not None:
@@ -77,14 +81,16 @@ class Exchanges:
             return None
         host, port = address("the configuration", f"partners ({partner.name}).connect", partner.connect)
         tls = self.credentials_of(partner.name, partner.tls, False)
-        mllp = MllpSender(host, port, patience=partner.ack_timeout, tls=tls)
+        agreed = self.feeds[partner.feed].terms.lis.dialect
+        mllp = MllpSender(host, port, patience=partner.ack_timeout, tls=tls, two_replies=agreed.two_replies)
         if partner.tls:
             warn_days, health = partner.tls.warn_days, self.health_of(partner.name)
             mllp.met = lambda certificate: health.met(certificate, warn_days)
+        self.senders[partner.name] = mllp
         return PatientSender(mllp)
 
     def _outbox(self, partner: Partner, terms: PartnerTerms, sender: Sender) -> Outbox:
-        health = self.health_of(partner.name)
+        health, mllp, two = self.health_of(partner.name), self.senders.get(partner.name), terms.lis.dialect.two_replies
         text = self.config.lis.auto_release_text if self.config.lis else AUTO_RELEASE[self.config.site.language]
         return Outbox(
             site=self.config.site.id,
@@ -98,6 +104,9 @@ class Exchanges:
             lease=max(120.0, 2 * partner.ack_timeout),
             waits=1.0,
             after=PartnerAnswers(terms).after,
+            two_replies=two,
+            confirm=mllp.confirm if mllp else no_word,
+            overheard=mllp.heard if mllp else nobody_waits,
             trouble=lambda code, facts: health.trouble(code, **facts),
             well=health.well,
         )
@@ -153,6 +162,8 @@ class Exchanges:
             commit_timeout=self.config.store.commit_timeout,
             message_bytes=self.config.limits.message_bytes,
             idle_timeout=link.idle_timeout,
+            two_replies=feed.terms.lis.dialect.ltw.two_replies,
+            reply_accept=feed.terms.lis.dialect.ltw.reply_accept,
         )
 
         replying = self.replying_on(link.name, health, partner.ack_timeout)

@@ -13,6 +13,7 @@ from labmw.sftp import settings as sftp_settings
 from labmw.sftp.settings import Sftp
 from labmw.tls import settings as tls_settings
 from labmw.tls.settings import Tls
+from protocols.hl7.acknowledging import Agreed
 from protocols.hl7.ilw_profile import IlwProfile
 
 BY_PARTNER = frozenset({"ilw", "hprim"})
@@ -94,6 +95,9 @@ class Partner(_Strict, frozen=True):
     connections: int = 4
     encoding: str = ""
     ack_timeout: float = 30.0
+    acknowledge: Agreed = (
+        ""  # which acknowledgments were agreed, both ways; "" = one application reply asked for, as IHE has it
+    )
     retry_base: float = 2.0
     retry_cap: float = 300.0
     attempts: int = 5000  # about two weeks at the cap: a partner's system may be down over a holiday
@@ -193,6 +197,14 @@ def check(file: str, partners: Iterable[Partner], links: frozenset[str], taken: 
             )
         if one.files:
             _check_files(file, f"{key}.files", one.files)
+        if one.files and one.acknowledge:
+            raise ConfigError(
+                file,
+                f"{key}.acknowledge",
+                "is of no use with files",
+                "leave it out: a file is answered by a file",
+                "partner-config-acknowledge",
+            )
         if one.files and one.files.format == "hprim" and one.choices.shipment == "spm":
             raise ConfigError(
                 file,

@@ -12,6 +12,7 @@ from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from protocols.errors import Hl7Error
+from protocols.hl7.acknowledgment import ack, wanted
 from protocols.hl7.er7 import Message
 from protocols.hl7.mllp import Block, MllpReader, wrap
 from simulators.errors import SimulatorError
@@ -57,7 +58,7 @@ class Ear(ABC):
         try:
             while data := await reader.read(READ_SIZE):
                 for event in blocks.receive(data):
-                    if isinstance(event, Block) and (reply := self._answer(event.data)):
+                    for reply in self._answer(event.data) if isinstance(event, Block) else ():
                         writer.write(wrap(reply))
                         await writer.drain()
         except OSError:
@@ -66,15 +67,27 @@ class Ear(ABC):
             self._writers.discard(writer)
             writer.close()
 
-    def _answer(self, data: bytes) -> bytes:
+    def _answer(self, data: bytes) -> list[bytes]:
+        """What is said to a message: that it is stored, where it asks for that (MSH-15), then the reply."""
         try:
             message = Message.parse(data)
         except Hl7Error:
             self.counts["unreadable"] += 1
-            return b""
+            return []
         self.received.append(message)
         self.counts["received"] += 1
-        return self.take(message)
+        reply = self.take(message)
+        if message.first("MSA") is not None or not (reply or self.stores_only):
+            return [reply] if reply else []
+        stored = []
+        if wanted(message).owes_commit(accepted=True):
+            stored = [ack(message, "CA", control_id=f"CA-{self.counts['received']}", when=message.header.component(7))]
+        return stored + ([reply] if reply else [])
+
+    @property
+    def stores_only(self) -> bool:
+        """Whether it says that a message is stored, and nothing else on this connection."""
+        return False
 
 
 def msh(kind: str, number: str, *, sender: str, facility: str, minutes: int) -> str:

@@ -92,7 +92,8 @@ def order_message(
         rows += [spm, sac]
     for number, order in enumerate(orders, 1):
         if kind == "O01":
-            rows += [order.orc, order.obr(number, tube)]
+            timing = f"|||^^^^^{order.priority}||{order.at}"  # TQ1 is younger than ORM: the priority is in ORC-7.6
+            rows += [order.orc.replace(f"|||||{order.at}", timing), order.obr(number, tube)]
             continue
         rows += [order.orc, tq1[number - 1], order.obr(number)]
         if kind == "O21" and tube:
@@ -102,7 +103,7 @@ def order_message(
 
 def adt(control_id: str, trigger: str, person: Person, merged: str = "") -> bytes:
     """An ADT message; `merged` is MRG-1."""
-    structure = {"A40": "ADT_A39", "A47": "ADT_A30", "A31": "ADT_A05"}.get(trigger, "ADT_A01")
+    structure = {"A40": "ADT_A39", "A47": "ADT_A30", "A28": "ADT_A05", "A31": "ADT_A05"}.get(trigger, "ADT_A01")
     rows = [msh(control_id, f"ADT^{trigger}^{structure}", version="2.5^FRA^2.11"), f"EVN||{STAMP}", person.pid]
     rows += [f"MRG|{merged}"] if merged else ["PV1|1|I|WARD-7"]
     return ended(rows)

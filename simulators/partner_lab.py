@@ -27,7 +27,7 @@ from simulators.play import write_json
 from simulators.scenario import address
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n%%EOF\n"
-ANSWERS = ("accept", "refuse", "ack", "error", "locked", "silent")
+ANSWERS = ("accept", "refuse", "ack", "error", "locked", "silent", "stores")
 STEPS = ("received", "started", "partial", "final", "corrected", "withdrawn", "returned", "reflex")
 
 
@@ -94,6 +94,9 @@ class PartnerLab(Ear):
         """Answer as it was told to, and keep what it heard."""
         if self.answer == "silent":
             return b""
+        if self.answer == "stores":
+            self._orders(message)
+            return b""
         if self.answer in ("error", "locked"):
             return refusal(self._msh(f"ACK^{message.trigger}^ACK"), message, locked=self.answer == "locked")
         if self.answer == "ack":
@@ -105,6 +108,11 @@ class PartnerLab(Ear):
         for control, one in self._orders(message):
             rows += self._said(control, one)
         return ended(rows)
+
+    @property
+    def stores_only(self) -> bool:
+        """Told so, it says CA and replies by its own line, or never."""
+        return self.answer == "stores"
 
     def _orders(self, message: Message) -> list[tuple[str, Asked]]:
         found = []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from labmw.cli.tongue import terminal
+from labmw.cli.tongue import of_help, terminal
 from labmw.config import Config, load
 from labmw.errors import ConfigError
-from labmw.phrases import Language, say
+from labmw.phrases import Language, said, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def configuration(path: Path | None, code: int) -> Config:
     try:
         return load(path)
     except ConfigError as error:
-        fail(str(error), code)
+        fail(said(error, of_help(sys.argv[1:])), code)  # what is said in which language stands in what cannot be read
 
 
 def language_of(config: Config | None, wanted: Tongue | None) -> Language:

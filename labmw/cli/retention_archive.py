@@ -106,6 +106,10 @@ def list_(
     if as_json:
         typer.echo(json.dumps([_told(row) for row in rows], ensure_ascii=False, indent=2))
         return
+    if not rows:
+        code = "archive-nothing" if specimen.strip() else "archive-list-empty"
+        typer.echo(say(code, tongue, what=specimen.strip()))
+        return
     from rich.table import Table
 
     heads = ("name", "moved", "class", "state", "rows", "bytes")
@@ -129,7 +133,7 @@ def verify(config: ConfigOption = None, as_json: JsonOption = False, language: L
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
     _folder(settings, tongue)
-    found = _with(settings, "", look_through, tongue, alone=False)
+    found = _with(settings, who(None), look_through, tongue, alone=False)
     if as_json:
         faults = [{"code": one.code, "archive": one.archive, "found": one.found} for one in found.faults]
         told = {"moves": found.moves, "files": found.files, "rows": found.rows, "faults": faults}

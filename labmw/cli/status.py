@@ -31,6 +31,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
     from labmw.clock import SYSTEM
     from labmw.errors import StoreError
     from labmw.line.registry import Registry
+    from labmw.watch.archive import archive
     from labmw.watch.certificates import certificates
     from labmw.watch.finding import Weight
     from labmw.watch.inspection import drivers, packs
@@ -47,7 +48,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False, language: L
     telling = Telling(tongue, SYSTEM.now(), ZoneInfo(settings.site.timezone))
     found = troubles(settings, snapshot, telling)
     registry = Registry.find([settings.drivers.folder] if settings.drivers.folder else [])
-    unchanging = (*drivers(registry), *packs(settings), *certificates(settings, SYSTEM.now()), *keys(settings))
+    unchanging = [*drivers(registry), *packs(settings), *certificates(settings, SYSTEM.now()), *keys(settings)]
+    unchanging += archive(settings, SYSTEM.now())
     found += [finding for finding in unchanging if finding.weight is not Weight.GOOD]
     order = {Weight.ERROR: 0, Weight.WARNING: 1, Weight.GOOD: 2}
     found.sort(key=lambda finding: order[finding.weight])

@@ -63,4 +63,13 @@ def check_bounds(file: str, config: Config) -> None:
         ]
     for key, value, least, most in bounds:
         if not least <= value <= most:  # also NaN
-            raise ConfigError(file, key, f"{value:g} is out of bounds", f"give a number from {least:g} to {most:g}")
+            raise ConfigError(
+                file,
+                key,
+                f"{value:g} is out of bounds",
+                f"give a number from {least:g} to {most:g}",
+                "config-bounds",
+                found=f"{value:g}",
+                least=f"{least:g}",
+                most=f"{most:g}",
+            )

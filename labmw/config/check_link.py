@@ -20,16 +20,28 @@ def check_links(file: str, links: Sequence[Link]) -> None:
     for index, link in enumerate(links):
         key = f"link[{index}] ({link.name})"
         if not link.name.strip() or not link.name.isprintable():
-            raise ConfigError(file, f"{key}.name", "is empty or cannot be printed", "give the link a name")
+            raise ConfigError(
+                file, f"{key}.name", "is empty or cannot be printed", "give the link a name", "config-link-name"
+            )
         if link.name in seen:
             raise ConfigError(
-                file, f"{key}.name", f"is used by link[{seen[link.name]}] too", "give each link its own name"
+                file,
+                f"{key}.name",
+                f"is used by link[{seen[link.name]}] too",
+                "give each link its own name",
+                "config-link-name-used",
+                other=str(seen[link.name]),
             )
         seen[link.name] = index
         ways = [way for way in ("listen", "connect", "serial") if getattr(link, way)]
         if len(ways) != 1:
             raise ConfigError(
-                file, key, f"has {' and '.join(ways) or 'no wire'}", "set exactly one of listen, connect and serial"
+                file,
+                key,
+                f"has {' and '.join(ways) or 'no wire'}",
+                "set exactly one of listen, connect and serial",
+                "config-wire",
+                found=", ".join(ways) or "-",
             )
         for way in ("listen", "connect"):
             if text := getattr(link, way):
@@ -47,14 +59,19 @@ def check_links(file: str, links: Sequence[Link]) -> None:
                 f"{key}.senders",
                 "needs a link that listens and chooses its driver",
                 'set listen, and driver = "auto"',
+                "config-senders",
             )
         if link.proxy and not link.listen:
-            raise ConfigError(file, f"{key}.proxy", "is set for a link that does not listen", "leave it out")
+            raise ConfigError(
+                file, f"{key}.proxy", "is set for a link that does not listen", "leave it out", "config-proxy"
+            )
         if link.serial and "://" in link.serial.device:
             _check_port_server(file, f"{key}.serial.device", link.serial.device)
         if link.tls:
             if link.serial:
-                raise ConfigError(file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP")
+                raise ConfigError(
+                    file, f"{key}.tls", "is set for a serial port", "leave it out: TLS is for TCP", "config-tls-serial"
+                )
             tls_settings.check(file, f"{key}.tls", link.tls, listens=bool(link.listen))
             if link.orders:  # the second connection is dialled
                 tls_settings.check(file, f"{key}.tls", link.tls, listens=False)
@@ -64,6 +81,8 @@ def check_links(file: str, links: Sequence[Link]) -> None:
                 f"{key}.tolerances",
                 f"are of no use with protocol {link.protocol}",
                 "leave them out: they are ASTM's",
+                "config-tolerances",
+                protocol=link.protocol,
             )
         if link.protocol not in ("hl7", "law"):
             check_not_hl7(file, key, link)
@@ -79,11 +98,18 @@ def check_links(file: str, links: Sequence[Link]) -> None:
                 f"{key}.tap",
                 "cannot listen to LAW, TLS or RFC 2217",
                 "tap a plain ASTM or HL7 line, or leave it out",
+                "config-tap",
             )
         place = link.serial.device if link.serial else link.listen
         if place and not place.endswith(":0") and place in places:
             raise ConfigError(
-                file, key, f"{place} is used by link[{places[place]}] too", "give each link its own port or device"
+                file,
+                key,
+                f"{place} is used by link[{places[place]}] too",
+                "give each link its own port or device",
+                "config-place-used",
+                found=place,
+                other=str(places[place]),
             )
         places[place] = index
 
@@ -92,7 +118,12 @@ def _check_port_server(file: str, key: str, device: str) -> None:
     scheme, _, place = device.partition("://")
     if scheme != "rfc2217":
         raise ConfigError(
-            file, key, f"{scheme}:// is no serial port", "write rfc2217://host:port, or use connect for raw TCP"
+            file,
+            key,
+            f"{scheme}:// is no serial port",
+            "write rfc2217://host:port, or use connect for raw TCP",
+            "config-scheme",
+            found=scheme,
         )
     address(file, key, place)
 
@@ -102,14 +133,25 @@ def check_not_hl7(file: str, key: str, one: Link | Lis) -> None:
     for name in ("acknowledge", "batch_reply"):
         if getattr(one, name):
             raise ConfigError(
-                file, f"{key}.{name}", f"is HL7's, and the protocol is {one.protocol}", "leave it out: it is for HL7"
+                file,
+                f"{key}.{name}",
+                f"is HL7's, and the protocol is {one.protocol}",
+                "leave it out: it is for HL7",
+                "config-hl7-only",
+                protocol=one.protocol,
             )
 
 
 def _check_law(file: str, key: str, link: Link) -> None:
     if link.profile not in PERSONALITIES:
         raise ConfigError(
-            file, f"{key}.profile", f"there is no profile {link.profile!r}", f"use one of {', '.join(PERSONALITIES)}"
+            file,
+            f"{key}.profile",
+            f"there is no profile {link.profile!r}",
+            f"use one of {', '.join(PERSONALITIES)}",
+            "config-profile",
+            found=link.profile,
+            known=", ".join(PERSONALITIES),
         )
     if link.driver == "auto":
         raise ConfigError(
@@ -117,9 +159,10 @@ def _check_law(file: str, key: str, link: Link) -> None:
             f"{key}.driver",
             "is not set",
             "name the driver: orders are written in its codes before anybody speaks",
+            "config-law-driver",
         )
     if link.serial:
-        raise ConfigError(file, f"{key}.serial", "LAW is spoken over TCP", "set listen or connect")
+        raise ConfigError(file, f"{key}.serial", "LAW is spoken over TCP", "set listen or connect", "config-law-serial")
     if link.orders:
         address(file, f"{key}.orders", link.orders)
 
@@ -131,17 +174,39 @@ def _check_plain(file: str, key: str, link: Link) -> None:
             f"{key}.driver",
             "is not set",
             f"name it: nothing in the texts of protocol {link.protocol} says who sends",
+            "config-plain-driver",
+            protocol=link.protocol,
         )
     if link.role != "computer":
-        raise ConfigError(file, f"{key}.role", f"is of no use with protocol {link.protocol}", "leave it out")
+        raise ConfigError(
+            file,
+            f"{key}.role",
+            f"is of no use with protocol {link.protocol}",
+            "leave it out",
+            "config-no-use",
+            protocol=link.protocol,
+        )
 
 
 def _check_work(file: str, key: str, link: Link) -> None:
     if link.protocol not in ("astm", "hl7"):
-        raise ConfigError(file, f"{key}.work", f"is of no use with protocol {link.protocol}", "leave it out")
+        raise ConfigError(
+            file,
+            f"{key}.work",
+            f"is of no use with protocol {link.protocol}",
+            "leave it out",
+            "config-no-use",
+            protocol=link.protocol,
+        )
     if link.protocol == "hl7" and link.work == "push":
-        raise ConfigError(file, f"{key}.work", "cannot be push with protocol hl7", 'set it to "asked"')
+        raise ConfigError(
+            file, f"{key}.work", "cannot be push with protocol hl7", 'set it to "asked"', "config-push-hl7"
+        )
     if link.driver == "auto":
         raise ConfigError(
-            file, f"{key}.driver", "is not set", "name the driver: orders are written as it says, in its codes"
+            file,
+            f"{key}.driver",
+            "is not set",
+            "name the driver: orders are written as it says, in its codes",
+            "config-work-driver",
         )

@@ -24,20 +24,36 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(name, "", "there is no such file", "give its path, or set LABMW_CONFIG") from None
+        raise ConfigError(
+            name, "", "there is no such file", "give its path, or set LABMW_CONFIG", "config-no-file"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(name, "", f"cannot be read ({error})", "check its permissions and that it is UTF-8") from None
+        raise ConfigError(
+            name,
+            "",
+            f"cannot be read ({error})",
+            "check its permissions and that it is UTF-8",
+            "config-unreadable",
+            words=str(error),
+        ) from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(name, "", f"is not TOML ({error})", "mend the line it names") from None
+        raise ConfigError(
+            name, "", f"is not TOML ({error})", "mend the line it names", "config-not-toml", words=str(error)
+        ) from None
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         key = where.rstrip("`").lstrip(".") or _unknown_key(problem)
         raise ConfigError(
-            name, key or "the file", problem, "see deploy/labmw.toml, where every key is explained"
+            name,
+            key or "the file",
+            problem,
+            "see deploy/labmw.toml, where every key is explained",
+            "config-unfit",
+            words=problem,
         ) from None
     check(name, config)
     return _resolved(config, path.absolute().parent)

@@ -15,7 +15,9 @@ def address(file: str, key: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) <= 65535:
         shown = f"***@{text.rpartition('@')[2]}" if "@" in text else text  # what stands before an @ may be a password
-        raise ConfigError(file, key, f"{shown!r} is not host:port", 'write it like "127.0.0.1:4001"')
+        raise ConfigError(
+            file, key, f"{shown!r} is not host:port", 'write it like "127.0.0.1:4001"', "config-address", found=shown
+        )
     return host.strip("[]"), int(port)
 
 
@@ -30,6 +32,8 @@ def check_allowed(file: str, key: str, allow: Iterable[str], name: str = "allow"
                 f"{key}.{name}",
                 f"{text!r} is not an address or network",
                 'write it like "192.0.2.7" or "192.0.2.0/24"',
+                "config-network",
+                found=text,
             ) from None
 
 
@@ -38,7 +42,9 @@ def check_zone(file: str, key: str, name: str) -> None:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(file, key, f"{name!r} is not a time zone", 'write it like "Europe/Paris"') from None
+        raise ConfigError(
+            file, key, f"{name!r} is not a time zone", 'write it like "Europe/Paris"', "config-time-zone", found=name
+        ) from None
 
 
 def check_encoding(file: str, key: str, name: str) -> None:
@@ -47,12 +53,14 @@ def check_encoding(file: str, key: str, name: str) -> None:
     try:
         contains_ascii = "MSH|^~\\&\r".encode(name) == b"MSH|^~\\&\r"
     except LookupError:
-        raise ConfigError(file, key, f"{name!r} is not a character set", remedy) from None
+        raise ConfigError(file, key, f"{name!r} is not a character set", remedy, "config-charset", found=name) from None
     if not contains_ascii:  # UTF-16, say: neither frames nor segments could be found in it
-        raise ConfigError(file, key, f"{name!r} does not contain ASCII", remedy)
+        raise ConfigError(file, key, f"{name!r} does not contain ASCII", remedy, "config-not-ascii", found=name)
 
 
 def check_loinc(file: str, key: str, code: str) -> None:
     """Check the form of a LOINC code; raises ConfigError."""
     if not re.fullmatch(r"\d{1,7}-\d", code):
-        raise ConfigError(file, key, f"{code!r} is not a LOINC code", 'write it like "14749-6"')
+        raise ConfigError(
+            file, key, f"{code!r} is not a LOINC code", 'write it like "14749-6"', "config-loinc", found=code
+        )

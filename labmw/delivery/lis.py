@@ -6,7 +6,7 @@ patient leaves as the LIS has told of him or her, PID whole; the order as the LI
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -88,9 +88,14 @@ class LisReport:
         observed = [(row, observation(told.telling, row, tube, performed.get(row.id))) for row in rows]
         observed += [(row, withdrawn(told.telling, row, one)) for row, one in zip(gone, taken_back, strict=True)]
         observed += [(row, under_way(row)) for row in added]
-        orders = tuple(self._orders(told, observed, tube))
-        documents = yield from self._documents(orders, performed)
-        report = Report(self._header(outbox), _patient(self.site, patient), (*orders, *documents))
+        documents = yield from self._documents(performed)
+        orders: list[ReportOrder] = []
+        for group in self._groups(told, observed):
+            order = self._order(told, group, tube)
+            answered = dict.fromkeys(performed[row.id].sub_order for row, _ in group if row.id in performed)
+            pages = [page for one in answered for page in documents.pop(one, ())]
+            orders += [order, *(replace(order, service=REPORT, observations=(page,), status="F") for page in pages)]
+        report = Report(self._header(outbox), _patient(self.site, patient), tuple(orders))
         try:
             if self.lis02 is not None:
                 return self.lis02.report(report)
@@ -108,20 +113,20 @@ class LisReport:
         found = (yield interlab.performed_of_results(theirs)) if theirs else []
         return {one.result: one for one in found if one.fate not in ("repeat", "old")}
 
-    def _documents(self, orders: Sequence[ReportOrder], performed: Mapping[int, Row]) -> Transaction[list[ReportOrder]]:
-        """The reports of other laboratories go along as they came, each under the order that it answers."""
+    def _documents(self, performed: Mapping[int, Row]) -> Transaction[dict[int, list[Observation]]]:
+        """The reports of other laboratories by sub-order, as they came: each goes along behind the first order that it answers."""
         if self.lis02 is not None or not performed:
-            return []
+            return {}
         sub_orders = sorted({one.sub_order for one in performed.values()})
         newest = {
             (row.sub_order, row.kind): row  # a PDF and a CDA of one report both go
             for row in (yield interlab.documents_of(sub_orders))
             if row.direction == "in" and row.whole
         }
-        return [
-            replace(orders[0], service=REPORT, observations=(Observation(REPORT, _document(row)),), status="F")
-            for row in newest.values()
-        ]
+        found: dict[int, list[Observation]] = {}
+        for row in newest.values():
+            found.setdefault(row.sub_order, []).append(Observation(REPORT, _document(row)))
+        return found
 
     def _told(
         self, outbox: Row, first: int, owner: str, rows: Sequence[Row], gone: Sequence[Row], tubes: Sequence[Specimen]
@@ -158,17 +163,16 @@ class LisReport:
             country="FRA",
         )
 
-    def _orders(
-        self, told: _Known, observed: Sequence[tuple[Row, Observation]], tube: Specimen | None
-    ) -> Iterator[ReportOrder]:
-        """The results under their orders: those of a battery under one."""
+    def _groups(
+        self, told: _Known, observed: Sequence[tuple[Row, Observation]]
+    ) -> Iterable[Sequence[tuple[Row, Observation]]]:
+        """The results by their orders: those of a battery together."""
         groups: dict[object, list[tuple[Row, Observation]]] = {}
         for row, one in observed:
             ordered = told.order_of(row)
             battery = ordered is not None and len(told.together(ordered)) > 1
             groups.setdefault(ordered.placer if ordered is not None and battery else row.id, []).append((row, one))
-        for group in groups.values():
-            yield self._order(told, group, tube)
+        return groups.values()
 
     def _order(self, told: _Known, group: Sequence[tuple[Row, Observation]], tube: Specimen | None) -> ReportOrder:
         row = group[0][0]

@@ -60,10 +60,10 @@ class Unreachable(DeliveryError):
     reason: Mapping[str, str] = MappingProxyType({})
 
     @classmethod
-    def of_handshake(cls, error: HandshakeError) -> Unreachable:
+    def of_handshake(cls, error: HandshakeError | CertificateError) -> Unreachable:
         """The same error for whoever delivers."""
         made = cls(str(error))
-        made.reason = {"reason": error.code, **error.facts}
+        made.reason = {"reason": error.code, **error.facts} if error.code else {}
         return made
 
 
@@ -195,10 +195,8 @@ class MllpSender:
         await self.close()
         try:
             reader, writer = await dial(self._host, self._port, patience=CONNECT_PATIENCE, tls=self._tls)
-        except HandshakeError as error:
+        except (HandshakeError, CertificateError) as error:
             raise Unreachable.of_handshake(error) from error
-        except CertificateError as error:
-            raise Unreachable(str(error)) from error
         except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
             why = str(error) or "no answer in time"
             raise Unreachable(

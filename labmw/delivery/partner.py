@@ -30,6 +30,7 @@ from protocols.hl7.er7 import Message
 from protocols.hl7.ilw_results import read_sub_results, said_of
 from protocols.hl7.ilw_states import Event, State
 from protocols.hl7.ltw_reply import OrderReply, read_order_reply
+from protocols.hl7.ltw_results import asking
 
 log = structlog.get_logger("labmw.delivery")
 
@@ -63,6 +64,8 @@ class PartnerReport:
             message = yield from write_said(self.terms, outbox, said)
         else:
             message = yield from write_reported(self.terms, self.auto_release_text, outbox)
+        if self.terms.partner.files is None:  # a file is answered by a file
+            message = asking(message, self.terms.lis.dialect.ltw)
         return (yield from written_for(self.terms, outbox, message))
 
 

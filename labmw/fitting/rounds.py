@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,17 +51,18 @@ class Rounds:
 
     def look_at_certificates(self) -> None:
         """Take renewed certificates, tell those that cannot be used, and show until when each is valid."""
-        problems: dict[str, str] = {}
+        problems: dict[str, Mapping[str, str]] = {}
         for name, credentials in self.ground.credentials:
             if credentials.refresh():
                 log.info("renewed certificate files are in use; open connections keep the old ones", link=name)
-            problems[name] = problems.get(name) or credentials.problem
+            told = {"why": credentials.problem, **credentials.reason} if credentials.problem else {}
+            problems[name] = problems.get(name) or told
             for whose, ends in ends_of(credentials.tls).items():
                 CERTIFICATE_ENDS.labels(name, whose).set(ends.timestamp())
         for name, why in problems.items():
             health = self.ground.health_of(name)
             if why:
-                health.trouble("certificate-files", why=why)
+                health.trouble("certificate-files", **why)
             else:
                 health.well("certificate-files")
 

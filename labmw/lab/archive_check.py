@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from labmw.errors import StoreError
 from labmw.lab.archive_return import opened
@@ -13,8 +14,12 @@ from labmw.store.archive.folder import MANIFEST, MOST_MANIFEST, digest
 from labmw.store.statements import archive as stored
 from labmw.store.statements import keys
 from labmw.store.statements.archive import READABLE
-from labmw.store.statements.audit import audit_about
+from labmw.store.statements.audit import audit_about, audited
 from labmw.store.transaction import Row, ask
+
+WHERE: Final = "archive"
+LOOKED: Final = "archive-verified"
+"""Under this subject and name the audit says when the archive was read through, and with which result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Looked:
 
 
 async def look_through(archiver: Archiver) -> Looked:
-    """Read the whole archive; raises StoreError when the folder or the store cannot be read."""
+    """Read the whole archive, and write into the audit that it was read; raises StoreError when the folder or the store cannot be used."""
     site, store = archiver.site, archiver.store
     moves = await store.view(ask(stored.moves(site)))
     pieces = await store.view(ask(stored.pieces(site)))
@@ -49,8 +54,8 @@ async def look_through(archiver: Archiver) -> Looked:
             faults += [Fault("archive-cut-off", move.name)] if move.state == "writing" else []
             continue
         own = [one for one in pieces if one.move == move.id]
-        told = await store.view(ask(audit_about(site, [f"certificate/{move.certificate}"])))
-        faults += _manifest(archiver, move, own, before, told)
+        said = await store.view(ask(audit_about(site, [f"certificate/{move.certificate}"])))
+        faults += _manifest(archiver, move, own, before, said)
         before = move.manifest
         for piece in own:
             file = file_of(piece.of, piece.key)
@@ -59,9 +64,9 @@ async def look_through(archiver: Archiver) -> Looked:
                     faults.append(Fault("archive-left", piece.name, file))
                 continue
             files += 1
-            found = await store.view(ask(keys.among([piece.key]))) if piece.key is not None else []
+            wrapped = await store.view(ask(keys.among([piece.key]))) if piece.key is not None else []
             try:
-                kept = opened(archiver, piece, found)
+                kept = opened(archiver, piece, wrapped)
             except StoreError as error:
                 faults.append(Fault("archive-damaged", piece.name, str(error)))
                 continue
@@ -71,7 +76,10 @@ async def look_through(archiver: Archiver) -> Looked:
     known = {move.name for move in moves if move.state in ("moved", "writing")}
     known |= {f"{move.name}.partial" for move in moves if move.state == "writing"}
     faults += [Fault("archive-unknown", name) for name in archiver.folder.names() if name not in known]
-    return Looked(len(moves), files, rows, tuple(faults))
+    found = Looked(len(moves), files, rows, tuple(faults))
+    told: dict[str, Any] = {"files": files, "rows": rows, "faults": len(faults)}
+    await store.run(ask(audited(site, at=archiver.now(), who=archiver.by, what=LOOKED, subject=WHERE, **told)))
+    return found
 
 
 def _manifest(archiver: Archiver, move: Row, pieces: Sequence[Row], before: str, told: Sequence[Row]) -> list[Fault]:

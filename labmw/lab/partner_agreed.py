@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from labmw.config import Config
+from labmw.dialect import DIALECTS
 from labmw.partner import Partner
 from labmw.terms import Elsewhere, LisTerms, PartnerTerms
+from protocols.hl7.acknowledging import ltw_as_agreed
+from protocols.hl7.profile import LTW_GENERIC
 
 
 def partner_terms(config: Config, partner: Partner) -> PartnerTerms:
@@ -21,6 +25,7 @@ def partner_terms(config: Config, partner: Partner) -> PartnerTerms:
         window_days=partner.window_days,
         tests=tests,
         ins_fictitious=partner.ins_fictitious,
+        dialect=replace(DIALECTS["ltw"], ltw=ltw_as_agreed(LTW_GENERIC, partner.acknowledge)),
         language=config.site.language,
     )
     name = config.site.name or config.site.id

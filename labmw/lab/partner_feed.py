@@ -19,6 +19,7 @@ from labmw.clock import Clock, stamp
 from labmw.driver.timestamp import zone_of_message
 from labmw.errors import StoreError
 from labmw.lab.law_messages import keep_received
+from labmw.lab.lis_feed import Settle
 from labmw.lab.lis_told import Doubt, Told, quarantine
 from labmw.lab.owing import owe
 from labmw.lab.partner_orders import take_sub_orders
@@ -72,6 +73,8 @@ class PartnerFeed:
     wake_orders: Callable[[], None] = lambda: None
     wake_verification: Callable[[], None] = lambda: None
     wake_delivery: Callable[[], None] = lambda: None
+    settle: Settle | None = None  # where two acknowledgments were agreed: the second may come by this line
+    settled: Callable[[Acknowledgment, bytes], None] = lambda acknowledgment, raw: None
     commit_timeout: float = 10.0
 
     async def take(self, received: Received) -> Stored:
@@ -80,7 +83,11 @@ class PartnerFeed:
         assert isinstance(message, Message)
         received = replace(received, control_id=storable(received.control_id))
         try:
-            return await self._store(received, message, self._read(message))
+            content = self._read(message)
+            kept = await self._store(received, message, content)
+            if isinstance(content, Acknowledgment):
+                self.settled(content, received.raw)
+            return kept
         except Exception as error:
             if not is_the_message(error):
                 raise
@@ -239,6 +246,8 @@ class PartnerFeed:
 
     def _answered(self, told: Told, received: Received, said: Acknowledgment) -> Transaction[list[Doubt]]:
         """An answer by the partner's own line: what it settles came on the connection that carried our message, or comes when that is sent again."""
+        if self.settle is not None and (yield from self.settle(said, told.at, received.raw)):
+            return []
         rows = yield statements.outbox_by_control_id(told.site, said.control_id)
         if said.control_id and any(row.destination == self.terms.partner.name for row in rows):
             return []

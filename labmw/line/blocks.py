@@ -30,6 +30,7 @@ from labmw.line.transport import Wire
 from labmw.metrics import FRAMES_REFUSED, TOLERANCES, of_link
 from labmw.model import Disposition
 from labmw.store.transaction import Store
+from labmw.tls.handshake import speaks_tls
 from protocols.errors import Hl7Error
 from protocols.hl7 import batch
 from protocols.hl7.acknowledgment import ErrorDetail, read_ack
@@ -124,6 +125,8 @@ class Hl7Conversation:
                 self._refused("truncated", "the connection ended inside a block; the sender keeps the message")
             case Noise(data=data):
                 self._noise += 1
+                if self._noise == 1 and speaks_tls(data):
+                    self._health.trouble("peer-speaks-tls", peer=self._wire.peer)
                 if self._noise & (self._noise - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: rubbish must not fill the log
                     self._log.info("bytes outside a block ignored", times=self._noise, bytes=len(data))
 
@@ -196,6 +199,7 @@ class Hl7Conversation:
         self._uncertain = None
         self._journal.committed()
         self._health.message()
+        self._health.well("peer-speaks-tls")
         said = self._answering.stored(message, stored, owed=received.apart and self._replying is not None)
         self._owing = bool(said.blocks)
         return said

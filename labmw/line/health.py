@@ -112,5 +112,7 @@ class LinkHealth:
 
 def _reason(error: Exception) -> dict[str, str]:
     """Why, in English, and the phrase that says it in every language where there is one."""
-    told = {"reason": error.code, **error.facts} if isinstance(error, LinkError) and error.code else {}
+    told = (
+        {"reason": error.code, **error.facts} if isinstance(error, LinkError | CertificateError) and error.code else {}
+    )
     return {"why": str(error), **told}  # a phrase has the system's own words for its why

@@ -133,7 +133,7 @@ async def connect_tcp(host: str, port: int, *, patience: float = 10.0, tls: Cred
     except HandshakeError:
         raise
     except CertificateError as error:
-        raise LinkError(str(error)) from error
+        raise LinkError(str(error), error.code, error.facts) from error
     except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise tcp_unreached(f"{host}:{port}", error) from error
     return tcp_wire(reader, writer)

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from labmw.errors import CertificateError
+from labmw.tls.unusable import unreadable, unusable
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _LARGEST_FILE = 4 << 20  # bytes; a file with every authority of a browser has a quarter of that
@@ -53,19 +54,17 @@ def read_file(path: str | Path) -> list[Certificate]:
         with Path(path).open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise CertificateError(
-            f"{path} cannot be read ({error.strerror or error}); check the path and its permissions"
-        ) from None
+        raise unreadable(path, error) from None
     if len(data) > _LARGEST_FILE:
-        raise CertificateError(f"{path} is too large for a file of certificates; give a PEM file")
+        raise unusable("tls-file-too-large", file=path)
     found = []
     for block in _PEM.findall(data.decode("latin-1")):
         try:
             found.append(read_der(ssl.PEM_cert_to_DER_cert(block)))
         except (ValueError, CertificateError):
-            raise CertificateError(f"{path} holds a certificate that cannot be read; copy it again") from None
+            raise unusable("tls-file-bad-certificate", file=path) from None
     if not found:
-        raise CertificateError(f"{path} holds no certificate; give a PEM file, with -----BEGIN CERTIFICATE-----")
+        raise unusable("tls-file-no-certificate", file=path)
     return found
 
 
@@ -78,7 +77,7 @@ def read_der(data: bytes) -> Certificate:
             hashlib.sha256(data).hexdigest(),
         )  # fmt: skip
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
-        raise CertificateError("this is no X.509 certificate; ask its owner for it in DER or PEM") from error
+        raise unusable("tls-no-certificate") from error
 
 
 def name_of(name: x509.Name) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from labmw.errors import CertificateError
 from labmw.tls.settings import Tls
+from labmw.tls.unusable import unreadable, unusable
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!aDSS:!PSK:@SECLEVEL=2"
 """For TLS 1.2, the best first. DHE stands last: RFC 9325 would rather not, ITI-19 requires it; those of TLS 1.3 are all good."""
@@ -26,6 +28,8 @@ class Credentials:
         self.tls, self.server = tls, server
         self.problem = ""
         """Why the files as they are now cannot be used; a line goes on with what they held before."""
+        self.reason: Mapping[str, str] = {}
+        """The same as a phrase and its facts."""
         self._context: ssl.SSLContext | None = None
         self._seen: _Seen | None = None
 
@@ -33,7 +37,8 @@ class Credentials:
         """The context for a new handshake; raises CertificateError when the files have never been usable."""
         self.refresh()
         if self._context is None:
-            raise CertificateError(self.problem)
+            reason = dict(self.reason)
+            raise CertificateError(self.problem, reason.pop("reason", ""), reason)
         return self._context
 
     def refresh(self) -> bool:
@@ -46,10 +51,10 @@ class Credentials:
             made = build(self.tls, server=self.server)
         except CertificateError as error:
             # Certificate and key are two files, and for a moment they do not fit. The next look will tell.
-            self.problem = str(error)
+            self.problem, self.reason = str(error), {"reason": error.code, **error.facts}
             return False
         renewed = self._context is not None
-        self._context, self.problem = made, ""
+        self._context, self.problem, self.reason = made, "", {}
         return renewed
 
     def server_name(self, host: str) -> str | None:
@@ -86,25 +91,21 @@ def _load_trusted(context: ssl.SSLContext, path: str) -> None:
     try:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
-        raise CertificateError(
-            f"{path} holds no certificates ({error.reason or error}); give a PEM file of authorities"
-        ) from None
+        raise unusable("tls-file-no-authorities", file=path, words=error.reason or error) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _load_revoked(context: ssl.SSLContext, path: str) -> None:
     """The peer's own certificate is looked up; without a list of its authority that holds today the handshake fails (RFC 5280 § 6.3)."""
     try:
         if b"-----BEGIN X509 CRL-----" not in Path(path).read_bytes():
-            raise CertificateError(f"{path} holds no revocation list; give a PEM file with -----BEGIN X509 CRL-----")
+            raise unusable("tls-file-no-list", file=path)
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
-        raise CertificateError(
-            f"{path} holds a revocation list that cannot be read ({error.reason or error}); fetch it again"
-        ) from None
+        raise unusable("tls-file-bad-list", file=path, words=error.reason or error) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
@@ -115,31 +116,22 @@ def _load_own(context: ssl.SSLContext, tls: Tls) -> None:
             with Path(path).open("rb"):  # OpenSSL does not say which of the two files is missing
                 pass
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
     try:
         context.load_cert_chain(tls.certificate, tls.key or None, password=_no_passphrase)
     except _Encrypted:
-        raise CertificateError(
-            f"{key} is encrypted, and labmw starts without anybody to type a passphrase; store the key without one, readable by labmw alone"
-        ) from None
+        raise unusable("tls-key-encrypted", file=key) from None
     except ssl.SSLError as error:
-        raise CertificateError(_why(tls.certificate, key, error)) from None
+        raise _unfit_pair(tls.certificate, key, error) from None
 
 
-def _why(certificate: str, key: str, error: ssl.SSLError) -> str:
+def _unfit_pair(certificate: str, key: str, error: ssl.SSLError) -> CertificateError:
+    facts = {"certificate": certificate, "key": key, "words": error.reason or error}
     if error.reason == "KEY_VALUES_MISMATCH":
-        return (
-            f"the key in {key} does not belong to the first certificate in {certificate}; put the pair together again"
-        )
+        return unusable("tls-key-of-another", **facts)
     if error.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
-        return f"the key of {certificate} is too weak ({error.reason}); have a certificate made with RSA 2048 or P-256"
-    return (
-        f"{certificate} and {key} cannot be used ({error.reason or error}); give PEM files of a certificate and its key"
-    )
-
-
-def _unreadable(path: str, error: OSError) -> CertificateError:
-    return CertificateError(f"{path} cannot be read ({error.strerror or error}); check the path and its permissions")
+        return unusable("tls-key-weak", **facts)
+    return unusable("tls-pair-unusable", **facts)
 
 
 class _Encrypted(Exception):

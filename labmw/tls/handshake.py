@@ -76,6 +76,11 @@ def named_otherwise(peer: str, wanted: str, names: str) -> HandshakeError:
     return HandshakeError(say("tls-name", "en", **facts), "tls-name", facts)
 
 
+def speaks_tls(data: bytes) -> bool:
+    """Whether bytes on a line without TLS are the beginning of a TLS record: a handshake, or the alert of somebody who expected one."""
+    return len(data) >= 3 and data[0] in (0x15, 0x16) and data[1] == 3 and data[2] <= 4
+
+
 def is_handshake(error: BaseException) -> bool:
     """Whether an error after connecting belongs to TLS, and not to the network below it."""
     return isinstance(error, ssl.SSLError | ConnectionResetError | ConnectionAbortedError | BrokenPipeError)

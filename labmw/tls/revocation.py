@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from labmw.errors import CertificateError
 from labmw.tls.certificate import name_of
+from labmw.tls.unusable import unreadable, unusable
 
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 _LARGEST_FILE = 64 << 20  # bytes; lists of large public authorities have some
@@ -41,13 +41,11 @@ def read_lists(path: str | Path) -> list[RevocationList]:
         with Path(path).open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise CertificateError(
-            f"{path} cannot be read ({error.strerror or error}); check the path and its permissions"
-        ) from None
+        raise unreadable(path, error) from None
     if len(data) > _LARGEST_FILE:
-        raise CertificateError(f"{path} is too large for a file of revocation lists; give a PEM file")
+        raise unusable("tls-file-too-large", file=path)
     try:
         found = [x509.load_pem_x509_crl(block) for block in _PEM.findall(data)]
         return [RevocationList(name_of(one.issuer), one.last_update_utc, one.next_update_utc) for one in found]
-    except (ValueError, TypeError):
-        raise CertificateError(f"{path} holds a revocation list that cannot be read; fetch it again") from None
+    except (ValueError, TypeError) as error:
+        raise unusable("tls-file-bad-list", file=path, words=error) from None

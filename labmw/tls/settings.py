@@ -41,28 +41,57 @@ def check(file: str, key: str, tls: Tls, *, listens: bool) -> None:
     """Whether the settings can work together; raises ConfigError."""
     if listens and not tls.certificate:
         raise ConfigError(
-            file, f"{key}.certificate", "is not set", "name the PEM file of labmw's certificate: who listens shows one"
+            file,
+            f"{key}.certificate",
+            "is not set",
+            "name the PEM file of labmw's certificate: who listens shows one",
+            "tls-config-certificate",
         )
     if (not listens or tls.mutual) and not tls.trusted:
         remedy = "name the PEM file of the authority, or of the peer's own certificate"
         if listens:
             remedy += "; or set mutual = false, and anybody may connect"
-        raise ConfigError(file, f"{key}.trusted", "is not set", remedy)
+        code = "tls-config-trusted-listens" if listens else "tls-config-trusted"
+        raise ConfigError(file, f"{key}.trusted", "is not set", remedy, code)
     if tls.revoked and not tls.trusted:
         raise ConfigError(
-            file, f"{key}.revoked", "is of no use without trusted", "set trusted too, or leave the lists out"
+            file,
+            f"{key}.revoked",
+            "is of no use without trusted",
+            "set trusted too, or leave the lists out",
+            "tls-config-revoked",
         )
     if tls.key and not tls.certificate:
         raise ConfigError(
-            file, f"{key}.key", "is a key without certificate", "set certificate too, or leave the key out"
+            file,
+            f"{key}.key",
+            "is a key without certificate",
+            "set certificate too, or leave the key out",
+            "tls-config-key",
         )
     if listens and tls.peer_name and not tls.mutual:
         raise ConfigError(
-            file, f"{key}.peer_name", "nobody shows a name when mutual = false", "set mutual = true, or leave it out"
+            file,
+            f"{key}.peer_name",
+            "nobody shows a name when mutual = false",
+            "set mutual = true, or leave it out",
+            "tls-config-mutual",
         )
     if tls.peer_name and not _DNS_NAME.fullmatch(tls.peer_name):
         raise ConfigError(
-            file, f"{key}.peer_name", f"{tls.peer_name!r} is no DNS name", 'write it like "analyzer-7.lab.example"'
+            file,
+            f"{key}.peer_name",
+            f"{tls.peer_name!r} is no DNS name",
+            'write it like "analyzer-7.lab.example"',
+            "tls-config-name",
+            name=tls.peer_name,
         )
     if not 0 <= tls.warn_days <= 3650:
-        raise ConfigError(file, f"{key}.warn_days", f"{tls.warn_days} is out of bounds", "give a number from 0 to 3650")
+        raise ConfigError(
+            file,
+            f"{key}.warn_days",
+            f"{tls.warn_days} is out of bounds",
+            "give a number from 0 to 3650",
+            "tls-config-days",
+            days=str(tls.warn_days),
+        )

@@ -16,6 +16,7 @@ from labmw.lab.work_link import asking_of
 from labmw.line.registry import Registry, reads
 from labmw.mapping.site import find
 from labmw.store import is_postgresql, place_of, require, revision_of, sqlite_file
+from labmw.watch.archive import archive
 from labmw.watch.certificates import certificates
 from labmw.watch.finding import Finding, error, good, warning
 from labmw.watch.keys import keys
@@ -47,23 +48,8 @@ def inspect(file: Path) -> Inspection:
     try:
         config = load(file)
     except ConfigError as problem:
-        if problem.code:
-            said = error(problem.key, problem.code, file=problem.file, key=problem.key, **problem.facts)
-            return Inspection(None, (*found, said))
-        return Inspection(
-            None,
-            (
-                *found,
-                error(
-                    problem.key or str(file),
-                    "check-config",
-                    problem=str(problem.problem),
-                    file=problem.file,
-                    key=problem.key,
-                    remedy=problem.remedy,
-                ),
-            ),
-        )
+        wrong = error(problem.key or str(file), problem.code, **problem.facts)
+        return Inspection(None, (*found, wrong))
     found.append(good("configuration", "check-config-good", file=file, links=len(config.link)))
     found += _store(config)
     registry = Registry.find([config.drivers.folder] if config.drivers.folder else [])
@@ -86,6 +72,7 @@ def _store(config: Config) -> Iterator[Finding]:
             require(url)
             yield good("store", "check-store-good", file=place_of(url))
             yield from keys(config)
+            yield from archive(config, SYSTEM.now())
         elif is_postgresql(url) or sqlite_file(url).parent.exists():
             yield good("store", "check-store-absent", file=place_of(url))
         else:

@@ -72,8 +72,40 @@ async def test(config: Config, name: str, now: datetime) -> AsyncIterator[Findin
     known = await _known(name, host, port)
     yield known
     if known.code == "link-name-good":
+        plain = False
         async for finding in _connects(name, host, port, found.tls, now):
+            plain = plain or finding.code == "link-test-plain"
             yield finding
+        if plain and _in_blocks(found):  # now that the first connection is closed: many bear one alone
+            async for finding in _plain(name, host, port):
+                yield finding
+
+
+def _in_blocks(found: Link | Lis) -> bool:
+    """Whether the line speaks MLLP: there, bytes outside a block mean nothing."""
+    return found.protocol in ("hl7", "law")
+
+
+async def _plain(name: str, host: str, port: int) -> AsyncIterator[Finding]:
+    """A line without TLS: does the other side expect one? Its greeting is noise outside a block to an MLLP receiver."""
+    spoken, shown = await _greeted(host, port)
+    if spoken:
+        yield error(name, "link-test-tls-there", place=f"{host}:{port}")
+    if shown is not None:
+        yield _described(name, shown)
+
+
+async def _greeted(host: str, port: int) -> tuple[bool, Certificate | None]:
+    """Whether somebody answers TLS, and with which certificate; nothing is sent over this connection, and nothing is believed."""
+    try:
+        async with asyncio.timeout(AFTERWARDS):
+            streams = await asyncio.open_connection(host, port, ssl=_unchecked(), server_hostname="")
+    except (OSError, TimeoutError) as problem:
+        code = diagnose(problem, host).code
+        return code not in ("tls-plain", "tls-hung-up", "tls-silent", "tls-other"), None
+    shown = shown_by_peer(streams[1])
+    await _hang_up(streams)
+    return True, shown
 
 
 def _listens(config: Config, link: Link, now: datetime) -> Iterator[Finding]:
@@ -175,19 +207,23 @@ def _described(name: str, one: Certificate) -> Finding:
 
 async def _shown_unchecked(host: str, port: int) -> Certificate | None:
     """The certificate that was refused, to be shown to a person: nothing is sent over this connection, and nothing is believed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(PATIENCE):
             streams = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname="", ssl_handshake_timeout=HANDSHAKE
+                host, port, ssl=_unchecked(), server_hostname="", ssl_handshake_timeout=HANDSHAKE
             )
     except (OSError, TimeoutError):
         return None
     shown = shown_by_peer(streams[1])
     await _hang_up(streams)
     return shown
+
+
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def _hang_up(streams: Streams) -> None:

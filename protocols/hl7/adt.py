@@ -16,8 +16,8 @@ from protocols.hl7.fields import each, identifiers
 from protocols.hl7.patient import read_patient
 from protocols.hl7.report import Header, ReportPatient
 
-TRIGGERS = ("A01", "A03", "A04", "A08", "A31", "A40", "A47")
-"""Admission, discharge, registration, update (twice), merge, change of an identifier."""
+TRIGGERS = ("A01", "A03", "A04", "A08", "A28", "A31", "A40", "A47")
+"""Admission, discharge, registration, update, a person added and updated, merge, change of an identifier."""
 
 QUALIFIED = "VALI"
 

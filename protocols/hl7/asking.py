@@ -1,7 +1,7 @@
 """How does a family ask for the work of a tube in HL7 when it does not follow IHE LAW, and in what words is it answered?
 
 What every such dialect shares, as values: the question, the work, and the functions that read the one and write the other. The dialects
-themselves are `display_query` (QRY^Q02, QCK^Q02, DSR^Q03) and `z03_query` (QBP^Z03, RSP^Z02). None of them knows an identity of an order:
+themselves are `display_query` (QRY^Q02, QCK^Q02, DSR^Q03), `z03_query` (QBP^Z03, RSP^Z02) and `mode_query` (ORM^O01, ORR^O02). None of them knows an identity of an order:
 tube and test are all that an analyzer is told.
 """
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from protocols.hl7.adt import is_ins, read_identity
 from protocols.hl7.check_fields import FieldRule, filled_with, forbidden, one_of, part, parts, required, rule, zoned
+from protocols.hl7.check_repeats import lab_repeats
 from protocols.hl7.check_subject import Subject
 from protocols.hl7.deviation import Deviation, Severity
 from protocols.hl7.er7 import NULL, Segment
@@ -114,6 +115,7 @@ def _typed(subject: Subject, types: frozenset[str], also: frozenset[str]) -> Ite
 
 def _lab(subject: Subject) -> Iterator[Deviation]:
     yield from subject.apply(COMMON)
+    yield from lab_repeats(subject)
     errors = list(subject.named("ERR"))
     if errors and not subject.refuses:
         yield subject.tell(errors[0][0], 0, "LAB-ERR", "HL7 2.5.1 chapter 2", "hl7-error-beside-aa")

@@ -21,6 +21,7 @@ from protocols.hl7.check_fields import (
     systematic,
     zoned,
 )
+from protocols.hl7.check_repeats import law_repeats
 from protocols.hl7.check_subject import Subject
 from protocols.hl7.deviation import Deviation, Severity
 from protocols.hl7.er7 import NULL, Segment
@@ -125,6 +126,7 @@ def check_law(subject: Subject) -> Iterator[Deviation]:
     if header.field(21) and profile != (transaction, "IHE"):
         facts = (("found", header.field(21)), ("allowed", f"{transaction}^IHE"))
         yield subject.tell(0, 21, "LAW-MSH-21-VALUE", _MSH, "hl7-value", facts, _WARN)
+    yield from law_repeats(subject)
     if subject.reply:
         yield from _reply(subject)
     match subject.kind:
@@ -220,7 +222,7 @@ def _no_work(subject: Subject, orders: list[tuple[int, Segment]]) -> Iterator[De
             severity = _WARN if item.name == "NTE" else Severity.ERROR  # x800 allows a note with the reason
             facts = (("segment", item.name),)
             yield subject.tell(place, 0, "LAW-NEGATIVE-ONLY", source, "law-negative-only", facts, severity)
-    for place, _ in orders[1:]:
+    for place, _ in [*orders[1:], *list(subject.named("SPM"))[1:]]:
         yield subject.tell(place, 1, "LAW-NEGATIVE-ONE", source, "law-negative-one")
 
 

@@ -279,7 +279,7 @@ INSURANCE*
   IN1 IN2? IN3* ROL*
 ACC? PDA?
 """,
-    "ADT_A05": "=adt",  # also A31
+    "ADT_A05": "=adt",  # also A28 and A31
     "ADT_A30": "MSH SFT* EVN PID PD1? MRG",  # A47
     "ADT_A39": """
 MSH SFT* EVN
@@ -322,6 +322,7 @@ STRUCTURES = {
     ("ADT", "A03"): "ADT_A03",
     ("ADT", "A04"): "ADT_A01",
     ("ADT", "A08"): "ADT_A01",
+    ("ADT", "A28"): "ADT_A05",
     ("ADT", "A31"): "ADT_A05",
     ("ADT", "A40"): "ADT_A39",
     ("ADT", "A47"): "ADT_A30",

@@ -25,14 +25,14 @@ def write_results(report: Report, profile: LtwProfile = LTW_GENERIC) -> bytes:
     """
     match profile.results_as:
         case "ORU_R01":
-            return _asking(oru_r01(report), profile)
+            return asking(oru_r01(report), profile)
         case "OUL_R22":
-            return _asking(oul_r22(report), profile)
+            return asking(oul_r22(report), profile)
     raise Hl7Error(f"results_as is {profile.results_as!r}: use ORU_R01 or OUL_R22")
 
 
-def _asking(message: bytes, profile: LtwProfile) -> bytes:
-    """A message of ours with the acknowledgments that it asks for: MSH-15 and MSH-16."""
+def asking(message: bytes, profile: LtwProfile) -> bytes:
+    """The same message with the acknowledgments that it asks for: MSH-15 and MSH-16."""
     if not profile.accept and not profile.application:
         return message
     header = Message.parse(message).header

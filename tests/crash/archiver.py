@@ -2,7 +2,8 @@
 
     python tests/crash/archiver.py STEP ARGUMENTS
 
-STEP is noted, file, written, going or moved; `hasty` is the variant that breaks the law: the rows go first, and the files would follow.
+STEP is noted, file, written, going or moved. Variants that break the law: `hasty`, the rows go first, and the files would follow; `unflushed`, the
+files are written and not flushed; `unnamed`, they are, and the folders that name them are not. Both die where `moved` does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _ignored(fd: object) -> None:
+    """Flushes nothing."""
+
+
 def set_trap(step: str) -> None:
     write, carry_out, flush, move = ArchiveFolder.write, Removal.carry_out, folder._flush, Archiver.move
 
@@ -37,6 +42,8 @@ def set_trap(step: str) -> None:
             die()
 
     def trapped_flush(path: Path) -> None:
+        if step == "unnamed":
+            return
         if step == "file" and path.name.endswith(".partial"):
             die()
         flush(path)
@@ -48,10 +55,12 @@ def set_trap(step: str) -> None:
 
     async def trapped_move(self: Archiver, *told: Any) -> Any:
         done = await move(self, *told)
-        if step in ("moved", "hasty"):
+        if step in ("moved", "hasty", "unflushed", "unnamed"):
             die()
         return done
 
+    if step == "unflushed":
+        os.fsync = _ignored  # the database's own flushes do not come this way
     for place, name, trapped in (
         (ArchiveFolder, "write", trapped_write),
         (Removal, "carry_out", trapped_carry_out),

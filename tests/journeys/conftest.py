@@ -1,4 +1,4 @@
-"""The journeys of LAW and of the LIS are played once with each database; the others say so themselves (`store_url`)."""
+"""The journeys of LAW and of the LIS are played once with each database; the others say so themselves (`store_url`). Some ask to be played with a key, too (`at_rest`)."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     stage.CHOSEN[0] = request.getfixturevalue("postgresql") if request.param == "postgresql" else ""
     yield
     stage.CHOSEN[0] = ""
+
+
+@pytest.fixture(params=["open", "encrypted"])
+def at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How bytes lie in the store of a stage that is not told: the journeys through which all kinds of bytes pass are played both ways."""
+    before = stage.KEY_FILE[0]
+    stage.KEY_FILE[0] = "store.key" if request.param == "encrypted" else before
+    yield
+    stage.KEY_FILE[0] = before

@@ -189,6 +189,7 @@ serial = {{ device = "{cable.name}", bits = 7, parity = "even" }}
     cable.pull()
 
 
+# Scenario 12.12.
 async def test_an_lis_that_comes_and_goes_gets_everything_once_in_effect(store_url: str, tmp_path: Path) -> None:
     stage = Stage(tmp_path, free_port(), free_port(), url=store_url)
     specimens = [f"S{number}" for number in range(40)]

@@ -35,6 +35,7 @@ def files(stage: Stage) -> list[Path]:
     return sorted((stage.folder / "archive").glob("*.hl7"))
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_folder_gets_what_the_lis_gets_and_delivered_means_everywhere(stage: Stage) -> None:
     stage.extra = DROP
     stage.build(["S1", "S2"])

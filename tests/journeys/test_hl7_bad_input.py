@@ -38,6 +38,7 @@ async def told(lis: OrderingLis, data: bytes, behind: bytes) -> list[tuple[str, 
         found.append((said.code, said.errors[0].code if said.errors else ""))
 
 
+# Scenarios 11.4, 11.7.
 async def test_on_the_line_of_an_analyzer(tmp_path: Path) -> None:
     link = 'driver = "roche-cobas-4800"\nprotocol = "hl7"'
     stage, port = set_up(tmp_path, link=link)
@@ -65,6 +66,7 @@ async def test_on_the_line_of_an_analyzer(tmp_path: Path) -> None:
     assert stage.ask("SELECT length(value) FROM result ORDER BY length(value) DESC LIMIT 1") == [(len(long),)]
 
 
+# Scenarios 11.4, 11.5, 11.7.
 async def test_on_the_line_of_the_lis(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     order = new("X", "T1", ALT)
@@ -92,6 +94,7 @@ async def test_on_the_line_of_the_lis(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["encoding set", "not set"])
+# Scenario 11.5.
 async def test_the_character_set_of_the_line_wins_over_what_the_lis_declares(known: bool, tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis='encoding = "latin-1"' if known else "")
     async with lab(stage, port) as (_, lis):

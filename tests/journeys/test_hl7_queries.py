@@ -247,3 +247,36 @@ async def test_only_a_link_that_is_told_so_is_given_work(link: str, tmp_path: Pa
         told = await one.told()
     assert f"{told.code}^{told.trigger}" == ("QCK^Q02" if "work" in link else "ACK^Q02")
     assert stage.ask("SELECT count(*) FROM awos") == [(1 if "work" in link else 0,)]
+
+
+async def test_a_counter_that_asks_by_order_message_is_told_its_mode_and_its_results_end_the_work(
+    tmp_path: Path, corpus: Path
+) -> None:
+    link = 'driver = "mindray-bc5380"\nprotocol = "hl7"\nwork = "asked"'
+    stage = Stage(tmp_path, free_port(), free_port()).build([], link=link)
+    raw = (corpus / "hl7" / "bc-5380" / "bc5380-c.3.3.hl7").read_bytes().strip(b"\x0b\x1c\r\n") + b"\r"
+    tube = Message.parse(raw).all("OBR")[0].component(3)
+    order(stage, tube, ("6690-2", "770-8"))  # leucocytes, and neutrophils in percent
+    order(stage, "OTHER", ("718-7",))
+    asked = "MSH|^~\\&|BC-5380|Mindray|||20261101070000||ORM^O01|{0}|P|2.3.1||||||UNICODE\rORC|RF||{1}||IP\r"
+
+    def mode(message: Message) -> list[str]:
+        return [obx.component(5) for obx in message.all("OBX") if obx.component(3) == "08003"]
+
+    async with running(stage), line(stage) as one:
+        await one.say(asked.format("1", tube))
+        work = await one.told()
+        assert (work.code, work.trigger, work.all("MSA")[0].component(1)) == ("ORR", "O02", "AA")
+        assert (work.all("ORC")[0].component(2), mode(work)) == (tube, ["CBC+DIFF"])
+        assert named(stage) == {"CBC": ("broadcast", 0), "CBC+DIFF": ("broadcast", 0)}, "nothing tells that it has come"
+        await one.say(asked.format("2", "OTHER"))
+        assert mode(await one.told()) == ["CBC"]
+        await one.say(asked.format("3", "NOBODYS"))
+        none = await one.told()
+        assert (none.all("MSA")[0].component(1), [item.name for item in none.segments]) == ("AR", ["MSH", "MSA"])
+        await one.say(asked.format("4", ""))
+        assert (await one.told()).all("MSA")[0].component(1) == "AE"
+        await one.say(raw.decode("latin-1"))
+        assert (await one.told()).code == "ACK"
+        states = "SELECT loinc, state FROM awos WHERE specimen = ? ORDER BY loinc"
+        assert stage.ask(states, tube) == [("6690-2", "resulted"), ("770-8", "resulted")]

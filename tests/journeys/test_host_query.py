@@ -25,6 +25,7 @@ def orders(answer: object) -> list[str]:
     return [record.raw for record in answer.records if record.type == "O"]  # type: ignore[attr-defined]
 
 
+# Scenario 9.17.
 async def test_a_query_is_answered_with_the_work_of_its_tube_in_the_analyzers_own_codes(stage: Stage) -> None:
     order(stage, "S1", (ALT, CREA))
     order(stage, "S2")
@@ -65,6 +66,7 @@ async def test_results_end_the_work_and_a_tube_asked_for_again_has_none(stage: S
     assert len(stage.ask("SELECT id FROM awos_result")) == 2
 
 
+# Scenario 9.17.
 async def test_no_work_is_said_only_while_orders_are_fresh(stage: Stage) -> None:
     order(stage, "S1", at=long_ago())
     async with running(stage), analyzer(stage) as sim:
@@ -122,6 +124,7 @@ async def test_a_query_for_one_test_brings_that_test(stage: Stage) -> None:
         assert answer is not None and [line.split("|")[4] for line in orders(answer)] == ["^^^CREA"]
 
 
+# Scenario 9.17.
 async def test_a_query_that_was_taken_back_gets_no_answer(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage), analyzer(stage, manners=AskingManners(patience=0.5)) as sim:
@@ -129,6 +132,7 @@ async def test_a_query_that_was_taken_back_gets_no_answer(stage: Stage) -> None:
         await eventually(lambda: queries(stage) == [("taken-back", "")])
 
 
+# Scenario 9.8.
 async def test_a_busy_analyzer_is_asked_again_after_the_ten_seconds_of_the_standard_or_not_at_all(
     tmp_path: Path,
 ) -> None:
@@ -146,6 +150,7 @@ async def test_a_busy_analyzer_is_asked_again_after_the_ten_seconds_of_the_stand
         )
 
 
+# Scenarios 9.3, 9.4.
 async def test_one_refused_frame_is_sent_again_and_six_refusals_end_the_attempt(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage):
@@ -175,6 +180,7 @@ async def test_an_analyzer_that_hangs_up_in_the_answer_gets_it_when_it_asks_agai
     assert len(stage.ask("SELECT id FROM awos")) == 1
 
 
+# Scenario 9.9.
 async def test_when_both_bid_the_analyzer_goes_first_and_then_gets_its_orders(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link='driver = "chem-x1"\nwork = "push"\nallow = ["127.0.0.1"]')
     async with running(stage), analyzer(stage) as sim:
@@ -187,6 +193,7 @@ async def test_when_both_bid_the_analyzer_goes_first_and_then_gets_its_orders(tm
     assert all(codes == ["ALT"] for codes in sim.held.values())
 
 
+# Scenario 9.18.
 async def test_new_orders_are_pushed_taken_back_added_to_and_asked_for_once_more(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link='driver = "chem-x1"\nwork = "push"')
     async with running(stage) as laboratory, analyzer(stage) as sim:

@@ -106,7 +106,8 @@ async def test_a_query_of_a_process_that_died_is_answered_in_time_or_listed(tmp_
             if task.get_name() == "orders analyzer":
                 task.cancel()
         await asks_and_goes(stage.analyzer_port)
-    store = open_store(load(stage.config).store.url)
+    terms = load(stage.config).store
+    store = open_store(terms.url, key_file=terms.key_file)
     await store.start()
     (row,) = await store.view(ask(stored.queries_open("TEST", "analyzer", most=5)))
     now = laboratory.clock.now()

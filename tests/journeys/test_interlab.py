@@ -15,6 +15,8 @@ ALAT = f"{ALT}^ALAT^LN"
 CREATININE = f"{CREA}^Creatinine^LN"
 
 
+# Scenario 10.1.
+@pytest.mark.usefixtures("at_rest")
 async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_result(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played:
@@ -44,6 +46,7 @@ async def test_a_test_leaves_and_its_result_comes_back_into_the_life_of_any_resu
     assert message.all("OBX")[0].component(23, 10) == "690999902"
 
 
+# Scenario 10.1.
 async def test_what_the_partner_does_not_perform_is_refused_with_its_reason(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     text = two.a.config.read_text(encoding="utf-8")
@@ -56,6 +59,7 @@ async def test_what_the_partner_does_not_perform_is_refused_with_its_reason(tmp_
         assert two.b.ask("SELECT reason FROM quarantine") == [("interlab-not-in-catalogue",)]
 
 
+# Scenario 10.1.
 async def test_a_battery_is_reported_in_part_and_then_whole(tmp_path: Path) -> None:
     two = set_up(tmp_path, b_report="pdf")
     text = two.a.config.read_text(encoding="utf-8").replace(
@@ -73,6 +77,7 @@ async def test_a_battery_is_reported_in_part_and_then_whole(tmp_path: Path) -> N
         assert two.a.ask("SELECT loinc, value FROM result ORDER BY loinc") == [("1742-6", "22"), ("2157-6", "80")]
 
 
+# Scenario 10.3.
 async def test_the_lis_takes_an_order_back(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played:
@@ -99,6 +104,7 @@ async def test_sub_orders_are_accepted_by_order_specimen_and_container(kind: str
         assert two.b.ask("SELECT number, patient FROM sub_order") == [("SO-1", "A:P1")]
 
 
+# Scenario 10.3.
 async def test_a_sub_order_cannot_be_cancelled_once_it_is_measured(tmp_path: Path) -> None:
     two = set_up(tmp_path)
     async with both(two) as played, OrderingLis("127.0.0.1", two.ports[1]) as partner:

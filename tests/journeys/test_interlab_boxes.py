@@ -43,7 +43,7 @@ def tubes(stage: Stage) -> list[tuple[object, ...]]:
 def listed(stage: Stage) -> list[tuple[str, str, bool]]:
     """What the packing list says of each tube: name, INS, and whether it has a Data Matrix."""
     config = load(stage.config)
-    with open_reader(config.store.url) as reader:
+    with open_reader(config.store.url, key_file=config.store.key_file) as reader:
         found = reader.look(lambda: contents("TEST", "B"))
         assert found is not None
         lines = reader.look(lambda: packed_tubes("TEST", config.partners[0], found[1], "fr"))

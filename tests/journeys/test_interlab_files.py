@@ -63,7 +63,7 @@ class Folders:
     def differences(self) -> Sequence[Difference]:
         """What the daily reconciliation tells."""
         config = load(self.stage.config)
-        with open_reader(config.store.url) as reader:
+        with open_reader(config.store.url, key_file=config.store.key_file) as reader:
             found = reader.look(lambda: reconcile("TEST", config.partners, "2026-11-01T00:00:00.000000Z", 1))
         return found.differences
 
@@ -184,6 +184,7 @@ async def test_a_file_half_written_is_waited_for(tmp_path: Path) -> None:
         assert lab.files() == [("SPE000001.HPR", "taken")]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_file_that_stays_cut_is_kept_refused_and_answered(tmp_path: Path) -> None:
     async with folders(tmp_path) as lab:
         asked = await lab.ordered()

@@ -24,6 +24,7 @@ def run(command: str, config: Path, *words: str) -> str:
     return str(done.output)
 
 
+# Scenario 10.1.
 async def test_the_life_of_a_sub_order_with_its_report(store_url: str, tmp_path: Path) -> None:
     async with beside(tmp_path, url=store_url) as lab:
         asked = await lab.order()
@@ -99,6 +100,7 @@ async def test_what_was_said_before_changes_nothing(tmp_path: Path) -> None:
         assert [row[0] for row in lab.stage.ask("SELECT fate FROM performed ORDER BY id")] == ["new", "old"]
 
 
+# Scenario 10.1.
 async def test_a_correction_after_release_recalls(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -124,6 +126,7 @@ async def test_a_final_after_a_correction_is_for_a_person(tmp_path: Path) -> Non
         assert lab.tasks() == ["interlab-recall", "interlab-changed-final"]
 
 
+# Scenario 10.1.
 async def test_a_withdrawal_takes_back_what_left(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -186,6 +189,7 @@ async def test_a_reference_laboratory_that_was_agreed_may_perform(tmp_path: Path
         await eventually(lambda: lab.results() == [("22", "delivered")])
 
 
+# Scenario 10.3.
 async def test_a_refused_specimen_comes_back_with_its_reason(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -199,6 +203,7 @@ async def test_a_refused_specimen_comes_back_with_its_reason(tmp_path: Path) -> 
         assert [state for _, state in lab.results()] == ["quarantined"]
 
 
+# Scenario 10.4.
 async def test_a_test_that_the_partner_adds_gets_a_number_and_its_result_is_expected(tmp_path: Path) -> None:
     async with beside(tmp_path) as lab:
         asked = await lab.order()
@@ -272,6 +277,7 @@ async def test_rubbish_is_answered_with_its_place(tmp_path: Path) -> None:
         assert lab.stage.ask("SELECT count(*) FROM message WHERE link = 'SPE messages'") == [(4,)]
 
 
+# Scenario 10.7.
 async def test_the_national_number_goes_along_only_when_it_is_qualified(tmp_path: Path) -> None:
     ins = "279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS"
     async with beside(tmp_path) as lab:
@@ -305,9 +311,35 @@ async def test_a_partner_that_asks_for_both_acknowledgments_gets_both_and_a_batc
             await line.write(b"\x0b" + never + b"\x1c\r")
             await eventually(lambda: lab.reasons() == ["reply-to-nothing"])
             ours = str(lab.stage.ask("SELECT control_id FROM outbox WHERE destination = 'SPE'")[0][0]).encode()
-            await line.write(b"\x0b" + never.replace(b"NEVER", ours).replace(b"A1", b"A2") + b"\x1c\r")
+            await line.write(b"\x0b" + never.replace(b"|A1|", b"|A2|").replace(b"NEVER", ours) + b"\x1c\r")
             await eventually(
                 lambda: lab.stage.ask("SELECT disposition FROM message WHERE control_id = 'A2'") == [("accepted",)]
             )
             assert lab.reasons() == ["reply-to-nothing"]
         assert (lab.state("T1"), lab.state("T2")) == ("final", "final")
+
+
+# Scenario 7.14.
+async def test_a_partner_with_which_both_acknowledgments_were_agreed_is_waited_for_after_it_has_stored(tmp_path: Path) -> None:  # fmt: skip
+    async with beside(tmp_path, more='acknowledge = "both"') as lab:
+        await lab.order()
+        [asked] = lab.partner.received
+        assert (asked.header.component(15), asked.header.component(16)) == ("AL", "AL")
+        await eventually(lambda: lab.state() == "accepted")  # CA, then ORL on the same connection
+        assert lab.stage.ask("SELECT count(*) FROM outbox WHERE destination = 'SPE'") == [(1,)]
+
+
+# Scenario 7.14.
+async def test_an_application_reply_by_the_partners_own_line_settles_what_it_has_stored(tmp_path: Path) -> None:
+    async with beside(tmp_path, more='acknowledge = "both"', answer="stores") as lab:
+        await lab.ordering.tell(new("M1", "T1", ALAT, person=ADA))
+        await eventually(lambda: bool(lab.partner.received))
+        asked = lab.partner.received[0]
+        assert lab.state() != "accepted", "stored is not accepted"
+        lab.partner.answer = "accept"
+        reply = lab.partner.take(asked)
+        async with OrderingLis("127.0.0.1", lab.port) as line:
+            await line.write(b"\x0b" + reply + b"\x1c\r")
+            await eventually(lambda: lab.state() == "accepted")
+        await eventually(lambda: lab.stage.ask("SELECT state FROM outbox WHERE destination = 'SPE'") == [("delivered",)])  # fmt: skip
+        assert lab.reasons() == []

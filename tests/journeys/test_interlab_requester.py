@@ -76,6 +76,7 @@ def controls(reply: Message) -> Sequence[str]:
     return [orc.component(1) for orc in reply.all("ORC")]
 
 
+# Scenario 10.2.
 async def test_the_shipped_scenario_ends_as_its_comments_say(tmp_path: Path) -> None:
     answer, tubes = loaded(SCENARIO)
     assert answer == "accept"
@@ -103,6 +104,7 @@ async def test_the_shipped_scenario_ends_as_its_comments_say(tmp_path: Path) -> 
         assert {"order-number-used", "interlab-not-in-catalogue", "interlab-patient-changed"} <= set(one.reasons())
 
 
+# Scenario 10.2.
 async def test_asked_measured_reported_and_corrected(tmp_path: Path) -> None:
     async with asking(tmp_path) as one:
         assert controls(await one.say(tube("T1"), Ask())) == ["OK"]

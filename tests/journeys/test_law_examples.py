@@ -39,6 +39,7 @@ async def test_a_query_is_answered_and_kept(name: str, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTED)
+# Scenario 5.20.
 async def test_a_report_is_acknowledged_and_kept_and_names_no_awos_of_ours(name: str, stage: Stage) -> None:
     raw = REPORTED[name]
     message = Message.parse(raw)

@@ -36,6 +36,7 @@ def stage(tmp_path: Path) -> Stage:
     return set_up(tmp_path)
 
 
+# Scenarios 2.1, 3.2, 3.4, 7.1.
 async def test_a_query_by_container_brings_the_work_of_this_tube_alone(stage: Stage) -> None:  # LAB27-001, LAB28-007
     order(stage, "S1", (ALT, CREA))
     order(stage, "S2")
@@ -61,6 +62,7 @@ async def test_a_query_by_container_brings_the_work_of_this_tube_alone(stage: St
     assert reply in journal and raw in journal
 
 
+# Scenarios 2.7, 3.6, 3.7.
 async def test_without_work_the_reply_is_ok_and_the_absence_is_said_in_four_segments(stage: Stage) -> None:
     """LAB27-003, LAB27-004, LAB28-001, LAB28-009."""
     order(stage, "S1")
@@ -76,6 +78,7 @@ async def test_without_work_the_reply_is_ok_and_the_absence_is_said_in_four_segm
     assert stage.ask("SELECT count(*) FROM awos") == [(0,)]
 
 
+# Scenario 2.8.
 async def test_while_orders_are_not_up_to_date_no_work_is_not_said_and_the_tube_is_listed(stage: Stage) -> None:
     order(stage, "S1", at=long_ago())
     async with running(stage), analyzer(stage) as sim:
@@ -91,6 +94,7 @@ async def test_while_orders_are_not_up_to_date_no_work_is_not_said_and_the_tube_
     assert stage.ask("SELECT count(*) FROM re_present WHERE closed_at IS NULL") == [(0,)]
 
 
+# Scenario 3.5.
 async def test_the_same_order_is_given_once_and_an_unanswered_one_again_under_the_same_name(stage: Stage) -> None:
     """LAB28-006: an identity that was taken is never offered again; one that nobody has answered is."""
     order(stage, "S1")
@@ -108,6 +112,7 @@ async def test_the_same_order_is_given_once_and_an_unanswered_one_again_under_th
     assert stage.ask("SELECT count(*) FROM awos") == [(1,)]
 
 
+# Scenario 2.4.
 async def test_all_brings_every_tube_that_was_not_given_yet(stage: Stage) -> None:  # LAB27-005
     for name in ("S1", "S2", "S3"):
         order(stage, name)
@@ -126,6 +131,7 @@ async def test_all_brings_every_tube_that_was_not_given_yet(stage: Stage) -> Non
     assert sim.counts["refused"] == 0
 
 
+# Scenario 2.2.
 async def test_a_rack_is_known_from_where_tubes_were_seen(stage: Stage) -> None:  # LAB27-006, LAB27-007
     order(stage, "S1")
     order(stage, "S2", (CREA,))
@@ -139,6 +145,7 @@ async def test_a_rack_is_known_from_where_tubes_were_seen(stage: Stage) -> None:
         await eventually(lambda: [one.step.test.code for one in sim.held.values()] == [CREA])
 
 
+# Scenario 2.6.
 async def test_an_unknown_query_name_and_a_missing_container_are_answered_ae(stage: Stage) -> None:
     query = b"QPD|%s^x^IHELAW|T1|%s\rRCP|I||R^Real Time^HL70394\r"
     head = (
@@ -152,6 +159,7 @@ async def test_an_unknown_query_name_and_a_missing_container_are_answered_ae(sta
     assert stage.ask("SELECT disposition, reason FROM message") == [("refused", "query-not-served")] * 2
 
 
+# Scenario 3.3.
 async def test_an_analyzer_may_refuse_one_test_and_take_the_other(stage: Stage) -> None:  # LAB28-004
     order(stage, "S1", (ALT, CREA))
     async with running(stage), analyzer(stage, manners=Manners(refuses=frozenset({CREA}), patience=60.0)) as sim:
@@ -161,6 +169,7 @@ async def test_an_analyzer_may_refuse_one_test_and_take_the_other(stage: Stage) 
         await eventually(lambda: states(stage) == wanted)
 
 
+# Scenarios 4.1, 4.4, 11.9.
 async def test_a_cancelled_order_is_taken_back_where_the_analyzer_can(stage: Stage) -> None:  # LAB28-005, LAW-004
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -177,6 +186,7 @@ async def test_a_cancelled_order_is_taken_back_where_the_analyzer_can(stage: Sta
     assert states(stage) == {f"{ALT}@analyzer": "cancelled"}
 
 
+# Scenarios 4.2, 4.4.
 async def test_an_analyzer_unable_to_cancel_may_still_report(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage), analyzer(stage, manners=Manners(cannot_cancel=True, patience=60.0)) as sim:
@@ -191,6 +201,7 @@ async def test_an_analyzer_unable_to_cancel_may_still_report(stage: Stage) -> No
     ]  # nobody wants it any more: a person decides
 
 
+# Scenarios 3.1, 3.9.
 async def test_new_orders_are_pushed_to_an_analyzer_that_keeps_a_worklist(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=f'{LINK}\npush = true\nallow = ["127.0.0.1"]')
     async with running(stage), analyzer(stage) as sim:
@@ -201,6 +212,7 @@ async def test_new_orders_are_pushed_to_an_analyzer_that_keeps_a_worklist(tmp_pa
         assert (await sim.ask(named="S1")).nothing is not None
 
 
+# Scenario 6.1.
 async def test_when_one_analyzer_has_done_it_the_other_is_asked_to_leave_it(tmp_path: Path) -> None:  # LAW-001
     other = free_port()
     extra = f'[[link]]\nname = "other"\nlisten = "127.0.0.1:{other}"\n{LINK}'
@@ -217,6 +229,7 @@ async def test_when_one_analyzer_has_done_it_the_other_is_asked_to_leave_it(tmp_
     assert stage.ask('SELECT state FROM "order"') == [("done",)]
 
 
+# Scenario 7.2.
 async def test_orders_go_over_a_second_connection_where_the_analyzer_has_one(tmp_path: Path) -> None:
     port = free_port()
     stage = set_up(tmp_path, link=f'{LINK}\nprofile = "alinity"\norders = "127.0.0.1:{port}"')
@@ -235,6 +248,7 @@ async def test_orders_go_over_a_second_connection_where_the_analyzer_has_one(tmp
 
 
 @pytest.mark.parametrize("profile", PERSONALITIES.values(), ids=lambda one: one.name)
+# Scenario 8.8.
 async def test_every_personality_gets_its_work_and_reports(profile: law.LawProfile, tmp_path: Path) -> None:
     link = f'{LINK}\nprofile = "{profile.name}"'
     stage = set_up(tmp_path, link=link)
@@ -249,6 +263,7 @@ async def test_every_personality_gets_its_work_and_reports(profile: law.LawProfi
     assert COBAS_PRO.reply_names_steps is False
 
 
+# Scenario 2.3.
 async def test_a_tray_is_known_from_where_tubes_were_seen(stage: Stage) -> None:  # LAB27-007
     order(stage, "S1")
     order(stage, "S2", (CREA,))
@@ -262,6 +277,7 @@ async def test_a_tray_is_known_from_where_tubes_were_seen(stage: Stage) -> None:
         assert {len(one.specimens) for one in sim.arrived if isinstance(one, law.Work)} == {1}  # LAB28-007
 
 
+# Scenario 2.5.
 async def test_an_isolate_is_asked_for_within_its_parent(stage: Stage) -> None:  # LAB27-008
     order(stage, "S1")
     order(stage, "S1-ISO2", (CREA,))
@@ -270,6 +286,7 @@ async def test_an_isolate_is_asked_for_within_its_parent(stage: Stage) -> None: 
         assert [one.step.test.code for one in offer.work] == [CREA]
 
 
+# Scenario 3.8.
 async def test_a_tube_that_the_analyzer_does_not_recognise_is_answered_ar_and_that_is_kept(stage: Stage) -> None:
     """LAB28-008: the line goes on, nothing is sent again, and what the analyzer said can be read."""
     order(stage, "S1")
@@ -283,6 +300,7 @@ async def test_a_tube_that_the_analyzer_does_not_recognise_is_answered_ar_and_th
     assert stage.ask("SELECT count(*) FROM quarantine") == [(0,)]
 
 
+# Scenario 4.3.
 async def test_a_cancellation_of_what_the_analyzer_no_longer_has_leaves_the_door_open(stage: Stage) -> None:
     """Test plan I.3, item 4: it has lost its worklist and answers UC."""
     order(stage, "S1")

@@ -37,6 +37,7 @@ def quarantined(stage: Stage) -> list[object]:
     return [reason for (reason,) in stage.ask("SELECT reason FROM quarantine WHERE state = 'open' ORDER BY id")]
 
 
+# Scenarios 5.1, 5.17.
 async def test_a_result_reaches_the_lis_and_its_order_is_done(stage: Stage) -> None:
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -53,6 +54,7 @@ async def test_a_result_reaches_the_lis_and_its_order_is_done(stage: Stage) -> N
     assert stage.ask("SELECT status FROM awos_result") == [("F",)]
 
 
+# Scenarios 5.18, 11.6.
 async def test_sent_again_it_is_acknowledged_and_kept_once(stage: Stage) -> None:  # LAW-008
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -68,6 +70,7 @@ async def test_sent_again_it_is_acknowledged_and_kept_once(stage: Stage) -> None
     assert stage.ask("SELECT count(*) FROM message WHERE kind = 'result'") == [(2,)]
 
 
+# Scenario 5.13.
 async def test_a_rerun_is_two_runs_of_one_awos_and_the_candidate_counts(stage: Stage) -> None:  # C.10 flow 7
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -84,6 +87,7 @@ async def test_a_rerun_is_two_runs_of_one_awos_and_the_candidate_counts(stage: S
     assert states(stage) == {f"{ALT}@analyzer": "resulted"}
 
 
+# Scenario 5.14.
 async def test_two_candidates_are_for_a_person(stage: Stage) -> None:
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -93,6 +97,7 @@ async def test_two_candidates_are_for_a_person(stage: Stage) -> None:
         assert lis.values == []
 
 
+# Scenario 5.15.
 async def test_a_correction_of_the_same_run_is_a_further_result_that_waits_for_a_person(stage: Stage) -> None:
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -104,6 +109,7 @@ async def test_a_correction_of_the_same_run_is_a_further_result_that_waits_for_a
     assert stage.ask("SELECT status FROM awos_result ORDER BY id") == [("F",), ("C",)]
 
 
+# Scenario 5.16.
 async def test_what_could_not_be_measured_is_said_with_its_flags(stage: Stage) -> None:  # C.10 flow 11
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -116,6 +122,7 @@ async def test_what_could_not_be_measured_is_said_with_its_flags(stage: Stage) -
     assert quarantined(stage) == ["not-performed"]
 
 
+# Scenario 5.19.
 async def test_results_may_come_over_time_and_the_order_is_done_with_the_last(stage: Stage) -> None:  # LAW-006
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -127,6 +134,7 @@ async def test_results_may_come_over_time_and_the_order_is_done_with_the_last(st
     assert len(results(stage)) == 2
 
 
+# Scenario 5.12.
 async def test_a_reflex_of_the_analyzer_is_a_child_of_its_parent(stage: Stage) -> None:  # LAW-007
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -149,6 +157,7 @@ async def test_a_reflex_of_the_analyzer_is_a_child_of_its_parent(stage: Stage) -
     assert quarantined(stage) == ["no-order"]
 
 
+# Scenario 5.11.
 async def test_work_that_began_at_the_analyzer_is_taken(stage: Stage) -> None:  # LAB29-003
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -158,6 +167,7 @@ async def test_work_that_began_at_the_analyzer_is_taken(stage: Stage) -> None:  
     assert stage.ask('SELECT state FROM "order"') == [("done",)]
 
 
+# Scenario 11.8.
 async def test_an_awos_that_nobody_gave_is_acknowledged_and_goes_to_a_person(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -176,6 +186,7 @@ async def test_an_awos_of_another_tube_goes_to_a_person(stage: Stage) -> None:
     assert states(stage) == {f"{ALT}@analyzer": "accepted"}
 
 
+# Scenario 5.9.
 async def test_a_registered_material_makes_a_control_and_q_alone_does_not(stage: Stage) -> None:
     register(stage, "QC1")
     register(stage, "LEVEL2")
@@ -199,6 +210,7 @@ async def test_a_registered_material_makes_a_control_and_q_alone_does_not(stage:
     assert quarantined(stage) == ["control-conflict", "unregistered-control"]
 
 
+# Scenario 5.9.
 async def test_a_family_that_sends_q_for_patients_is_believed_by_the_material_alone(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=f'{LINK}\nprofile = "cobas-4800"')
     register(stage, "QC1")
@@ -211,6 +223,7 @@ async def test_a_family_that_sends_q_for_patients_is_believed_by_the_material_al
         await eventually(lambda: [one[4] for one in results(stage)] == ["delivered", "control"])
 
 
+# Scenarios 5.1 to 5.6, 5.8, 11.10.
 async def test_every_kind_of_value_and_several_specimens_in_one_message(stage: Stage) -> None:
     for name in ("S1", "S2"):
         order(stage, name, (ALT, CREA))
@@ -236,6 +249,7 @@ async def test_every_kind_of_value_and_several_specimens_in_one_message(stage: S
     assert kept["2"] == ("40", "<")
 
 
+# Scenario 11.11.
 async def test_an_empty_spm_2_leaves_the_container_to_name_the_tube(stage: Stage) -> None:
     order(stage, "S1")
     async with Lis(stage.lis_port) as lis, running(stage), analyzer(stage) as sim:
@@ -261,6 +275,7 @@ HEAD = b"MSH|^~\\&|SIM||LABMW||20261101080000+0000||%s|%s|%s|%s|||NE|AL||UNICODE
         (b"NMD^N02^NMD_N02", b"P", b"2.5.1", b"NST|N\r", "AA", ""),
     ],
 )
+# Scenarios 1.4, 11.4.
 async def test_what_is_not_served_or_malformed_is_answered_and_kept(
     stage: Stage, kind: bytes, processing: bytes, version: bytes, rest: bytes, code: str, error: str
 ) -> None:
@@ -273,6 +288,7 @@ async def test_what_is_not_served_or_malformed_is_answered_and_kept(
     assert raw in journal
 
 
+# Scenario 1.5.
 async def test_the_other_messages_of_a_family_are_acknowledged(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=f'{LINK}\nprofile = "cobas-pro"')
     async with running(stage), analyzer(stage) as sim:
@@ -283,6 +299,7 @@ async def test_the_other_messages_of_a_family_are_acknowledged(tmp_path: Path) -
     assert stage.ask("SELECT count(*) FROM result") == [(0,)]
 
 
+# Scenario 11.7.
 async def test_a_reply_to_nothing_is_kept_for_a_person_and_never_answered(stage: Stage) -> None:
     raw = HEAD % (b"ORL^O34^ORL_O42", b"R1", b"P", b"2.5.1") + b"MSA|AA|NEVER-SENT\r"
     bare = HEAD % (b"ACK^R22^ACK", b"R2", b"P", b"2.5.1")
@@ -294,6 +311,7 @@ async def test_a_reply_to_nothing_is_kept_for_a_person_and_never_answered(stage:
     assert len(sim.replies) == 1
 
 
+# Scenarios 7.5, 7.9, 11.1, 11.2, 11.5.
 async def test_a_truncated_block_a_second_start_byte_and_a_wrong_charset_lose_nothing(stage: Stage) -> None:
     order(stage, "S1")
     good = HEAD % (b"OUL^R22^OUL_R22", b"G1", b"P", b"2.5.1")
@@ -308,6 +326,7 @@ async def test_a_truncated_block_a_second_start_byte_and_a_wrong_charset_lose_no
     assert stage.ask("SELECT count(*) FROM message") == [(1,)]
 
 
+# Scenario 11.6.
 async def test_a_number_used_twice_for_other_bytes_is_a_new_message_and_is_counted(stage: Stage) -> None:
     order(stage, "S1")
     order(stage, "S2")
@@ -334,6 +353,7 @@ async def test_the_value_of_a_diluted_specimen_waits_for_a_person(stage: Stage) 
         assert lis.values == []
 
 
+# Scenario 5.10.
 async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> None:
     """Supplemental observations (serum indices), operator, device, reagents and calibrators."""
     order(stage, "S1")
@@ -381,6 +401,7 @@ async def test_what_comes_beside_a_result_is_kept_beside_it(stage: Stage) -> Non
     )
 
 
+# Scenarios 5.7, 5.19.
 async def test_two_tests_of_one_tube_come_in_one_message_and_a_third_later(
     stage: Stage,
 ) -> None:  # several OBR; LAW-006
@@ -401,6 +422,7 @@ async def test_two_tests_of_one_tube_come_in_one_message_and_a_third_later(
 
 
 @pytest.mark.parametrize("order_removed", [("X", "CA"), ("X", "CM")])
+# Scenario 5.16.
 async def test_a_test_removed_at_the_analyzer_is_not_performed(order_removed: tuple[str, str], stage: Stage) -> None:
     """x800 reports an order that its operator deletes as a failed observation with a flag of its own."""
     order(stage, "S1")

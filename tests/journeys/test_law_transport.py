@@ -33,6 +33,7 @@ def stage(tmp_path: Path) -> Stage:
     return set_up(tmp_path)
 
 
+# Scenario 7.4.
 async def test_a_message_without_reply_is_sent_twice_more_and_status_says_it_and_the_line_stays(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=PUSH)
     async with running(stage), analyzer(stage, manners=QUIET) as sim:
@@ -60,6 +61,7 @@ async def test_a_message_without_reply_is_sent_twice_more_and_status_says_it_and
     )  # once more on the new connection, or oftener where its answer took long
 
 
+# Scenario 3.5.
 async def test_a_refusal_after_sending_again_is_taken_for_a_repeat(tmp_path: Path) -> None:  # LAB28-006
     stage = set_up(tmp_path, link=PUSH)
     async with (
@@ -87,6 +89,8 @@ async def test_a_refusal_after_a_restart_is_taken_for_a_repeat(tmp_path: Path) -
             await eventually(lambda: stage.ask("SELECT state, reason FROM awos") == [("accepted", "taken-as-repeat")])
 
 
+# Scenario 7.5.
+@pytest.mark.usefixtures("at_rest")
 async def test_what_was_about_to_be_said_is_said_by_the_next_process(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=PUSH)
     async with running(stage), analyzer(stage, manners=QUIET) as sim:
@@ -99,6 +103,7 @@ async def test_what_was_about_to_be_said_is_said_by_the_next_process(tmp_path: P
         assert {one.header.control_id for one in sim.arrived} == {number}
 
 
+# Scenario 7.3.
 async def test_five_messages_may_be_open_at_once_where_the_family_bears_it(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=PUSH.replace("ack_timeout = 0.3", "ack_timeout = 30.0") + '\nprofile = "roche-x800"')
     async with running(stage), analyzer(stage, profile=ROCHE_X800, manners=QUIET) as sim:
@@ -110,6 +115,7 @@ async def test_five_messages_may_be_open_at_once_where_the_family_bears_it(tmp_p
         assert len(sim.arrived) == 5
 
 
+# Scenarios 1.3, 7.6, 7.7.
 async def test_two_messages_in_one_piece_and_one_in_single_bytes_are_answered_by_their_numbers(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage), analyzer(stage) as sim:
@@ -122,6 +128,7 @@ async def test_two_messages_in_one_piece_and_one_in_single_bytes_are_answered_by
         await eventually(lambda: len(sim.held) == 1)
 
 
+# Scenario 7.7.
 async def test_any_cut_of_the_stream_gives_the_same(stage: Stage) -> None:
     chance = random.Random(7)
     for n in range(6):
@@ -137,6 +144,7 @@ async def test_any_cut_of_the_stream_gives_the_same(stage: Stage) -> None:
     assert [law.read_ack(one).control_id for one in sim.replies] == [f"Q{n}" for n in range(6)]
 
 
+# Scenario 2.10.
 async def test_the_work_never_comes_before_the_reply_to_its_query(stage: Stage) -> None:
     for n in range(10):
         order(stage, f"S{n}")
@@ -147,6 +155,7 @@ async def test_the_work_never_comes_before_the_reply_to_its_query(stage: Stage) 
         await eventually(lambda: set(states(stage).values()) == {"accepted"})
 
 
+# Scenario 2.9.
 async def test_a_repeated_query_gets_the_stored_reply_and_the_same_work(stage: Stage) -> None:
     order(stage, "S1")
     async with running(stage), analyzer(stage, manners=Manners(silent=1, patience=60.0)) as sim:
@@ -171,6 +180,7 @@ async def test_a_repeated_query_without_work_is_told_so_again(stage: Stage) -> N
     assert stage.ask("SELECT count(*) FROM message WHERE kind = 'query'") == [(1,)]
 
 
+# Scenario 7.8.
 async def test_a_block_that_is_too_large_ends_the_connection_and_nothing_else(tmp_path: Path) -> None:
     stage = set_up(tmp_path, extra="[limits]\nmessage_bytes = 20000")
     order(stage, "S1")
@@ -181,6 +191,7 @@ async def test_a_block_that_is_too_large_ends_the_connection_and_nothing_else(tm
         assert len((await sim.ask(named="S1")).work) == 1
 
 
+# Scenario 1.3.
 async def test_reports_and_orders_cross_on_one_connection(stage: Stage) -> None:
     """Both sides have messages open at once; each reply finds its message by MSA-2."""
     for n in range(8):

@@ -19,6 +19,7 @@ STORES = Manners(patience=60.0, stores_only=99)
 TROUBLE = "SELECT trouble FROM link_state WHERE link = 'analyzer'"
 
 
+# Scenario 7.14.
 async def test_asked_worked_reported_with_both_acknowledgments_each_way(tmp_path: Path) -> None:
     stage = set_up(tmp_path, link=f'{LINK}\nacknowledge = "both"')
     order(stage, "S1")

@@ -37,6 +37,7 @@ def stage(tmp_path: Path, store_url: str) -> Stage:
     return Stage(tmp_path, free_port(), free_port(), url=store_url)
 
 
+# Scenario 9.1.
 async def test_a_result_within_limits_reaches_the_lis_and_says_that_nobody_looked(stage: Stage) -> None:
     stage.build(["S1"])
     async with Lis(stage.lis_port) as lis, running(stage):
@@ -97,6 +98,7 @@ async def test_a_message_without_end_is_shown_and_never_released_and_the_whole_o
     assert stage.ask("SELECT count(*) FROM result") == [(1,)]
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_a_session_cut_in_mid_message_is_recovered_by_the_next_start(stage: Stage) -> None:
     stage.build(["S1"])
     records = message("S1")
@@ -118,6 +120,7 @@ async def test_a_session_cut_in_mid_message_is_recovered_by_the_next_start(stage
     assert stage.ask("SELECT closing FROM session") == [("restart",)]
 
 
+# Scenario 12.12.
 async def test_the_lis_away_keeps_results_waiting_and_a_refusal_goes_to_a_person(stage: Stage) -> None:
     stage.build(["S1", "S2"])
     async with running(stage):
@@ -134,6 +137,7 @@ async def test_the_lis_away_keeps_results_waiting_and_a_refusal_goes_to_a_person
     assert "AE" in str(stage.ask("SELECT last_error FROM outbox WHERE specimen = 'S2'"))
 
 
+# Scenario 12.12.
 async def test_a_lost_acknowledgment_sends_the_same_bytes_again(stage: Stage) -> None:
     stage.extra = ""
     stage.build(["S1"])

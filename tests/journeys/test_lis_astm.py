@@ -35,6 +35,7 @@ async def running(stage: Stage) -> AsyncIterator[Laboratory]:
         await laboratory.stop()
 
 
+# Scenario 12.10.
 async def test_orders_come_and_results_leave_over_one_line(tmp_path: Path) -> None:
     stage = set_up(tmp_path, lis='[lis.tests]\nALAT = "1742-6"')
     async with AstmLis(stage.lis_port) as lis, running(stage):

@@ -28,6 +28,7 @@ def load(stage: Stage, text: str, *, wrong: bool = False) -> str:
     return labmw(stage, "lis", "history", "load", str(file), code=1 if wrong else 0)
 
 
+# Scenario 12.6.
 def test_a_file_is_loaded_whole_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
     stage, _ = set_up(tmp_path, lis='[lis.tests]\nALAT = "1742-6"')
     text = (
@@ -65,6 +66,7 @@ def test_one_wrong_row_and_nothing_is_loaded(tmp_path: Path) -> None:
     assert previous(stage) == []
 
 
+# Scenario 12.6.
 async def test_what_the_lis_releases_is_history_with_method_and_laboratory(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     first = Found("OLD1", ALT, "31")
@@ -110,6 +112,7 @@ def compared(stage: Stage, *, code: int) -> dict[str, Any]:
     return found
 
 
+# Scenario 12.4.
 async def test_the_comparison_finds_what_the_lis_lacks_or_holds_otherwise(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     today = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")

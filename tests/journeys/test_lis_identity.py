@@ -30,7 +30,8 @@ def ins_of(stage: Stage) -> list[tuple[object, ...]]:
     return stage.ask("SELECT patient, number FROM ins ORDER BY id")
 
 
-@pytest.mark.parametrize("trigger", ["A01", "A03", "A04", "A08", "A31"])
+@pytest.mark.parametrize("trigger", ["A01", "A03", "A04", "A08", "A28", "A31"])
+# Scenario 12.8.
 async def test_an_identity_is_kept_whole_and_an_empty_field_says_nothing(tmp_path: Path, trigger: str) -> None:
     stage, port = set_up(tmp_path)
     async with lab(stage, port) as (_, lis):
@@ -52,6 +53,7 @@ async def test_a_pid_in_other_separators_means_the_same(tmp_path: Path) -> None:
     assert stage.ask("SELECT family, pid FROM patient") == [("O&NEILL", replace(ADA, family="O\\T\\NEILL").pid)]
 
 
+# Scenario 12.9.
 async def test_the_ins_is_used_only_for_a_qualified_identity(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with lab(stage, port) as (_, lis):
@@ -113,6 +115,7 @@ async def wait_for_a_result(stage: Stage, lis: OrderingLis) -> None:
 
 
 @pytest.mark.parametrize("key_file", ["", "store.key"], ids=["plain", "encrypted"])
+# Scenarios 12.8, 12.9.
 async def test_a_withdrawn_ins_is_gone_from_identity_messages_replies_and_outbox(tmp_path: Path, key_file: str) -> None:
     stage, port = set_up(tmp_path, key_file=key_file)
     async with Lis(stage.lis_port, answers={"*": ""}) as receiver, lab(stage, port) as (laboratory, lis):
@@ -152,6 +155,7 @@ async def test_a_purge_that_forgets_the_messages_would_be_noticed(
     assert "message.raw" in holds(stage, INS)
 
 
+# Scenario 12.9.
 async def test_an_ins_that_is_replaced_leaves_with_the_new_one(tmp_path: Path) -> None:
     assert key_is_right(OTHER_INS)
     stage, port = set_up(tmp_path)
@@ -175,6 +179,7 @@ async def test_two_patients_with_one_ins_are_for_a_person(tmp_path: Path) -> Non
     assert (ins_of(stage), reasons(stage)) == ([("P1", INS)], ["patient-ins-elsewhere"])
 
 
+# Scenario 12.8.
 async def test_a_merge_moves_everything_and_the_old_number_still_means_the_person(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     old, kept = replace(QUALIFIED, number="OLD"), replace(QUALIFIED, number="NEW")

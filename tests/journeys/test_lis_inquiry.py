@@ -12,6 +12,7 @@ from lisside import answering, lab, set_up
 from protocols.hl7 import law
 
 
+# Scenario 12.11.
 async def test_what_the_lis_orders_now_is_given_in_the_same_answer(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis="query_patience = 5.0", link=LINK)
     async with answering(stage, port, "OK", orders=True) as asked, lab(stage, port), analyzer(stage) as sim:
@@ -40,6 +41,7 @@ async def test_silence_refusal_or_an_empty_promise_is_no_nothing(tmp_path: Path,
     assert stage.ask("SELECT specimen, reason FROM re_present") == [("T7", "order-feed-stale")]
 
 
+# Scenario 12.11.
 async def test_a_lis_that_is_away_costs_no_more_than_its_patience(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis="query_patience = 0.3", link=LINK)
     async with lab(stage, port), analyzer(stage) as sim:

@@ -17,6 +17,7 @@ ALT_CODE, CREA_CODE = "1742-6", "14682-9"
 @pytest.mark.parametrize(
     ("kind", "reply"), [("O21", "ORL^O22"), ("O33", "ORL^O34"), ("O35", "ORL^O36"), ("O01", "ORR^O02")]
 )
+# Scenario 12.1.
 async def test_a_new_order_of_every_kind_is_kept_and_confirmed_with_our_number(
     tmp_path: Path, kind: str, reply: str
 ) -> None:
@@ -48,6 +49,7 @@ async def test_what_is_ordered_measured_and_released_leaves_under_the_order_of_t
     assert reasons(stage) == []
 
 
+# Scenario 11.6.
 async def test_the_same_message_again_gets_the_same_reply_and_changes_nothing(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with lab(stage, port) as (_, lis):
@@ -63,6 +65,7 @@ async def test_the_same_message_again_gets_the_same_reply_and_changes_nothing(tm
     ]
 
 
+# Scenario 12.1.
 async def test_an_unknown_test_is_refused_and_shown_and_the_others_are_done(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with lab(stage, port) as (_, lis):
@@ -93,6 +96,7 @@ async def test_codes_and_batteries_of_the_laboratory_are_what_it_says_they_are(t
     }
 
 
+# Scenario 12.1.
 async def test_added_changed_replaced_and_taken_back(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
 
@@ -123,6 +127,27 @@ async def test_added_changed_replaced_and_taken_back(tmp_path: Path) -> None:
     assert reasons(stage) == []
 
 
+# Scenario 12.1.
+@pytest.mark.parametrize("kind", ["O21", "O35", "O01"])
+async def test_every_kind_of_order_message_adds_changes_and_takes_back(tmp_path: Path, kind: str) -> None:
+    stage, port = set_up(tmp_path, lis='dialect = "legacy-orm"')
+    async with lab(stage, port) as (_, lis):
+
+        async def say(number: str, order: Order) -> list[tuple[str, str, str]]:
+            return answers(await lis.tell(order_message(number, kind, ADA, "T1", [order])))
+
+        assert await say("M1", Order("T1-1", ALT)) == [("OK", "T1-1", "")]
+        assert await say("M2", Order("T1-2", CREA, action="A")) == [("OK", "T1-2", "")]
+        assert await say("M3", Order("T1-1", ALT, "XO", "S")) == [("XR", "T1-1", "")]
+        assert await say("M4", Order("T1-2", CREA, "CA")) == [("CR", "T1-2", "")]
+        assert await say("M5", Order("T1-9", CREA, "CA")) == [("UC", "T1-9", "order-never-received")]
+        assert stage.ask('SELECT placer, priority, state FROM "order" ORDER BY placer') == [
+            ("T1-1", "S", "open"),
+            ("T1-2", "R", "cancelled"),
+        ]
+
+
+# Scenario 12.1.
 async def test_what_cannot_be_changed_or_taken_back_is_said_so(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with Lis(stage.lis_port), lab(stage, port) as (_, lis):

@@ -34,6 +34,7 @@ def open_tasks(stage: Stage) -> list[dict[str, Any]]:
     return found
 
 
+# Scenario 12.5.
 async def test_where_the_lis_validates_it_gets_technical_results_with_the_automatic_mark(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis='biological_validation = "lis"')
     async with Lis(stage.lis_port) as receiver, lab(stage, port) as (_, lis):
@@ -47,6 +48,7 @@ async def test_where_the_lis_validates_it_gets_technical_results_with_the_automa
     assert read_results(Message.parse(text.encode())).orders[0].observations[0].auto is not None
 
 
+# Scenario 12.2.
 async def test_a_lis_that_wants_oul_gets_it_with_its_own_pid(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis='dialect = "ltw-oul"')
     async with Lis(stage.lis_port) as receiver, lab(stage, port) as (_, lis):
@@ -59,6 +61,7 @@ async def test_a_lis_that_wants_oul_gets_it_with_its_own_pid(tmp_path: Path) -> 
     assert segments(text, "SAC")[0][3].startswith("T1")
 
 
+# Scenario 12.2.
 async def test_a_battery_is_partial_until_its_last_test_and_leaves_under_one_order(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis=BATTERY)
     async with Lis(stage.lis_port) as receiver, lab(stage, port) as (_, lis):
@@ -76,6 +79,7 @@ async def test_a_battery_is_partial_until_its_last_test_and_leaves_under_one_ord
     assert [row[25] for row in obr[1:]] == ["F"] * (len(obr) - 1)
 
 
+# Scenario 12.2.
 async def test_what_is_taken_back_is_said_so_and_forgotten(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with Lis(stage.lis_port) as receiver, lab(stage, port) as (_, lis):
@@ -97,7 +101,27 @@ async def test_what_is_taken_back_is_said_so_and_forgotten(tmp_path: Path) -> No
     assert open_tasks(stage) == []
 
 
+@pytest.mark.parametrize("dialect", ["ltw", "ltw-oul"])
+# Scenario 12.2.
+async def test_a_corrected_value_follows_the_first_as_a_correction(tmp_path: Path, dialect: str) -> None:
+    stage, port = set_up(tmp_path, lis=f'dialect = "{dialect}"')
+    async with Lis(stage.lis_port) as receiver, lab(stage, port) as (_, lis):
+        await lis.tell(new("M1", "T1", ALT))
+        await measure(stage)
+        await eventually(lambda: stage.ask("SELECT state FROM result") == [("delivered",)])
+        await measure(stage, "31")  # another value of the same tube and test: for a person
+        await eventually(lambda: [state for (state,) in stage.ask("SELECT state FROM result ORDER BY id")] == ["delivered", "held"])  # fmt: skip
+        labmw(stage, "result", "release", "T1", "ALTT", "--by", "Dr Alouette", "--reason", "measured again")
+        await eventually(lambda: stage.ask("SELECT DISTINCT state FROM result") == [("delivered",)])
+    first, second = (text for _, text in receiver.got)
+    assert [segments(first, "OBX")[0][n] for n in (5, 11)] == ["22", "F"]
+    assert [segments(second, "OBX")[0][n] for n in (5, 11)] == ["31", "C"]
+    assert [segments(second, "OBR")[0][n] for n in (2, 25)] == ["T1-1^SIL", "C"]
+    assert segments(second, "ORC")[0][5] == "CM"
+
+
 @pytest.mark.parametrize(("dialect", "answer"), [("signs-and-locks", "AE"), ("first-result-counts", "AA")])
+# Scenario 12.3.
 async def test_a_correction_that_is_refused_or_ignored_is_done_by_hand(
     tmp_path: Path, dialect: str, answer: str
 ) -> None:

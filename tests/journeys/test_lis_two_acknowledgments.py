@@ -61,6 +61,7 @@ async def reply_or_nothing(lis: OrderingLis, data: bytes, nothing: bytes) -> lis
     return codes[:-1]
 
 
+# Scenario 7.14.
 async def test_an_application_reply_by_the_lis_own_line_delivers_and_is_confirmed_there(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path, lis=BOTH)
     stage.expect(["T1", "T2", "T3"])

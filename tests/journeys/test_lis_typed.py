@@ -21,6 +21,7 @@ def state_of(stage: Stage) -> list[tuple[object, ...]]:
     return stage.ask("SELECT specimen, patient, state FROM provisional ORDER BY id")
 
 
+# Scenario 12.7.
 async def test_what_is_typed_is_measured_and_leaves_when_the_lis_agrees(tmp_path: Path) -> None:
     stage, port = set_up(tmp_path)
     async with Lis(stage.lis_port) as receiver, lab(stage, port) as (laboratory, lis):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from lawside import CREA, LINK, analyzer, observed, order, running, set_up, states
 from lisside import labmw
 from stage import ALT, Stage, eventually
@@ -28,6 +29,7 @@ def stocked(folder: Path, link: str = LINK) -> Stage:
     return stage
 
 
+@pytest.mark.usefixtures("at_rest")
 async def test_asked_for_its_tube_the_analyzer_is_given_the_control_and_its_result_is_judged(tmp_path: Path) -> None:
     stage = stocked(tmp_path)
     async with running(stage), analyzer(stage) as sim:

@@ -121,6 +121,7 @@ def ends(link: str, whose: str) -> float:
     return REGISTRY.get_sample_value("labmw_certificate_ends_seconds", {"link": link, "whose": whose}) or 0.0
 
 
+# Scenario 7.10.
 async def test_from_the_analyzer_to_the_lis_everything_is_encrypted(tmp_path: Path, authority: Authority) -> None:
     stage = secured(tmp_path, authority)
     analyzer = authority.client(authority.issue("analyzer.example", days=50))
@@ -160,6 +161,7 @@ def _files(pair: Pair) -> dict[str, str]:
     return {"certificate": str(pair.certificate), "key": str(pair.key)}
 
 
+# Scenario 7.11.
 async def test_results_wait_while_the_certificate_of_the_lis_is_wrong_and_leave_when_it_is_mended(tmp_path: Path, authority: Authority) -> None:  # fmt: skip
     stage = secured(tmp_path, authority)
     analyzer = authority.client(authority.issue("analyzer.example"))

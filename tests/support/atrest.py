@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import cast, select
 
 from labmw.store import Step, Transaction, open_reader, schema
+from labmw.store.encryption.envelope import marked
 from labmw.store.statements import insert, insert_once, insert_rows, keep_payload, outbox_delivered
+from labmw.store.statements.words import given_bytes
 
 SECRET = b"H|\\^&|||ANALYZER\rP|1||279035121518989||DUPONT^CLAIRE\r"
 MARK = b"\x00labmw\x1a"
 RAW = select(schema.message.c.id, schema.message.c.raw, schema.message.c.reply).order_by(schema.message.c.id)
 JOURNAL = select(schema.journal.c.data).order_by(schema.journal.c.id)
+_SAID = select(cast(given_bytes("lies"), schema.message.c.raw.type).label("raw"))
+"""Bytes that the store is given and reads back: it opens what is encrypted."""
 FRAMES = select(schema.frame.c.text).order_by(schema.frame.c.id)
 
 
@@ -74,3 +78,15 @@ def read_all() -> Transaction[list[bytes]]:
         rows = yield Step(select(schema.metadata.tables[table].c[column]))
         found += [row[0] for row in rows]
     return found
+
+
+def as_read(url: str, key_file: str, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Rows of plain SQL with their encrypted bytes as the store itself reads them; all others are as they were."""
+    if not any(marked(value) for row in rows for value in row):
+        return rows
+    with open_reader(url, key_file=key_file) as reader:
+
+        def read(value: object) -> object:
+            return reader.read(_SAID, {"lies": value})[0].raw if marked(value) else value
+
+        return [tuple(read(value) for value in row) for row in rows]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from atrest import as_read
 from ports import free_port as free_port  # noqa: PLC0414 - the stage hands it on
 from postgresql_server import say, write
 
@@ -44,6 +45,9 @@ def empty() -> Path:
 CHOSEN = [""]
 """Where a stage keeps its store that is not told: a file, or the address of an empty store in PostgreSQL (tests/journeys/conftest.py)."""
 
+KEY_FILE = [os.environ.get("LABMW_TEST_KEY_FILE", "")]
+"""The same of the key file: LABMW_TEST_KEY_FILE=store.key plays every journey with one, `at_rest` (tests/journeys/conftest.py) some of them always."""
+
 
 def listens(port: int) -> bool:
     """Whether somebody listens on this port."""
@@ -63,8 +67,8 @@ class Stage:
         default_factory=lambda: CHOSEN[0]
     )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
     key_file: str = field(
-        default_factory=lambda: os.environ.get("LABMW_TEST_KEY_FILE", "")
-    )  # the name of a key file that is made: bytes are encrypted. The journeys with a key: LABMW_TEST_KEY_FILE=store.key
+        default_factory=lambda: KEY_FILE[0]
+    )  # the name of a key file that is made: bytes are encrypted
 
     @property
     def config(self) -> Path:
@@ -141,11 +145,15 @@ people = ["{getpass.getuser()}", "Dr Alouette", "Dr Bergeronnette", "Dr Test"]
                 store.execute(sql, values)
 
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
-        """Look into the store with plain SQL: the tests' own eyes."""
+        """Look into the store with plain SQL: the tests' own eyes. Bytes that are encrypted are opened as the store opens them."""
         if self.url:
-            return say(self.url, numbered(sql), *values)
-        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
-            return store.execute(sql, values).fetchall()
+            rows = say(self.url, numbered(sql), *values)
+        else:
+            with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as store:
+                rows = store.execute(sql, values).fetchall()
+        if not self.key_file:
+            return rows
+        return as_read(self.url or f"sqlite:///{self.database}", str(self.folder / self.key_file), rows)
 
 
 def numbered(sql: str) -> str:
@@ -247,7 +255,7 @@ class Lis:
     server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Lis:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=64 << 20)
         return self
 
     async def __aexit__(self, *_: object) -> None:

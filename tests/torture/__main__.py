@@ -25,7 +25,7 @@ from postgresql_server import PostgresqlServer, fresh, server
 
 from labmw.watch.log import begin
 
-from . import disks, lis_faults, power, troubles
+from . import archive_power, disks, lis_faults, power, troubles
 from .growth import growth
 from .kills import kills
 from .outcome import Outcome
@@ -91,6 +91,9 @@ def main() -> int:
         if "power" in parts and "sqlite" in stores:
             tell("sqlite", power.sqlite(cuts, seed))
             tell("sqlite", power.sqlite(cuts, seed, careless=True))
+            tell("sqlite", archive_power.archive())
+            for variant in archive_power.VARIANTS:
+                tell("sqlite", archive_power.careless(variant))
     if "power" in parts and "postgresql" in stores:
         tell("postgresql", power.postgresql(cuts, seed))
         tell("postgresql", power.postgresql(cuts, seed, careless=True))

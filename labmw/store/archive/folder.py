@@ -45,6 +45,17 @@ class ArchiveFolder:
         except OSError as error:
             raise self._unwritable(error) from error
 
+    def in_use(self) -> bool:
+        """Whether a command is changing the archive now."""
+        try:
+            with (self.root / ".lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def write(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write the files of a removal; when this returns they are on the disk, under their names. Raises StoreError."""
         place = self._place(name)

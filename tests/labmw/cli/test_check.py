@@ -162,7 +162,7 @@ def test_what_is_absent_is_a_warning(house: House) -> None:
     ("wrong", "key", "code"),
     [
         ('tolerances = { chekcsum = "none" }', "tolerances", "check-key"),
-        ('allow = ["192.168.1.0/33"]', "allow", "check-config"),
+        ('allow = ["192.168.1.0/33"]', "allow", "config-network"),
     ],
 )
 def test_wrong_settings_of_a_line_name_the_line(house: House, wrong: str, key: str, code: str) -> None:

@@ -7,11 +7,12 @@ import json
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from authority import Authority, Pair
+from authority import Authority, Pair, self_signed
 from stage import free_port
 from typer.testing import CliRunner, Result
 
@@ -250,3 +251,106 @@ def test_a_line_keeps_its_name_at_the_beginning_of_a_sentence() -> None:
     assert _begun("rs is a serial port", "rs") == "rs is a serial port"
     assert _begun("labmw ne tourne pas", "rs") == "labmw ne tourne pas"
     assert _begun("the analyzer answers", "rs") == "The analyzer answers"
+
+
+@contextlib.contextmanager
+def speaking(context: ssl.SSLContext | None, says: bytes = b"") -> Iterator[int]:
+    """A receiver with a TLS context of its own, or one that says something in clear to whatever comes."""
+    listening = socket.create_server((HOST, 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listening.accept()
+            except OSError:
+                return
+            with plain, contextlib.suppress(OSError):
+                plain.settimeout(20)
+                if context is None:
+                    plain.recv(1)
+                    plain.sendall(says)
+                    plain.recv(64)
+                else:
+                    with context.wrap_socket(plain, server_side=True) as secured:
+                        secured.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(30)
+
+
+def serving(pair: Pair) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+def old(pair: Pair) -> ssl.SSLContext:
+    context = serving(pair)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
+
+
+def without_forward_secrecy(pair: Pair) -> ssl.SSLContext:
+    context = serving(pair)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA256:@SECLEVEL=0")
+    return context
+
+
+def test_every_way_in_which_a_handshake_fails_is_said_in_both_languages(authority: Authority, tmp_path: Path) -> None:
+    pair = authority.issue("lis.example")
+    by = {"trusted": str(authority.file)}
+    revoked = str(authority.revocations(pair))
+    cases: list[tuple[ssl.SSLContext | None, bytes, dict[str, str], str, str, str]] = [
+        (serving(pair), b"", {**by, "peer_name": "other.example"}, "tls-name", "correct peer_name", "corriger peer_name"),
+        (serving(pair), b"", {**by, "revoked": revoked}, "tls-revoked", "has been revoked", "a été révoqué"),
+        (old(pair), b"", by, "tls-version", "no version of TLS in common", "aucune version de TLS en commun"),
+        (without_forward_secrecy(pair), b"", by, "tls-cipher", "agree on no encryption", "s'accordent sur aucun chiffrement"),
+        (None, b"\x0bMSH|^~\\&|LIS\r\x1c\r", by, "tls-plain", "does not speak TLS", "ne parle pas TLS"),
+        (None, b"HTTP/1.1 400 Bad Request\r\n\r\n", by, "tls-plain", "does not speak TLS", "ne parle pas TLS"),
+    ]  # fmt: skip
+    for context, says, own, code, english, french in cases:
+        with speaking(context, says) as port:
+            config = configured(tmp_path, lis(port, tls(**own)))
+            assert code in found(config, "LIS")[1], code
+            assert english in " ".join(run(config, "LIS", "-l", "en").output.split())
+            assert french in " ".join(run(config, "LIS", "-l", "fr").output.split())
+
+
+def test_a_receiver_of_tls_on_a_line_without_is_recognised(authority: Authority, tmp_path: Path) -> None:
+    with speaking(serving(authority.issue("lis.example"))) as port:
+        config = configured(tmp_path, lis(port))
+        assert found(config, "LIS") == (1, ["link-name-good", "link-connect-good", "link-test-plain", "link-test-tls-there", "link-certificate"])  # fmt: skip
+        assert "ajouter une table tls" in " ".join(run(config, "LIS", "-l", "fr").output.split())
+
+
+def test_each_file_of_ours_that_cannot_be_used_is_said_in_french(authority: Authority, tmp_path: Path) -> None:
+    ours, other = authority.issue("a.example"), authority.issue("b.example")
+    secret = self_signed(tmp_path, "locked.example", passphrase=b"secret")
+    weak = self_signed(tmp_path, "weak.example", bits=1024)
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("not PEM")
+    good = {"trusted": str(authority.file)}
+    cases: list[tuple[dict[str, object], str]] = [
+        ({"trusted": tmp_path / "none.pem"}, "est illisible"),
+        ({"trusted": garbage}, "ne contient pas de certificats"),
+        ({**good, "certificate": ours.certificate, "key": other.key}, "n'est pas celle du premier certificat"),
+        ({**good, "certificate": secret.certificate, "key": secret.key}, "est chiffré"),
+        ({**good, "certificate": weak.certificate, "key": weak.key}, "est trop faible"),
+        ({**good, "certificate": garbage, "key": ours.key}, "sont inutilisables"),
+        ({**good, "revoked": garbage}, "aucune liste de révocation"),
+    ]
+    for settings, french in cases:
+        config = configured(tmp_path, lis(free_port(), tls(**{key: str(value) for key, value in settings.items()})))
+        assert found(config, "LIS") == (1, ["certificate-unusable"])
+        said = " ".join(run(config, "LIS", "-l", "fr").output.split())
+        assert french in said and "TLS est impossible" in said

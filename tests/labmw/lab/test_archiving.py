@@ -113,6 +113,8 @@ async def test_what_is_moved_is_in_the_archive_and_comes_back_as_it_was(day: Mor
     assert day.ask("SELECT identifier FROM patient") == [("P-S3",)]
     seen = await sound(day, work)
     assert (seen.moves, seen.files, seen.faults) == (2, 7, ()) and seen.rows > 10
+    [(who, told)] = day.ask("SELECT who, detail FROM audit WHERE subject = 'archive' AND what = 'archive-verified'")
+    assert (who, json.loads(str(told))) == ("Dr Test", {"files": 7, "rows": seen.rows, "faults": 0})
     files = [path for path in work.folder.root.rglob("*") if path.is_file() and path.name != ".lock"]
     assert not any("S1" in str(path.relative_to(work.folder.root)) for path in files)
     assert any(b"P-S1" in path.read_bytes() for path in files) is not keys

@@ -252,6 +252,7 @@ async def test_a_stop_while_what_ended_without_l_is_handed_over_loses_nothing_of
 # --- the line itself --------------------------------------------------------------------------------------------------------
 
 
+# Scenario 9.5.
 async def test_a_repeated_frame_is_acknowledged_again_and_kept_once(tmp_path: Path) -> None:
     async with lineside(tmp_path, ["S1"]) as line:
         wire = line.converse()
@@ -265,6 +266,7 @@ async def test_a_repeated_frame_is_acknowledged_again_and_kept_once(tmp_path: Pa
         assert line.ask("SELECT count(*) FROM message") == [(1,)]
 
 
+# Scenario 9.4.
 async def test_six_refusals_in_a_row_are_told_and_the_next_message_ends_the_trouble(tmp_path: Path) -> None:
     async with lineside(tmp_path, ["S1"]) as line:
         wire = line.converse()
@@ -284,6 +286,7 @@ async def test_six_refusals_in_a_row_are_told_and_the_next_message_ends_the_trou
         assert line.health.refused_in_a_row == 0
 
 
+# Scenario 9.11.
 async def test_the_receive_timer_ends_the_session_and_what_came_is_unterminated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +314,7 @@ class FloodingWire(MemoryWire):
         return await super().read()
 
 
+# Scenario 9.14.
 async def test_a_peer_that_never_ceases_to_send_rubbish_does_not_keep_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +343,7 @@ async def test_an_idle_connection_is_closed_after_its_limit(tmp_path: Path) -> N
         assert wire.closed
 
 
+# Scenario 9.2.
 async def test_several_messages_in_one_session_and_two_in_one_frame(tmp_path: Path) -> None:
     async with lineside(tmp_path, ["S1", "S2", "S3"]) as line:
         wire = line.converse()
@@ -491,6 +496,7 @@ async def _play(folder: Path, pieces: Sequence[bytes]) -> list[tuple[object, ...
 
 @settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, len(SESSION)), max_size=40))
+# Scenario 9.13.
 def test_however_the_bytes_are_cut_the_store_holds_the_same(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -138,6 +138,7 @@ def test_numbers_run_on_through_the_session_and_begin_with_1_after_enq() -> None
 
 
 @pytest.mark.parametrize("number", [0, 2, 7])
+# Scenario 9.6.
 def test_the_first_frame_is_number_1(number: int) -> None:
     link = in_session()
     assert link.receive(frame(number)) == [FrameRefused(Fault.NUMBER, frame(number), 1)]
@@ -210,6 +211,7 @@ def test_a_good_frame_forgives_five_strays() -> None:
         (frame(1).replace(b"A2", b"a2") if b"A2" in frame(1) else b"\x021k\r\x03ac\r\n", Fault.CHECKSUM),
     ],
 )
+# Scenario 9.3.
 def test_damaged(damaged: bytes, fault: Fault) -> None:
     link = in_session()
     (event,) = link.receive(damaged)
@@ -239,6 +241,7 @@ def test_after_a_doubtful_end_we_keep_still() -> None:
     assert expire(link, Deadline.RETRY) == [] and link.data_to_send() == ENQ
 
 
+# Scenario 9.11.
 def test_silence_of_30_seconds_drops_the_unfinished_frame_only() -> None:
     link = in_session()
     take(link, frame(1))
@@ -301,6 +304,7 @@ def test_asking_for_the_line() -> None:
     assert link.data_to_send() == ENQ  # honoured: our turn at once
 
 
+# Scenario 9.14.
 def test_noise_is_told_in_pieces_and_bounded() -> None:
     link = in_session()
     events = link.receive(b"x" * 10_000)
@@ -407,6 +411,7 @@ def test_noise_while_waiting_for_the_answer_to_enq_is_ignored() -> None:
     assert link.receive(ACK) == [Noise(b"\x00\rA" + EOT), SendingStarted("m")]
 
 
+# Scenario 9.7.
 def test_no_answer_to_enq() -> None:
     link = sending()
     assert expire(link, Deadline.ENQ_REPLY) == [SendFailed("m", "enq-unanswered")]
@@ -427,6 +432,7 @@ def test_an_enq_met_by_a_frame_is_given_up_without_eot() -> None:
     assert link.data_to_send() == EOT
 
 
+# Scenario 9.10.
 def test_no_answer_to_a_frame() -> None:
     link = sending()
     link.receive(ACK)
@@ -479,6 +485,7 @@ def test_a_session_of_the_peer_during_the_pause_starts_it_over_once() -> None:
     assert link.data_to_send() == ACK + ENQ
 
 
+# Scenario 9.9.
 def test_contention_as_instrument() -> None:
     link = sending(Role.INSTRUMENT)
     assert link.receive(ENQ) == [Contention()]
@@ -487,6 +494,7 @@ def test_contention_as_instrument() -> None:
     assert link.data_to_send() == ENQ
 
 
+# Scenario 9.9.
 def test_contention_as_computer() -> None:
     link = sending()
     assert link.receive(ENQ) == [Contention()]
@@ -511,6 +519,7 @@ def test_contention_answered_at_once_where_tolerated() -> None:
     assert busy.receive(ENQ) == [Contention()] and busy.data_to_send() == b""
 
 
+# Scenario 9.12.
 def test_interrupt_honoured() -> None:
     link = sending()
     link.receive(ACK)
@@ -524,6 +533,7 @@ def test_interrupt_honoured() -> None:
     assert link.unsent == []
 
 
+# Scenario 9.12.
 def test_interrupt_ignored() -> None:
     link = sending(tolerances=Tolerances(interrupt="ignore"))
     link.receive(ACK)
@@ -688,6 +698,7 @@ def run(link: DataLink, pieces: Iterable[bytes], refuse: frozenset[bytes]) -> tu
     st.booleans(),
 )
 @example(ENQ + frame(1), [1, 2, 3], STRICT, Role.COMPUTER, False, True)
+# Scenario 9.13.
 def test_any_cut_gives_the_same_events_and_the_same_answers(
     data: bytes, places: list[int], tolerances: Tolerances, role: Role, queued: bool, refusing: bool
 ) -> None:

@@ -8,10 +8,12 @@ from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.errors import SettingError
 
 
+# Scenario 9.15.
 def test_strict_is_the_default() -> None:
     assert Tolerances.from_mapping({}) == STRICT == Tolerances()
 
 
+# Scenario 9.15.
 def test_all_at_once() -> None:
     chosen: dict[str, object] = {
         "max_frame": 1000,

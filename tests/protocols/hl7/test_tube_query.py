@@ -13,6 +13,7 @@ from protocols.hl7.acknowledgment import ErrorDetail, read_ack
 from protocols.hl7.asking import AskingDialect, Moment, TestAsked, TubeQuery, TubeWork
 from protocols.hl7.display_query import DISPLAY
 from protocols.hl7.er7 import Message
+from protocols.hl7.mode_query import MODES, mode_of
 from protocols.hl7.z03_query import Z03
 
 CORPUS = Path(os.environ.get("LABMW_CORPUS", Path(__file__).parents[4] / "shared" / "corpus"))
@@ -166,3 +167,41 @@ def test_no_text_of_ours_adds_a_field_or_a_line(tube: str, code: str, family: st
         if tube.isascii() and tube.strip() == tube:
             line = got.all("DSP")[20] if dialect is DISPLAY else got.first("SPM")
             assert line is not None and line.component(3 if dialect is DISPLAY else 2) == tube
+
+
+# --- ORM^O01 and ORR^O02 -----------------------------------------------------------------------------------------------------
+
+ORM = "MSH|^~\\&|BC-5380|Mindray|||20261101070000||ORM^O01|9|P|2.3.1||||||UNICODE\rORC|RF||0019||IP\r"
+
+
+def test_a_counter_is_told_how_to_run_the_tube() -> None:
+    work = TubeWork("0019", (TestAsked("CBC"), TestAsked("CBC+DIFF")), "P1", "DÉSIR", "Zoé", "19700101", "F", "", "20261101063000+0100")  # fmt: skip
+    assert MODES.read(asked(ORM)) == TubeQuery("0019")
+    assert lines(MODES.answer(asked(ORM), work, None, AT)) == [
+        "MSH|^~\\&|||BC-5380|Mindray|20261101070001||ORR^O02|OURS1|P|2.3.1||||||UNICODE",
+        "MSA|AA|9",
+        "PID|1||P1^^^^MR||DESIR^Zoe||19700101000000|Female",
+        "PV1|1",
+        "ORC|AF|0019",
+        "OBR|1|0019||00001^Automated Count^99MRC||20261101063000||||||||||||||||||HM",
+        "OBX|1|IS|08003^Test Mode^99MRC||CBC+DIFF||||||F",
+    ]
+    assert lines(MODES.answer(asked(ORM), None, None, AT))[1:] == ["MSA|AR|9"]
+    assert lines(MODES.answer(asked(ORM), None, LATER, AT))[1:] == [f"MSA|AE|9|{LATER.text}|||207"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "mode"),
+    [("CBC", "CBC"), ("CBC CBC+DIFF", "CBC+DIFF"), ("CBC+DIFF CBC", "CBC+DIFF"), ("CBC+DIFF CBC+RET", "CBC+DIFF+RET")],
+)
+def test_of_several_modes_the_one_that_holds_the_others(codes: str, mode: str) -> None:
+    assert mode_of(TubeWork("1", tuple(TestAsked(code) for code in codes.split()))) == mode
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [(ORM.replace("|0019|", "||"), "101"), (ORM[: ORM.index("ORC")], "100"), (ORM.replace("ORC|RF", "ORC|NW"), "103")],
+)
+def test_an_order_message_that_asks_for_no_tube_is_not_answered_with_work(raw: str, code: str) -> None:
+    problem = MODES.read(asked(raw)).problem
+    assert problem is not None and problem.code == code
