@@ -42,7 +42,12 @@ def link() -> None:
 
 @app.command()
 def test(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A link of the configuration, or the name of the LIS.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A link, the LIS, a partner or another receiver, as the configuration names it."
+        ),
+    ],
     config: ConfigOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Dial an analyzer although labmw runs and may be connected to it.")
@@ -64,12 +69,12 @@ def test(
     Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage.
     """
     from labmw.watch.finding import Weight
-    from labmw.watch.link_trial import names_of, running
+    from labmw.watch.link_trial import lines_of, running
 
     settings = configuration(config, USAGE)
     tongue = language_of(settings, language)
-    if name not in names_of(settings):
-        fail(say("link-test-unknown", tongue, link=name, names=", ".join(names_of(settings)) or "-"), USAGE)
+    if name not in lines_of(settings):
+        fail(say("link-test-unknown", tongue, link=name, names=", ".join(lines_of(settings)) or "-"), USAGE)
     busy = None if force else running(settings, name)
     findings = [busy] if busy else asyncio.run(_tested(settings, name, seconds, call))
     errors = sum(finding.weight is Weight.ERROR for finding in findings)

@@ -12,9 +12,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
-from labmw.config import Config, Link, Lis, address
+from labmw.config import Config, Destination, Link, Lis, address
 from labmw.errors import CertificateError, HandshakeError, StoreError
 from labmw.line.dialling import HANDSHAKE, Streams, dial, shown_by_peer
+from labmw.partner import Partner
 from labmw.store.lock import holder
 from labmw.tls.certificate import Certificate
 from labmw.tls.credentials import Credentials
@@ -27,22 +28,21 @@ PATIENCE = 10.0  # seconds for an answer from the network
 AFTERWARDS = 1.0  # seconds: with TLS 1.3 the other side looks at our certificate when our side has finished
 
 
-def place_of(config: Config, name: str) -> Link | Lis | None:
-    """The line of this name, or the LIS; None when the configuration has neither."""
-    if config.lis and config.lis.name == name:
-        return config.lis
-    return next((link for link in config.link if link.name == name), None)
+Line = Link | Lis | Destination | Partner
 
 
-def names_of(config: Config) -> list[str]:
-    """What can be tested."""
-    return [link.name for link in config.link] + ([config.lis.name] if config.lis else [])
+def lines_of(config: Config) -> dict[str, Line]:
+    """What can be tested, by name: lines to analyzers, the LIS, further receivers, and partners that are not reached by files."""
+    lis = [config.lis] if config.lis else []
+    partners = [one for one in config.partners if one.connect or one.listen]
+    found: list[Line] = [*config.link, *lis, *config.destination, *partners]
+    return {one.name: one for one in found}
 
 
 def running(config: Config, name: str) -> Finding | None:
     """A running labmw has the line: many analyzers bear one connection, and would hang up on the one that works."""
-    found = place_of(config, name)
-    if isinstance(found, Lis) or found is None or not (found.connect or found.orders):
+    found = lines_of(config).get(name)
+    if not isinstance(found, Link) or not (found.connect or found.orders):
         return None
     try:
         process = holder(config.store.url)
@@ -52,13 +52,12 @@ def running(config: Config, name: str) -> Finding | None:
 
 
 async def test(config: Config, name: str, now: datetime) -> AsyncIterator[Finding]:
-    """Each step of a line as it is found, until one fails; the line must be one of `names_of`."""
-    found = place_of(config, name)
-    assert found is not None, name
-    if isinstance(found, Link) and not found.connect:
+    """Each step of a line as it is found, until one fails; the line must be one of `lines_of`."""
+    found = lines_of(config)[name]
+    if isinstance(found, Link | Partner) and not found.connect:
         for finding in _listens(config, found, now):
             yield finding
-        if not found.orders:
+        if not (isinstance(found, Link) and found.orders):
             return
     elif found.tls:
         usable = True
@@ -81,9 +80,9 @@ async def test(config: Config, name: str, now: datetime) -> AsyncIterator[Findin
                 yield finding
 
 
-def _in_blocks(found: Link | Lis) -> bool:
+def _in_blocks(found: Line) -> bool:
     """Whether the line speaks MLLP: there, bytes outside a block mean nothing."""
-    return found.protocol in ("hl7", "law")
+    return not isinstance(found, Link | Lis) or found.protocol in ("hl7", "law")
 
 
 async def _plain(name: str, host: str, port: int) -> AsyncIterator[Finding]:
@@ -108,9 +107,9 @@ async def _greeted(host: str, port: int) -> tuple[bool, Certificate | None]:
     return True, shown
 
 
-def _listens(config: Config, link: Link, now: datetime) -> Iterator[Finding]:
+def _listens(config: Config, link: Link | Partner, now: datetime) -> Iterator[Finding]:
     """A line that is not dialled: what can be known from here."""
-    if link.serial:
+    if isinstance(link, Link) and link.serial:
         yield good(link.name, "link-test-serial", link=link.name, device=link.serial.device)
         return
     if link.tls:

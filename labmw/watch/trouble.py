@@ -70,7 +70,8 @@ def _daemon(snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
 
 def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Finding]:
     states = {row.link: row for row in snapshot.links}
-    heard = [link.name for link in config.link]
+    analyzers = [link.name for link in config.link]
+    heard = list(analyzers)
     if config.lis is not None and config.lis.speaks:
         heard.append(config.lis.feed)
     heard += [partner.feed for partner in config.partners if partner.listen]
@@ -85,7 +86,7 @@ def _lines(config: Config, snapshot: Snapshot, telling: Telling) -> Iterator[Fin
         told = list(_told(row, telling))
         yield from told
         if not told and name in heard:
-            yield from _quiet(row, telling)
+            yield from _quiet(row, telling, "line" if name in analyzers else "feed")
 
 
 def _told(row: Row, telling: Telling) -> Iterator[Finding]:
@@ -99,11 +100,12 @@ def _told(row: Row, telling: Telling) -> Iterator[Finding]:
         yield weigh(row.link, code, **{"link": row.link, **told})
 
 
-def _quiet(row: Row, telling: Telling) -> Iterator[Finding]:
+def _quiet(row: Row, telling: Telling, kind: str) -> Iterator[Finding]:
+    """`kind`: line of an analyzer, or feed of the LIS or of another laboratory."""
     if row.heard_at is None:
-        yield warning(row.link, "line-never-heard", link=row.link)
+        yield warning(row.link, f"{kind}-never-heard", link=row.link)
     elif since(row.heard_at, telling.now) > SILENT:
-        yield warning(row.link, "line-silent", link=row.link, ago=telling.ago(row.heard_at))
+        yield warning(row.link, f"{kind}-silent", link=row.link, ago=telling.ago(row.heard_at))
     else:
         code = "line-good" if row.connected else "line-waits"
         yield good(row.link, code, link=row.link, peer=row.peer, ago=telling.ago(row.heard_at))

@@ -118,6 +118,22 @@ def test_all_is_well_with_tls(authority: Authority, tmp_path: Path) -> None:
         assert "s'accordent sur TLSv1.3" in run(config, "LIS", "-l", "fr").output  # fmt: skip
 
 
+def test_a_partner_and_a_further_receiver_are_tried_like_the_lis(authority: Authority, tmp_path: Path) -> None:
+    ours = authority.issue("labmw.example")
+    with listener(authority.issue("spe.example", days=200), asks=authority.file) as port:
+        own = tls(trusted=str(authority.file), certificate=str(ours.certificate), key=str(ours.key))
+        there = f'connect = "{HOST}:{port}"\n{own}'
+        partner, register = f'[[partners]]\nname = "SPE"\n{there}', f'[[destination]]\nname = "REGISTER"\n{there}'
+        config = configured(tmp_path, partner, register)
+        good = ["certificate-good", "link-name-good", "link-connect-good", "link-tls-good", "link-certificate"]
+        for name in ("SPE", "REGISTER"):
+            assert found(config, name) == (0, good)
+    dials = '[[partners]]\nname = "DIALS"\nlisten = "127.0.0.1:4999"'
+    assert found(configured(tmp_path, dials), "DIALS") == (0, ["link-test-nobody"])
+    files = '[[partners]]\nname = "FILES"\nfiles = { out = "out", into = "into" }'
+    assert run(configured(tmp_path, files), "FILES").exit_code == 2  # there is no line to it
+
+
 def test_without_tls_it_says_so(tmp_path: Path) -> None:
     with listener() as port:
         config = configured(tmp_path, lis(port))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from labmw.clock import stamp
@@ -92,6 +93,14 @@ def test_silence() -> None:
     assert [one.code for one in told(snapshot(links=(state(heard_at=None), state("LIS"))))] == ["line-never-heard"]
     assert [one.code for one in told(snapshot(links=(state(heard_at=ago(hours=13)), state("LIS"))))] == ["line-silent"]
     assert [one.code for one in told(snapshot(links=(state("LIS"),)))] == ["line-unknown"]
+
+
+@pytest.mark.parametrize(("heard", "code"), [(None, "feed-never-heard"), (ago(hours=13), "feed-silent")])
+def test_a_silent_lis_is_no_analyzer(heard: str | None, code: str) -> None:
+    config = msgspec.structs.replace(CONFIG, lis=Lis(connect="127.0.0.1:1", listen="127.0.0.1:2"))
+    links = (state(), state("LIS"), state("LIS orders", heard_at=heard))
+    found = troubles(config, snapshot(links=links), Telling("en", NOW, ZoneInfo("Europe/Paris")))
+    assert [one.code for one in found if one.weight is not Weight.GOOD] == [code]
 
 
 def outbox(state: str, **time: float) -> Row:
