@@ -23,6 +23,11 @@ if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usa
     # What a lost power loses is for `make torture`, which counts flushes itself.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
+# Commands speak the language of whoever calls them; what they are to say is English, unless a test asks otherwise.
+for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):
+    os.environ.pop(name, None)
+os.environ["LANG"] = "C.UTF-8"
+
 settings.register_profile("labmw", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labmw")
 

@@ -7,7 +7,6 @@ tried again is its business. Busy lines, contention, refusals and silence are th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -107,8 +106,9 @@ class SpeakingConversation(AstmConversation):
                 )
             finally:
                 poked.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await poked
+                await asyncio.wait(
+                    {poked}
+                )  # not `await poked`: a cancellation of ours that comes now is not to be taken for its
             if self._reading.done():
                 reading, self._reading = self._reading, None
                 return reading.result()

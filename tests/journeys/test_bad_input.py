@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from cable import Cable
-from stage import Analyzer, Lis, Stage, eventually, frames, free_port, message
+from stage import Analyzer, Lis, Stage, eventually, frames, free_port, message, session
 
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.line import link as link_module
 
-IN_TIME = 15.0  # seconds: what a sender gives one frame, here for a whole message of five
+IN_TIME = 15.0  # seconds that a sender gives the answer to a frame (E1381 6.5.2.3)
 
 
 @contextlib.asynccontextmanager
@@ -135,10 +135,10 @@ tolerances = {{ max_frame = 64000 }}
     stage.build(specimens)
     async with Lis(stage.lis_port) as lis, running(stage) as laboratory:
         bad = asyncio.create_task(misbehave(port, laboratory))
-        good = Analyzer(stage.analyzer_port)
         for specimen in specimens:
-            async with asyncio.timeout(IN_TIME):
-                await good.send(specimen, message(specimen))
+            reader, writer = await opened(stage.analyzer_port)
+            assert await session(reader, writer, message(specimen), within=IN_TIME)
+            writer.close()
         await bad
         await eventually(lambda: sorted(lis.values) == sorted((specimen, "22") for specimen in specimens))
         await eventually(lambda: laboratory.links["bad"].health.connected == 0)

@@ -114,7 +114,7 @@ async def test_asked_answered_and_reported(tmp_path: Path) -> None:
         assert lab.stage.ask("SELECT laboratory FROM performed") == [("Labo spécialisé",)]
         assert lab.state() == "final"
         both = ["ANSWER.ACK", "SPE000001.HPR"]
-        await eventually(lambda: sorted(path.name for path in (lab.into / "taken").iterdir()) == both)
+        await eventually(lambda: sorted(path.name for path in lab.into.glob("taken/*")) == both)
 
 
 async def test_refused_by_a_file(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_a_file_that_was_being_taken_when_all_stopped_is_taken_first(tmp_p
         asked = await lab.ordered()
         lab.lay(".labmw-SPE000001.HPR", result(asked))
         assert (await lab.answer("SPE000001.HPR")).records[1].field(2) == "AA"
-        await eventually(lambda: [path.name for path in (lab.into / "taken").iterdir()] == ["SPE000001.HPR"])
+        await eventually(lambda: [path.name for path in lab.into.glob("taken/*")] == ["SPE000001.HPR"])
         assert lab.files() == [("SPE000001.HPR", "taken")]
 
 

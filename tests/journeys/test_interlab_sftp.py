@@ -105,8 +105,8 @@ async def test_a_life_over_sftp(tmp_path: Path) -> None:
         assert parse(answer.read_bytes()).records[1].field(2) == "AA"
         await eventually(lambda: lab.stage.ask("SELECT value, state FROM result") == [("22", "delivered")])
         assert lab.state() == "final"
-        taken = lab.server.root / "in" / "taken"
-        await eventually(lambda: sorted(one.name for one in taken.iterdir()) == ["ANSWER.ACK", "SPE000001.HPR"])
+        into = lab.server.root / "in"
+        await eventually(lambda: sorted(one.name for one in into.glob("taken/*")) == ["ANSWER.ACK", "SPE000001.HPR"])
         answer.unlink()
         lab.lay("SPE000002.HPR", whole)  # the same bytes under another name
         await eventually((lab.server.root / "out" / "SPE000002.ACK").exists)

@@ -221,15 +221,21 @@ class Analyzer:
                 await writer.wait_closed()
 
 
-async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, records: Sequence[bytes]) -> bool:
-    """One session from ENQ to EOT; True when every frame was acknowledged."""
-    writer.write(b"\x05")
-    if await reader.readexactly(1) != b"\x06":
+async def session(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, records: Sequence[bytes], *, within: float | None = None
+) -> bool:
+    """One session from ENQ to EOT; True when every frame was acknowledged. TimeoutError when an answer takes longer than `within`."""
+
+    async def answer(data: bytes) -> bytes:
+        writer.write(data)
+        async with asyncio.timeout(within):
+            return await reader.readexactly(1)
+
+    if await answer(b"\x05") != b"\x06":
         return False
     for frame in frames(records):
         for _ in range(6):
-            writer.write(frame)
-            if await reader.readexactly(1) == b"\x06":
+            if await answer(frame) == b"\x06":
                 break
         else:
             writer.write(b"\x04")
