@@ -14,12 +14,16 @@ from labmw.cli.wire_view import rows
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labmw.store import Row, Transaction
     from labmw.watch.veil import Veil
 
 USAGE = 2
 EVERY = 0.4  # seconds between looks
 MOST = 500  # pieces of one look
+WATCHED = 100  # messages whose results wait for the rules, looked at again
+WAITING = "verify"
 FAR = 100_000  # pieces or messages of all lines that are looked back over
 
 
@@ -32,7 +36,7 @@ def trace(
     config: ConfigOption = None,
     language: LanguageOption = None,
 ) -> None:
-    """Follow the bytes of a line in both directions, and what became of each message. Only the store is read; the line is not touched. Patient records are not shown.
+    """Follow the bytes of a line in both directions, what became of each message, and of its results. Only the store is read; the line is not touched. Patient records are not shown.
 
     Exit codes: 0 it was followed, 2 wrong usage, or the configuration or the store cannot be read.
     """
@@ -61,6 +65,7 @@ def trace(
             while True:
                 found = reader.look(lambda: _after(site, name, piece, message, since))  # noqa: B023 - asked at once
                 piece, message = view.show(*found, piece=piece, message=message)
+                view.results(*reader.look(lambda: _became(view.watched)))
                 if len(found[0]) == MOST:
                     continue
                 if end is not None and time.monotonic() >= end:
@@ -92,6 +97,15 @@ def _after(site: str, link: str, piece: int, message: int, since: str) -> Transa
     return pieces, messages
 
 
+def _became(messages: Sequence[int]) -> Transaction[tuple[list[Row], list[Row]]]:
+    from labmw.store.statements import tracing
+
+    if not messages:
+        return [], []
+    states = yield tracing.became(messages)
+    return states, (yield tracing.why_quarantined(messages))
+
+
 class _View:
     """Shows rows as they come, each piece under the veil of its session and direction."""
 
@@ -101,6 +115,8 @@ class _View:
         self._zone, self._tongue = ZoneInfo(zone), tongue
         self._veils: dict[tuple[str, str], Veil] = {}
         self.shown = 0
+        self.watched: list[int] = []
+        self._told: dict[int, str] = {}
 
     def show(self, pieces: list[Row], messages: list[Row], *, piece: int, message: int) -> tuple[int, int]:
         """Show what is new, in the order of its times; return the numbers to go on from."""
@@ -135,6 +151,29 @@ class _View:
             known = {name: value for name, value in json.loads(row.facts).items() if isinstance(value, str | int)}
             sentence += ": " + say(row.reason, self._tongue, **known)
         typer.echo(f"{self._when(row.received_at)} = {sentence}")
+        self.watched = [*self.watched, int(row.id)][-WATCHED:]
+
+    def results(self, states: list[Row], reasons: list[Row]) -> None:
+        """Say of each message what its results became; again when the rules have decided, for those that waited."""
+        for number in tuple(self.watched):
+            rows = [row for row in states if row.message == number]
+            sentence = self._became(number, rows, [row for row in reasons if row.message == number])
+            if rows and sentence != self._told.get(number):
+                typer.echo(f"{' ' * 12} = {sentence}")
+            self._told[number] = sentence
+            if not any(row.state == WAITING for row in rows):
+                self.watched.remove(number)
+                del self._told[number]
+
+    def _became(self, number: int, states: list[Row], reasons: list[Row]) -> str:
+        tongue = self._tongue
+        each = ", ".join(f"{row.count} {say(f'state-{row.state}', tongue)}" for row in states)
+        total = sum(int(row.count) for row in states)
+        sentence = say("trace-results", tongue, number=number, results=total, each=each)
+        for row in reasons:
+            known = {name: value for name, value in json.loads(row.facts).items() if isinstance(value, str | int)}
+            sentence += f"\n{' ' * 15}{row.count} × " + say(row.reason, tongue, **known)
+        return sentence
 
     def _when(self, stamp: str) -> str:
         from labmw.clock import read_stamp

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
-from labmw.store.schema import journal, message
+from labmw.store.schema import journal, message, quarantine, result
 from labmw.store.statements.words import given, given_number
 from labmw.store.transaction import Step
 
@@ -46,6 +47,24 @@ _LAST_PIECES: Final = (
     .order_by(journal.c.id.desc())
     .limit(given_number("most"))
 )
+_THESE: Final = bindparam("messages", type_=BigInteger(), expanding=True)
+_BECAME: Final = (
+    select(result.c.message, result.c.state, func.count().label("count"))
+    .where(result.c.message.in_(_THESE))
+    .group_by(result.c.message, result.c.state)
+    .order_by(result.c.message, result.c.state)
+)
+_WHY: Final = (
+    select(
+        quarantine.c.message,
+        quarantine.c.reason,
+        func.min(quarantine.c.facts).label("facts"),
+        func.count().label("count"),
+    )
+    .where(quarantine.c.message.in_(_THESE), quarantine.c.state == "open", quarantine.c.result.is_not(None))
+    .group_by(quarantine.c.message, quarantine.c.reason)
+    .order_by(quarantine.c.message, quarantine.c.reason)
+)
 _NEWEST_PIECE: Final = select(func.coalesce(func.max(journal.c.id), 0).label("id"))
 _NEWEST_MESSAGE: Final = select(func.coalesce(func.max(message.c.id), 0).label("id"))
 
@@ -58,6 +77,16 @@ def pieces_after(site: str, link: str, after: int, most: int = 500) -> Step:
 def messages_after(site: str, link: str, after: int, since: str, most: int = 100) -> Step:
     """Messages of a line that were taken in after this one and since a moment, in order."""
     return Step(_MESSAGES, {"site": site, "link": link, "after": after, "since": since, "most": most})
+
+
+def became(messages: Sequence[int]) -> Step:
+    """How many results of each of these messages are in which state."""
+    return Step(_BECAME, {"messages": list(messages)})
+
+
+def why_quarantined(messages: Sequence[int]) -> Step:
+    """Why results of these messages are in quarantine: each reason once a message, with the facts of one of them and how many results."""
+    return Step(_WHY, {"messages": list(messages)})
 
 
 def last_pieces(site: str, link: str, after: int, most: int) -> Step:

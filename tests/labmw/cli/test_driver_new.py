@@ -70,3 +70,27 @@ def test_a_family_that_is_known_is_not_drafted_beside_its_driver(tmp_path: Path)
     assert new(RECORDING, tmp_path / "y.py", "--name", "sysmex-xn").exit_code == 2
     assert new(RECORDING, tmp_path / "y.py", "--name", "Sysmex XN").exit_code == 2
     assert new(tmp_path / "missing", tmp_path / "y.py").exit_code == 2
+
+
+def test_several_files_or_a_folder_are_one_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    assert new(folder, tmp_path / "none.py", "-l", "en").exit_code == 1
+    (folder / "monday.astm").write_bytes(RECORDING.read_bytes())
+    (folder / "tuesday.astm").write_bytes(RECORDING.read_bytes() + b"\r")
+    done = new(folder, tmp_path / "whole.py", "-l", "en")
+    assert done.exit_code == 0, done.output
+    alone = new(folder / "monday.astm", tmp_path / "alone.py", str(folder / "monday.astm"), "-l", "en")
+    assert alone.exit_code == 0, alone.output
+    (folder / "empty.astm").write_bytes(b"\x05\x04")  # a session in which nothing was said
+    assert new(folder, tmp_path / "silent.py").exit_code == 0
+    (folder / "empty.astm").unlink()
+    assert "2 captures, monday.astm to tuesday.astm" in (tmp_path / "whole.py").read_text()
+    assert "the capture monday.astm" in (tmp_path / "alone.py").read_text()  # named twice, read once
+    (folder / "wednesday.hl7").write_bytes(ORU)
+    mixed = new(folder, tmp_path / "mixed.py", "-l", "en")
+    assert (mixed.exit_code, "another protocol" in mixed.output) == (2, True), mixed.output
+    (folder / "wednesday.hl7").unlink()
+    (folder / "thursday.hl7").write_bytes(RECORDING.read_bytes().replace(b"ACME X100", b"OTHER 7"))
+    strange = new(folder, tmp_path / "strange.py", "-l", "en")
+    assert (strange.exit_code, "several senders" in strange.output) == (2, True), strange.output

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("language", "accepted"),
-    [("en", "result, driver sysmex-xn, accepted"), ("fr", "résultats, pilote sysmex-xn, accepté")],
+    ("language", "accepted", "became"),
+    [
+        ("en", "result, driver sysmex-xn, stored and acknowledged", "results of message 1: "),
+        ("fr", "résultats, pilote sysmex-xn, enregistré et acquitté", "résultats du message 1 : "),
+    ],
 )
 def test_what_passes_is_shown_with_what_became_of_it(
-    language: str, accepted: str, house: House, daemon: subprocess.Popen[str]
+    language: str, accepted: str, became: str, house: House, daemon: subprocess.Popen[str]
 ) -> None:
     command = [
         sys.executable,
@@ -50,6 +53,7 @@ def test_what_passes_is_shown_with_what_became_of_it(
     assert " > " in shown
     assert " < 06" in shown
     assert accepted in shown
+    assert became in shown
     assert "ALOUETTE" not in shown.replace("\n", "")
     assert daemon.poll() is None
 

@@ -193,7 +193,7 @@ async def test_what_is_no_serial_port_is_named_with_a_remedy(device: str, proble
         path.mkdir()
     elif device == "file":
         path.write_bytes(b"")
-    with pytest.raises(LinkError, match=f"{device} {problem} .*: "):
+    with pytest.raises(LinkError, match=f"{device} {problem}.*: "):
         await open_serial(Serial(device=str(path)))
 
 
