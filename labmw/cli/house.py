@@ -61,6 +61,7 @@ def house_of(settings: Config, *, orders: bool = False) -> House:
 def told(settings: Config) -> dict[str, WorkLink]:
     """The analyzers that are told what to do, by link, with the codes of the site's mapping."""
     from contextlib import suppress
+    from dataclasses import replace
 
     from labmw.clock import SYSTEM
     from labmw.driver.order_writing import dialect_of
@@ -79,6 +80,8 @@ def told(settings: Config) -> dict[str, WorkLink]:
     for link in links:
         with suppress(DriverError, SettingError):
             driver = mappings.driver(registry.named(link.driver), link.name, SYSTEM.now())
+            if link.tube is not None:
+                driver = replace(driver, tube=link.tube.form)
             if link.protocol == "law":
                 found[link.name] = law_link(link, driver, settings)
             elif link.protocol == "hl7":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labmw.config.link import Link
+from labmw.config.link import Link, Tube
 from labmw.config.lis import Lis
 from labmw.config.values import address, check_allowed, check_encoding, check_zone
 from labmw.errors import ConfigError
 from labmw.tls import settings as tls_settings
+from labmw.tube_form import faults
 from protocols.hl7.profile import PERSONALITIES
 from protocols.plain.links import LINKS
 
@@ -84,6 +85,8 @@ def check_links(file: str, links: Sequence[Link]) -> None:
                 "config-tolerances",
                 protocol=link.protocol,
             )
+        if link.tube is not None:
+            _check_tube(file, key, link, link.tube)
         if link.protocol not in ("hl7", "law"):
             check_not_hl7(file, key, link)
         if link.protocol in LINKS:
@@ -209,4 +212,24 @@ def _check_work(file: str, key: str, link: Link) -> None:
             "is not set",
             "name the driver: orders are written as it says, in its codes",
             "config-work-driver",
+        )
+
+
+def _check_tube(file: str, key: str, link: Link, tube: Tube) -> None:
+    if link.protocol in ("hl7", "law"):
+        raise ConfigError(
+            file,
+            f"{key}.tube",
+            f"is of no use with protocol {link.protocol}",
+            "leave it out: identifiers in HL7 are taken as they are",
+            "config-tube-hl7",
+            protocol=link.protocol,
+        )
+    if (found := faults(tube.form)) or not (tube.pad or tube.check):
+        raise ConfigError(
+            file,
+            f"{key}.tube",
+            found[0] if found else "says nothing",
+            "pad is one letter or digit and length a number up to 64, both or neither; or set check",
+            "config-tube",
         )

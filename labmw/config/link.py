@@ -6,6 +6,7 @@ from typing import Literal
 
 from labmw.config.strict import Strict
 from labmw.tls.settings import Tls
+from labmw.tube_form import TubeForm
 from protocols.hl7.acknowledging import Agreed
 
 
@@ -23,6 +24,19 @@ class Serial(Strict, frozen=True):
     dtr: bool = True
 
 
+class Tube(Strict, frozen=True):
+    """How the laboratory's labels arrive on a line: filled up on the left, with a check character behind them, or both."""
+
+    pad: str = ""
+    length: int = 0
+    check: Literal["", "luhn", "mod43"] = ""
+
+    @property
+    def form(self) -> TubeForm:
+        """The same, to read and write with."""
+        return TubeForm(self.pad, self.length, self.check)
+
+
 class Link(Strict, frozen=True):
     """One line to one analyzer. Exactly one of `listen`, `connect` and `serial` is set."""
 
@@ -37,6 +51,7 @@ class Link(Strict, frozen=True):
     role: Literal["computer", "instrument"] = "computer"
     encoding: str = ""  # "" = the driver's
     timezone: str = ""  # "" = the site's
+    tube: Tube | None = None  # how tubes are written on this line, in the place of what the driver says; not for HL7
     tls: Tls | None = None  # TLS on a link that listens or connects
     allow: list[str] = []  # peer addresses or networks allowed to connect; empty = any
     senders: dict[str, str] = {}  # address or network: driver, where several analyzers dial one port

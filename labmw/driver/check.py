@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from labmw.driver import ordering, tube_form
+from labmw import tube_form
+from labmw.driver import ordering
 from labmw.driver.declaration import Driver, Evidence, Field, Hl7Driver
 from labmw.driver.laying import PlainDriver
 from labmw.model import Flag

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from labmw.driver.ordering import OrderDialect
-from labmw.driver.tube_form import AS_WRITTEN, TubeForm
 from labmw.model import Flag
 from labmw.quantity import PLAIN, NumberFormat
+from labmw.tube_form import AS_WRITTEN, TubeForm
 from protocols.astm.tolerance import STRICT, Tolerances
 from protocols.hl7.asking import AskingDialect
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from labmw.driver.declaration import Driver
 from labmw.driver.ordering import WORD, NoWork, OrderDialect
-from labmw.driver.tube_form import AS_WRITTEN
 from labmw.errors import DriverError
 from labmw.model import Patient, Sex
+from labmw.tube_form import AS_WRITTEN
 from protocols.astm.message import Message
 from protocols.astm.record import STANDARD, Delimiters, build
 from protocols.errors import ProtocolError

@@ -12,9 +12,9 @@ from labmw.driver.diluted import dilution_problem, mark
 from labmw.driver.plan import Plan
 from labmw.driver.reading import Facts, OrderRead, ResultRead, listed
 from labmw.driver.timestamp import read_time
-from labmw.driver.tube_form import AS_WRITTEN
 from labmw.driver.value import ValueRead, read_detail, read_main, read_unknown
 from labmw.model import Flag
+from labmw.tube_form import AS_WRITTEN
 from protocols.astm.record import Record
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -45,6 +45,7 @@ class Readers:
     config: Config
     clock: Clock
     knowledge: Knowledge
+    formed: dict[tuple[str, str], tuple[Driver, Driver]] = field(default_factory=dict)  # filled by _on
 
     def terms(self, link: Link) -> Terms:
         """What a line of this link needs to know; raises DriverError, and SettingError for a tolerance that there is not."""
@@ -88,7 +89,16 @@ class Readers:
             asking_of(driver)  # raises where the driver does not say how it asks
         elif link.work:
             dialect_of(driver, push=link.work == "push")  # raises where the driver does not say how it is told
-        return self.knowledge.mappings.driver(driver, link.name, self.clock.now())
+        return self._on(link, self.knowledge.mappings.driver(driver, link.name, self.clock.now()))
+
+    def _on(self, link: Link | None, driver: Driver) -> Driver:
+        """A driver with the form that tubes have on a link, where it says one; the same value for the same driver."""
+        if link is None or link.tube is None:
+            return driver
+        kept = self.formed.get((link.name, driver.name))
+        if kept is None or kept[0] is not driver:
+            kept = self.formed[link.name, driver.name] = driver, replace(driver, tube=link.tube.form)
+        return kept[1]
 
     def gathering(self, name: str) -> Gatherer:
         """What puts the messages of a link together, as its line does; a link that is gone or broken is read to the standard."""
@@ -143,18 +153,22 @@ class Readers:
             # On a tap it answers the middleware that is there.
             return plain if link is None or link.tap else hl7_reading.unasked(plain, message, link.name)
         if isinstance(message, PlainMessage):
-            found = driver or self._mapped(self.knowledge.registry.recognise_plain(message), received.link)
+            found = driver or self._mapped(self.knowledge.registry.recognise_plain(message), received.link, link)
             reader = self.knowledge.registry.reader(found, message.protocol)
             return plain_reading.read(message, reader, zone=zone, tolerances_used=received.tolerances)
         assert isinstance(message, AstmMessage)
-        found = driver or self._mapped(self.knowledge.registry.recognise_message(message), received.link)
+        found = driver or self._mapped(self.knowledge.registry.recognise_message(message), received.link, link)
         return astm_reading.read(
             message, self.knowledge.registry.reader(found), zone=zone, tolerances_used=received.tolerances
         )
 
-    def _mapped(self, found: Driver | Ambiguous | None, link: str) -> Driver | Ambiguous | None:
+    def _mapped(
+        self, found: Driver | Ambiguous | None, name: str, link: Link | None = None
+    ) -> Driver | Ambiguous | None:
         """A driver that a header chose, under the site's mapping."""
-        return self.knowledge.mappings.driver(found, link, self.clock.now()) if isinstance(found, Driver) else found
+        if not isinstance(found, Driver):
+            return found
+        return self._on(link, self.knowledge.mappings.driver(found, name, self.clock.now()))
 
     def specimens(self, link: str, driver: str, code: str) -> frozenset[str]:
         """On which kinds of tube the laboratory measures this."""

@@ -11,11 +11,11 @@ import pytest
 
 from labmw.cli.decoder import Decoder
 from labmw.driver.declaration import Driver, Evidence, Hl7Driver, Test
-from labmw.driver.tube_form import AS_WRITTEN
 from labmw.driver.value import is_logarithm, read_coded, read_detail, read_main
 from labmw.line.registry import Registry
 from labmw.model import Disposition
 from labmw.quantity import NumberFormat
+from labmw.tube_form import AS_WRITTEN
 
 COMPOSED = Path(__file__).parents[1] / "captures"
 REGISTRY = Registry.find()

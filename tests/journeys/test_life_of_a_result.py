@@ -52,6 +52,20 @@ async def test_a_result_within_limits_reaches_the_lis_and_says_that_nobody_looke
     assert stage.ask("SELECT what FROM audit ORDER BY id") == [("verified",), ("delivered",)]
 
 
+@pytest.mark.parametrize("driver", ["erba-xl", "auto"])
+async def test_a_link_says_how_its_labels_are_written(stage: Stage, driver: str) -> None:
+    """Filled up, with a check digit behind; one whose digit is wrong names no tube, be it the number of one."""
+    named = 'driver = "erba-xl"' if driver == "erba-xl" else 'senders = { "127.0.0.1" = "erba-xl" }'
+    stage.build(["7992739871"], link=f'{named}\ntube = {{ pad = "0", length = 12, check = "luhn" }}')
+    async with Lis(stage.lis_port) as lis, running(stage):
+        for sent in ("0079927398713", "0079927398714", "7992739871"):
+            await Analyzer(stage.analyzer_port).send(sent, message(sent))
+        await eventually(lambda: lis.values == [("7992739871", "22")])
+        told = [("7992739871", "delivered"), ("", "quarantined"), ("", "quarantined")]
+        await eventually(lambda: stage.ask("SELECT specimen, state FROM result ORDER BY id") == told)
+    assert set(stage.ask("SELECT reason FROM quarantine")) == {("specimen-form",)}
+
+
 async def test_a_result_without_order_is_kept_quarantined_and_never_sent(stage: Stage) -> None:
     stage.build(["S1"])
     async with Lis(stage.lis_port) as lis, running(stage):

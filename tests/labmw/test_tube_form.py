@@ -17,8 +17,8 @@ from labmw.driver.order_writing import Occasion, TestToDo, Work, write_no_work, 
 from labmw.driver.ordering import NoWork, OrderDialect
 from labmw.driver.reading import Reading
 from labmw.driver.traps import traps
-from labmw.driver.tube_form import CHECKS, TubeForm, faults, luhn, mod43
 from labmw.errors import DriverError
+from labmw.tube_form import CHECKS, TubeForm, faults, luhn, mod43
 from protocols.astm.message import Message
 
 PADDED = TubeForm("0", 12)
