@@ -24,6 +24,7 @@ EVERY = 0.4  # seconds between looks
 MOST = 500  # pieces of one look
 WATCHED = 100  # messages whose results wait for the rules, looked at again
 WAITING = "verify"
+REASONS = 8  # told of one message, each with its facts
 FAR = 100_000  # pieces or messages of all lines that are looked back over
 
 
@@ -170,9 +171,11 @@ class _View:
         each = ", ".join(f"{row.count} {say(f'state-{row.state}', tongue)}" for row in states)
         total = sum(int(row.count) for row in states)
         sentence = say("trace-results", tongue, number=number, results=total, each=each)
-        for row in reasons:
+        for row in reasons[:REASONS]:
             known = {name: value for name, value in json.loads(row.facts).items() if isinstance(value, str | int)}
             sentence += f"\n{' ' * 15}{row.count} × " + say(row.reason, tongue, **known)
+        if left := sum(int(row.count) for row in reasons[REASONS:]):
+            sentence += f"\n{' ' * 15}{left} × …"
         return sentence
 
     def _when(self, stamp: str) -> str:

@@ -58,12 +58,12 @@ _WHY: Final = (
     select(
         quarantine.c.message,
         quarantine.c.reason,
-        func.min(quarantine.c.facts).label("facts"),
+        quarantine.c.facts,
         func.count().label("count"),
     )
     .where(quarantine.c.message.in_(_THESE), quarantine.c.state == "open", quarantine.c.result.is_not(None))
-    .group_by(quarantine.c.message, quarantine.c.reason)
-    .order_by(quarantine.c.message, quarantine.c.reason)
+    .group_by(quarantine.c.message, quarantine.c.reason, quarantine.c.facts)
+    .order_by(quarantine.c.message, quarantine.c.reason, quarantine.c.facts)
 )
 _NEWEST_PIECE: Final = select(func.coalesce(func.max(journal.c.id), 0).label("id"))
 _NEWEST_MESSAGE: Final = select(func.coalesce(func.max(message.c.id), 0).label("id"))
@@ -85,7 +85,7 @@ def became(messages: Sequence[int]) -> Step:
 
 
 def why_quarantined(messages: Sequence[int]) -> Step:
-    """Why results of these messages are in quarantine: each reason once a message, with the facts of one of them and how many results."""
+    """Why results of these messages are in quarantine: each reason with its facts once a message, and of how many results."""
     return Step(_WHY, {"messages": list(messages)})
 
 
