@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, bindparam, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 
 from labmw.store.schema import archive_index, archive_move, archive_piece
-from labmw.store.statements.words import given, given_texts, is_one_of
+from labmw.store.statements.words import given, given_numbers, given_texts, is_one_of
 from labmw.store.transaction import Step
 
 READABLE: Final = ("moved", "partly")
 """States of a piece whose file holds what the store does not, or not only."""
 
-_numbers = bindparam("numbers", type_=BigInteger().with_variant(Integer(), "sqlite"), expanding=True)
+_numbers = given_numbers("numbers")
 _PIECES: Final[tuple[Any, ...]] = (
     archive_piece.c.id, archive_piece.c.move, archive_piece.c["class"].label("of"), archive_piece.c.state, archive_piece.c.digest, archive_piece.c.size,
     archive_piece.c.rows, archive_piece.c.key, archive_piece.c.newest, archive_move.c.name, archive_move.c.kind, archive_move.c.last, archive_move.c.closed_at,

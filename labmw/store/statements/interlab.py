@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BindParameter, Integer, bindparam, case, func, select
+from sqlalchemy import case, func, select
 
 from labmw.store.schema import (
     message,
@@ -21,13 +21,8 @@ from labmw.store.schema import (
     sub_order_order,
     sub_order_said,
 )
-from labmw.store.statements.words import given, given_number, given_texts, is_not, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_not, is_one_of
 from labmw.store.transaction import Step
-
-
-def _given_numbers(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=Integer(), expanding=True)
-
 
 # --- sub-orders -----------------------------------------------------------------------------------------------------------------
 
@@ -61,13 +56,13 @@ _ALL: Final = select(sub_order).where(sub_order.c.site == given("site")).order_b
 _OF_ORDERS: Final = (
     select(sub_order, sub_order_order.c.order.label("of_order"))
     .join(sub_order_order, sub_order_order.c.sub_order == sub_order.c.id)
-    .where(sub_order_order.c.site == given("site"), sub_order_order.c.order.in_(_given_numbers("orders")))
+    .where(sub_order_order.c.site == given("site"), sub_order_order.c.order.in_(given_numbers("orders")))
     .order_by(sub_order.c.id)
 )
 _ORDERS_OF: Final = (
     select(order, sub_order_order.c.sub_order)
     .join(sub_order_order, sub_order_order.c.order == order.c.id)
-    .where(sub_order_order.c.sub_order.in_(_given_numbers("sub_orders")))
+    .where(sub_order_order.c.sub_order.in_(given_numbers("sub_orders")))
     .order_by(order.c.id)
 )
 _ON_TUBE: Final = (
@@ -185,7 +180,7 @@ _SAYINGS: Final = (
 )
 _ITEMS: Final = (
     select(sub_order_item)
-    .where(sub_order_item.c.sub_order.in_(_given_numbers("sub_orders")))
+    .where(sub_order_item.c.sub_order.in_(given_numbers("sub_orders")))
     .order_by(sub_order_item.c.id)
 )
 _RAW: Final = select(message.c.raw).where(message.c.id == given_number("of"))
@@ -224,7 +219,7 @@ def receipt_of(entry: int) -> Step:
 
 # --- results that a partner performed -------------------------------------------------------------------------------------------
 
-_PERFORMED: Final = select(performed).where(performed.c.result.in_(_given_numbers("results"))).order_by(performed.c.id)
+_PERFORMED: Final = select(performed).where(performed.c.result.in_(given_numbers("results"))).order_by(performed.c.id)
 _PERFORMED_OF: Final = (
     select(
         performed, result.c.state, result.c.loinc, result.c.code, result.c.test_name, result.c.number, result.c.unit.label("ucum")
@@ -241,7 +236,7 @@ _CARRIED: Final = (
 )
 _DOCUMENTS: Final = (
     select(partner_document)
-    .where(partner_document.c.sub_order.in_(_given_numbers("sub_orders")))
+    .where(partner_document.c.sub_order.in_(given_numbers("sub_orders")))
     .order_by(partner_document.c.id)
 )
 _TRANSMITTED: Final = (

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Table, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Table, delete, func, insert, literal, or_, select, update
 
 from labmw.store.schema import ENCRYPTED, data_key, frame, message, metadata, outbox, session, store_key
-from labmw.store.statements.words import given, given_bytes, given_number, is_one_of
+from labmw.store.statements.words import given, given_bytes, given_number, given_numbers, is_one_of
 from labmw.store.transaction import Step
 
 FORGOTTEN: Final = select(literal(1).label("forgotten"))
 """Says to the writer, by its identity, that something was taken out which must not stay in the log either (labmw.store.writer)."""
 
 INSERT_KEYS: Final = insert(data_key)
-_numbers = bindparam("numbers", type_=BigInteger().with_variant(Integer(), "sqlite"), expanding=True)
+_numbers = given_numbers("numbers")
 _current = is_one_of(store_key.c.state, "current")
 
 _STORE_KEYS: Final = select(store_key).order_by(store_key.c.id)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BindParameter, Integer, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from labmw.store.schema import (
     lis_holds,
@@ -18,13 +18,8 @@ from labmw.store.schema import (
     result,
     withdrawal,
 )
-from labmw.store.statements.words import given, given_number, given_texts, is_not, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_not, is_one_of
 from labmw.store.transaction import Step
-
-
-def _given_numbers(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=Integer(), expanding=True)
-
 
 # --- orders -----------------------------------------------------------------------------------------------------------------
 
@@ -34,7 +29,7 @@ _BY_PLACER: Final = (
     .order_by(order.c.id)
 )
 _ORIGINS: Final = select(order_origin).where(
-    order_origin.c.site == given("site"), order_origin.c.order.in_(_given_numbers("orders"))
+    order_origin.c.site == given("site"), order_origin.c.order.in_(given_numbers("orders"))
 )
 _OPEN_ON: Final = select(order.c.id).where(
     order.c.site == given("site"), order.c.specimen == given("specimen"), is_one_of(order.c.state, "open", "elsewhere")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from labmw.store.schema import contribution, lookback, lookback_line, outbox, outbox_result, redelivery, result, verdict
-from labmw.store.statements.words import given, given_number, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, is_one_of
 from labmw.store.transaction import Step
 
 _COLUMNS = (
@@ -66,7 +66,7 @@ _TOUCHED: Final = {
     ),
 }
 KINDS: Final = tuple(_TOUCHED)
-_numbers = bindparam("numbers", type_=Integer(), expanding=True)
+_numbers = given_numbers("numbers")
 _told = (outbox.c.destination, outbox.c.state, outbox.c.delivered_at, outbox.c.control_id, outbox.c.id.label("outbox"))
 _LEFT: Final = (
     select(outbox_result.c.result, *_told)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, BindParameter, Text, bindparam, literal, or_, select, update
+from sqlalchemy import Text, literal, or_, select, update
 
 from labmw.store.schema import action, added_test, alert, prescriber_call, recall, result
-from labmw.store.statements.words import given, given_number, given_texts, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_one_of
 from labmw.store.transaction import Step
-
-
-def _given_numbers(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=BigInteger(), expanding=True)
-
 
 _shown = (
     *(result.c.specimen, result.c.patient, result.c.code, result.c.test_name, result.c.loinc, result.c.value),
@@ -94,7 +89,7 @@ def held_since(site: str, analyzer: str, loinc: str, *, since: str, limit: int) 
 
 _ALERTS: Final = select(alert.c.result, alert.c.facts).where(
     alert.c.site == given("site"),
-    alert.c.result.in_(_given_numbers("results")),
+    alert.c.result.in_(given_numbers("results")),
     is_one_of(alert.c.kind, "critical"),
 )
 _TOLD: Final = (
@@ -109,7 +104,7 @@ _TOLD: Final = (
     .returning(alert.c.id)
 )
 _ASKED_CALLS: Final = select(action.c.result, action.c.facts).where(
-    action.c.result.in_(_given_numbers("results")), is_one_of(action.c.kind, "call")
+    action.c.result.in_(given_numbers("results")), is_one_of(action.c.kind, "call")
 )
 _KNOWN: Final = (
     select(prescriber_call)

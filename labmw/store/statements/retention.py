@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, bindparam, delete, func, or_, select, union, update
+from sqlalchemy import Column, Table, Text, delete, func, or_, select, union, update
 from sqlalchemy.sql.base import Executable
 
 from labmw.store import schema
@@ -28,10 +28,10 @@ from labmw.store.schema import (
     tombstone,
     withdrawal,
 )
-from labmw.store.statements.words import given, given_number, given_texts, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_one_of
 from labmw.store.transaction import Step
 
-_numbers = bindparam("numbers", type_=BigInteger().with_variant(Integer(), "sqlite"), expanding=True)
+_numbers = given_numbers("numbers")
 
 
 def referring(table: Table) -> list[tuple[Table, Column[Any]]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import func, select
 
 from labmw.store.schema import journal, message, quarantine, result
-from labmw.store.statements.words import given, given_number
+from labmw.store.statements.words import given, given_number, given_numbers
 from labmw.store.transaction import Step
 
 # Both tables are walked by their number, from near the end on. The site is asked of an expression, so that no index that begins with the site,
@@ -47,7 +47,7 @@ _LAST_PIECES: Final = (
     .order_by(journal.c.id.desc())
     .limit(given_number("most"))
 )
-_THESE: Final = bindparam("messages", type_=BigInteger(), expanding=True)
+_THESE: Final = given_numbers("messages")
 _BECAME: Final = (
     select(result.c.message, result.c.state, func.count().label("count"))
     .where(result.c.message.in_(_THESE))

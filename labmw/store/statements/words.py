@@ -27,6 +27,11 @@ def given_texts(name: str) -> BindParameter[Any]:
     return bindparam(name, type_=Text(), expanding=True)
 
 
+def given_numbers(name: str) -> BindParameter[Any]:
+    """A list of numbers, for IN; the number of a result has more than 32 bits soon."""
+    return bindparam(name, type_=BigInteger(), expanding=True)
+
+
 def is_one_of(column: ColumnElement[Any], *states: str) -> ColumnElement[bool]:
     """The column has one of these values, written into the text: a partial index is only used for what the planner can read."""
     if len(states) == 1:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     Integer,
     Table,
     Update,
@@ -23,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as row_or_conflict
 
 from labmw.store.schema import awos, awos_result, message, order, re_present, result, tube_place
-from labmw.store.statements.words import given, given_number, given_texts, is_not, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_not, is_one_of
 from labmw.store.together import AMONG
 from labmw.store.transaction import Step
 
@@ -39,11 +37,7 @@ ON_ITS_LINE: Final = (*KEPT_BACK, AGAIN)
 """Reasons that end on the line that they name, wherever else the tube is seen."""
 
 
-def _given_numbers(name: str) -> BindParameter[Any]:
-    return bindparam(name, type_=BigInteger(), expanding=True)
-
-
-_OF_ORDERS: Final = select(awos).where(awos.c.order.in_(_given_numbers("orders"))).order_by(awos.c.id)
+_OF_ORDERS: Final = select(awos).where(awos.c.order.in_(given_numbers("orders"))).order_by(awos.c.id)
 _NAMED: Final = (
     select(awos)
     .where(awos.c.site == given("site"), awos.c.awos.in_(given_texts("names")))
@@ -153,7 +147,7 @@ _LOAD: Final = (
     .group_by(awos.c.link)
 )
 _OTHERS: Final = select(awos).where(
-    awos.c.order.in_(_given_numbers("orders")), awos.c.link != given("link"), is_one_of(awos.c.state, *LIVE)
+    awos.c.order.in_(given_numbers("orders")), awos.c.link != given("link"), is_one_of(awos.c.state, *LIVE)
 )
 _TUBES: Final = (
     select(tube_place)
@@ -228,7 +222,7 @@ _RESULTS: Final = (
         result.c.unit_raw, result.c.state, result.c.received_at,
     )
     .join(result, result.c.id == awos_result.c.result)
-    .where(awos_result.c.site == given("site"), awos_result.c.awos.in_(_given_numbers("numbers")))
+    .where(awos_result.c.site == given("site"), awos_result.c.awos.in_(given_numbers("numbers")))
     .order_by(awos_result.c.id)
 )  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_what_cannot_be_opened_or_holds_nothing_is_told_in_the_language(tmp_path
         ("link", "replay", "call"): (0, "No message in it", "Aucun message dedans"),
         ("link", "replay", "empty"): (1, "The file is empty", "Le fichier est vide"),
         ("link", "replay", "refused"): (1, "refused: 1", "refusés : 1"),
-        ("driver", "new", ".", "--out", "x.py"): (2, "it is a folder", "c'est un dossier"),
+        ("driver", "new", ".", "--out", "x.py"): (1, "The file is empty", "Le fichier est vide"),
         ("driver", "new", "gone", "--out", "x.py"): (2, "no such file", "pas de fichier ou de dossier"),
         ("driver", "new", "empty", "--out", "x.py"): (1, "The file is empty", "Le fichier est vide"),
     }

@@ -48,7 +48,7 @@ SAMPLES: dict[str, Any] = {
         name: ["a", "b", "c"]
         for name in ("specimens", "identifiers", "patients", "loincs", "identities", "placers", "numbers")
     },
-    **{key: [1, 2, 3] for key in ("orders", "sub_orders", "results")},
+    **{key: [1, 2, 3] for key in ("orders", "sub_orders", "results", "messages")},
     "states": ("held", "technical"),
     "number": 1,
     **dict.fromkeys(
