@@ -193,6 +193,8 @@ def write(url: str, rows: Sequence[tuple[str, tuple[object, ...]]]) -> None:
 
 
 _EMPTY = "labmw_empty"
+LATE = 100_000
+"""Messages count from here, as in a store that has been used: the numbers of their results need more than 32 bits."""
 
 
 @contextlib.contextmanager
@@ -208,6 +210,7 @@ def server() -> Iterator[PostgresqlServer | None]:
         one.start()
         one.say(f"CREATE DATABASE {_EMPTY} TEMPLATE template0")
         migrate(one.url(_EMPTY))
+        say(one.url(_EMPTY), f"SELECT setval(pg_get_serial_sequence('message', 'id'), {LATE})")
         yield one
     finally:
         one.stop(how=signal.SIGQUIT)
