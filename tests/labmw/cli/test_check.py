@@ -71,7 +71,7 @@ def test_the_defaults_it_tells_are_the_defaults(tmp_path: Path) -> None:
     from labmw.config import load
 
     text = DEPLOY.read_text(encoding="utf-8")
-    skip = ("signatures", "key_file", "folder", "tolerances", "tls", "device")
+    skip = ("signatures", "key_file", "folder", "tolerances", "tls", "tube", "device")
     spelled = "\n".join(
         line[2:] if (match := re.match(r"# ([a-z_]+) = ", line)) and match[1] not in skip else line
         for line in text.splitlines()
