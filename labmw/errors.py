@@ -77,7 +77,11 @@ class WorklistError(LabmwError):
 
 
 class StoreError(LabmwError):
-    """The store refused or failed: nothing is acknowledged until it is back."""
+    """The store refused or failed: nothing is acknowledged until it is back. `code` and `facts` as for ConfigError."""
+
+    def __init__(self, message: str, code: str = "", **facts: object) -> None:
+        self.code, self.facts = code, facts
+        super().__init__(message)
 
 
 class StoreBusy(StoreError):

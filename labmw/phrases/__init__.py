@@ -46,7 +46,8 @@ def say(code: str, language: Language, /, **facts: object) -> str:
     Never fails: a code nobody has written a phrase for is shown with its facts, a fact that was not given as an ellipsis.
     Facts may come from the wire: control characters are spelled out and long texts cut.
     """
-    shown = {name: _printable(_worded(name, str(fact), language)) for name, fact in facts.items()}
+    told = {name: said(fact, language) if isinstance(fact, LabmwError) else str(fact) for name, fact in facts.items()}
+    shown = {name: _printable(_worded(name, fact, language)) for name, fact in told.items()}
     phrase = _catalogue().get(code)
     if phrase is None:
         known = ", ".join(f"{name}: {fact}" for name, fact in shown.items())

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from labmw.errors import StoreError
 
-EXAMPLES = '"sqlite:///labmw.db" or "postgresql+asyncpg://labmw@localhost/labmw"'
+EXAMPLES = '"sqlite:///labmw.db" / "postgresql+asyncpg://labmw@localhost/labmw"'
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -44,14 +44,23 @@ def sqlite_file(url: str) -> Path:
     """The file a `sqlite:///` URL names; raises StoreError for any other URL."""
     parts = _parts(url)
     if parts.drivername != "sqlite":
-        raise StoreError(f"labmw has no store of the kind {parts.drivername!r}; write store.url like {EXAMPLES}")
+        raise StoreError(
+            f"labmw has no store of the kind {parts.drivername!r}; write store.url like {EXAMPLES}",
+            "store-error-kind",
+            kind=parts.drivername,
+            like=EXAMPLES,
+        )
     if not parts.database or parts.database == ":memory:" or parts.host:
         raise StoreError(
             f"{url!r} names no file, and a store must outlive the process; "
-            'write three slashes and a path, like "sqlite:///labmw.db" or "sqlite:////var/lib/labmw/labmw.db"'
+            'write three slashes and a path, like "sqlite:///labmw.db" or "sqlite:////var/lib/labmw/labmw.db"',
+            "store-error-no-file",
+            url=url,
         )
     if parts.query:
-        raise StoreError(f"{url!r} carries options after '?', and labmw sets its own; remove them")
+        raise StoreError(
+            f"{url!r} carries options after '?', and labmw sets its own; remove them", "store-error-options", url=url
+        )
     return Path(parts.database)
 
 
@@ -59,15 +68,24 @@ def server_of(url: str) -> Server:
     """The database a `postgresql+asyncpg://` URL names; raises StoreError for any other URL."""
     parts = _parts(url)
     if parts.drivername not in ("postgresql", "postgresql+asyncpg"):
-        raise StoreError(f"labmw has no store of the kind {parts.drivername!r}; write store.url like {EXAMPLES}")
+        raise StoreError(
+            f"labmw has no store of the kind {parts.drivername!r}; write store.url like {EXAMPLES}",
+            "store-error-kind",
+            kind=parts.drivername,
+            like=EXAMPLES,
+        )
     if not parts.database:
-        raise StoreError(f"store.url names no database; write it like {EXAMPLES}")
+        raise StoreError(
+            f"store.url names no database; write it like {EXAMPLES}", "store-error-no-database", like=EXAMPLES
+        )
     options = dict(parts.query)
     host, ssl = options.pop("host", parts.host), options.pop("ssl", None)  # ?host=/folder: a socket in the file system
     if options or not (isinstance(host, str | None) and (ssl is None or ssl in SSL_MODES)):
         raise StoreError(
             "store.url may have the options host (the folder of the server's socket) and "
-            f"ssl ({', '.join(SSL_MODES)}), each once; remove what else stands after '?'"
+            f"ssl ({', '.join(SSL_MODES)}), each once; remove what else stands after '?'",
+            "store-error-pg-options",
+            modes=", ".join(SSL_MODES),
         )
     return Server(parts.database, host, parts.port, parts.username, parts.password, str(ssl) if ssl else None)
 
@@ -78,4 +96,9 @@ def _parts(url: str) -> URL:
     except (ArgumentError, ValueError):
         # Not repeated in the sentence: it may hold a password.
         shown = url if "@" not in url else "store.url"
-        raise StoreError(f"{shown!r} is not a store address; write it like {EXAMPLES}") from None
+        raise StoreError(
+            f"{shown!r} is not a store address; write it like {EXAMPLES}",
+            "store-error-address",
+            shown=shown,
+            like=EXAMPLES,
+        ) from None

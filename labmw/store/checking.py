@@ -61,7 +61,11 @@ def _file(url: str) -> Iterator[Check]:
     """What SQLite itself says of its file (sqlite.org/pragma.html, integrity_check and foreign_key_check)."""
     file = sqlite_file(url)
     if not file.exists():
-        raise StoreError(f"there is no store at {file}; set store.url, or start `labmw serve` once to make it")
+        raise StoreError(
+            f"there is no store at {file}; set store.url, or start `labmw serve` once to make it",
+            "store-error-absent",
+            place=file,
+        )
     try:
         quiet = not file.with_name(file.name + "-wal").exists()
         with closing(open_for_reading(file, 30.0, quiet=quiet)) as connection:

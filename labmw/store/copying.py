@@ -52,7 +52,11 @@ def backup(url: str, file: Path) -> Copied:
     """Write a store, served or not, to a new file as it is at one moment; raises StoreError. A checksum is laid beside it."""
     require(url)
     if file.exists():
-        raise StoreError(f"{file} exists already; a backup never overwrites another: give a new name")
+        raise StoreError(
+            f"{file} exists already; a backup never overwrites another: give a new name",
+            "store-error-backup-there",
+            file=file,
+        )
     partial = file.with_name(file.name + ".partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +72,12 @@ def backup(url: str, file: Path) -> Copied:
         partial.rename(file)
         _flush(file.parent)
     except OSError as error:
-        raise StoreError(f"the backup {file} cannot be written ({error}); check the folder and its space") from error
+        raise StoreError(
+            f"the backup {file} cannot be written ({error}); check the folder and its space",
+            "store-error-backup-unwritable",
+            file=file,
+            said=error,
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -80,11 +89,19 @@ def restore(file: Path, url: str) -> Copied:
     verify_checksum(file)
     source = f"sqlite:///{file}"
     if revision_of(source) is None:
-        raise StoreError(f"there is no backup at {file}; give the file that `labmw store backup` has written")
+        raise StoreError(
+            f"there is no backup at {file}; give the file that `labmw store backup` has written",
+            "store-error-no-backup",
+            file=file,
+        )
     if not is_postgresql(url):
         return _into_file(file, sqlite_file(url))
     if revision_of(url) is not None and _counted(url).total:
-        raise StoreError(f"{place_of(url)} holds something already; restore into a database without tables")
+        raise StoreError(
+            f"{place_of(url)} holds something already; restore into a database without tables",
+            "store-error-not-empty",
+            place=place_of(url),
+        )
     require(source)
     migrate(url)
     _fill(source, url)
@@ -97,11 +114,18 @@ def export(url: str, folder: Path, *, key_file: str = "") -> Copied:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if any(folder.iterdir()):
-            raise StoreError(f"{folder} is not empty; export into a new folder")
+            raise StoreError(
+                f"{folder} is not empty; export into a new folder", "store-error-folder-not-empty", folder=folder
+            )
         with open_reader(url, key_file=key_file) as reader:
             reader.view(_exported(folder, written))
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written ({error}); check the folder and its space") from error
+        raise StoreError(
+            f"{folder} cannot be written ({error}); check the folder and its space",
+            "store-error-unwritable",
+            place=folder,
+            said=error,
+        ) from error
     return Copied(written)
 
 
@@ -117,10 +141,17 @@ def verify_checksum(file: Path) -> None:
         found = _digest(file)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"the backup {file} cannot be checked ({error}); keep the backup and its .sha256 file together"
+            f"the backup {file} cannot be checked ({error}); keep the backup and its .sha256 file together",
+            "store-error-unchecked",
+            file=file,
+            said=error,
         ) from error
     if said[:1] != [found]:
-        raise StoreError(f"the backup {file} is damaged: it is not what was written; take another one")
+        raise StoreError(
+            f"the backup {file} is damaged: it is not what was written; take another one",
+            "store-error-backup-damaged",
+            file=file,
+        )
 
 
 def _exported(folder: Path, written: dict[str, int]) -> Transaction[None]:
@@ -169,7 +200,11 @@ def _from_database(url: str, target: Path) -> None:
 
 def _into_file(file: Path, target: Path) -> Copied:
     if target.exists() and target.stat().st_size:
-        raise StoreError(f"{target} exists already; move it aside, with its -wal and -shm, or restore elsewhere")
+        raise StoreError(
+            f"{target} exists already; move it aside, with its -wal and -shm, or restore elsewhere",
+            "store-error-target-there",
+            target=target,
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(target.name + ".partial")
@@ -181,7 +216,12 @@ def _into_file(file: Path, target: Path) -> Copied:
         partial.rename(target)
         _flush(target.parent)
     except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error}); check the folder and its space") from error
+        raise StoreError(
+            f"{target} cannot be written ({error}); check the folder and its space",
+            "store-error-unwritable",
+            place=target,
+            said=error,
+        ) from error
     return copied
 
 

@@ -8,32 +8,60 @@ from pathlib import Path
 from labmw.errors import StoreError, StoreUnfit
 
 # Primary result codes (sqlite.org/rescode.html) that are the disk's, the machine's or a neighbour's: nothing of the group is kept.
-_STORAGE: dict[int, tuple[str, str]] = {
-    sqlite3.SQLITE_FULL: ("the disk of {file} is full", "free space there; labmw goes on by itself"),
+_STORAGE: dict[int, tuple[str, str, str]] = {
+    sqlite3.SQLITE_FULL: ("full", "the disk of {file} is full", "free space there; labmw goes on by itself"),
     sqlite3.SQLITE_IOERR: (
+        "io",
         "{file} cannot be read or written",
         "look at the system log for its disk, and at quotas and file size limits; labmw goes on by itself",
     ),
     sqlite3.SQLITE_READONLY: (
+        "read-only",
         "{file} is read-only",
         "give labmw's user write permission on the file and its folder, or remount the disk",
     ),
-    sqlite3.SQLITE_PERM: ("{file} may not be opened", "give labmw's user permission on the file and its folder"),
-    sqlite3.SQLITE_AUTH: ("{file} may not be opened", "give labmw's user permission on the file and its folder"),
+    sqlite3.SQLITE_PERM: (
+        "forbidden",
+        "{file} may not be opened",
+        "give labmw's user permission on the file and its folder",
+    ),
+    sqlite3.SQLITE_AUTH: (
+        "forbidden",
+        "{file} may not be opened",
+        "give labmw's user permission on the file and its folder",
+    ),
     sqlite3.SQLITE_CANTOPEN: (
+        "cannot-open",
         "{file} cannot be opened",
         "check that the file and its folder exist, that labmw's user may write there, and that the disk has space",
     ),
-    sqlite3.SQLITE_BUSY: ("another process is writing to {file}", "end that process, or wait until it has finished"),
-    sqlite3.SQLITE_LOCKED: ("another process is writing to {file}", "end that process, or wait until it has finished"),
-    sqlite3.SQLITE_PROTOCOL: (
+    sqlite3.SQLITE_BUSY: (
+        "busy",
         "another process is writing to {file}",
         "end that process, or wait until it has finished",
     ),
-    sqlite3.SQLITE_NOMEM: ("there is no memory left to write {file}", "end what uses it up; labmw goes on by itself"),
-    sqlite3.SQLITE_CORRUPT: ("{file} is damaged", "stop labmw, keep the file, and restore the last backup"),
-    sqlite3.SQLITE_NOTADB: ("{file} is not a SQLite file", "set store.url to the store, or restore the last backup"),
-    sqlite3.SQLITE_INTERRUPT: ("writing {file} was interrupted", "send again"),
+    sqlite3.SQLITE_LOCKED: (
+        "busy",
+        "another process is writing to {file}",
+        "end that process, or wait until it has finished",
+    ),
+    sqlite3.SQLITE_PROTOCOL: (
+        "busy",
+        "another process is writing to {file}",
+        "end that process, or wait until it has finished",
+    ),
+    sqlite3.SQLITE_NOMEM: (
+        "memory",
+        "there is no memory left to write {file}",
+        "end what uses it up; labmw goes on by itself",
+    ),
+    sqlite3.SQLITE_CORRUPT: ("damaged", "{file} is damaged", "stop labmw, keep the file, and restore the last backup"),
+    sqlite3.SQLITE_NOTADB: (
+        "no-sqlite",
+        "{file} is not a SQLite file",
+        "set store.url to the store, or restore the last backup",
+    ),
+    sqlite3.SQLITE_INTERRUPT: ("interrupted", "writing {file} was interrupted", "send again"),
 }
 
 UNFIT: tuple[type[Exception], ...] = (OverflowError, UnicodeError, TypeError, ValueError)
@@ -55,8 +83,10 @@ def explain(error: Exception, file: Path) -> StoreError:
         return error
     code = _primary(error)
     if code in _STORAGE:
-        problem, remedy = _STORAGE[code]
-        return StoreError(f"{problem.format(file=file)} ({error}); {remedy}")
+        name, problem, remedy = _STORAGE[code]
+        return StoreError(
+            f"{problem.format(file=file)} ({error}); {remedy}", f"store-error-{name}", file=file, said=error
+        )
     if code == sqlite3.SQLITE_CONSTRAINT:
         return StoreUnfit(
             f"{file} holds something else under the same key, or lacks what this refers to ({error}); nothing was changed"

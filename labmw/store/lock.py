@@ -56,13 +56,19 @@ def hold(url: str, patience: float = ORPHANS) -> Iterator[tuple[int, ...]]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StoreError(
-            f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder"
+            f"the lock {path} cannot be opened ({error}); give labmw's user permission on its folder",
+            "store-error-lock-unopened",
+            path=path,
+            said=error,
         ) from error
     try:
         if not _wait(descriptor, path, patience):
             raise StoreError(
                 f"another labmw{_named(descriptor)} already serves the store {sqlite_file(url)}; "
-                "stop it first, or give this one a store.url of its own"
+                "stop it first, or give this one a store.url of its own",
+                "store-error-served",
+                process=_process(descriptor) or "?",
+                store=sqlite_file(url),
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -86,7 +92,10 @@ def holder(url: str) -> int | None:
         return None
     except OSError as error:
         raise StoreError(
-            f"the lock {path} cannot be looked at ({error}); give labmw's user permission on it"
+            f"the lock {path} cannot be looked at ({error}); give labmw's user permission on it",
+            "store-error-lock-unlooked",
+            path=path,
+            said=error,
         ) from error
     try:
         return None if _take(descriptor, path, shared=True) else _process(descriptor)
@@ -123,7 +132,12 @@ def _take(descriptor: int, path: Path, *, shared: bool = False) -> bool:
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):
             return False
-        raise StoreError(f"the lock {path} cannot be taken ({error}); keep the store on a local disk") from error
+        raise StoreError(
+            f"the lock {path} cannot be taken ({error}); keep the store on a local disk",
+            "store-error-lock-untaken",
+            path=path,
+            said=error,
+        ) from error
     return True
 
 

@@ -29,10 +29,18 @@ def require(url: str) -> None:
     if found == REVISION:
         return
     if found is None:
-        raise StoreError(f"there is no store at {place_of(url)}; set store.url, or start `labmw serve` once to make it")
+        raise StoreError(
+            f"there is no store at {place_of(url)}; set store.url, or start `labmw serve` once to make it",
+            "store-error-absent",
+            place=place_of(url),
+        )
     _known(url, found)
     raise StoreError(
-        f"{place_of(url)} is of revision {found} and this labmw needs {REVISION}; start `labmw serve` once to bring it up to date"
+        f"{place_of(url)} is of revision {found} and this labmw needs {REVISION}; start `labmw serve` once to bring it up to date",
+        "store-error-older",
+        place=place_of(url),
+        found=found,
+        needed=REVISION,
     )
 
 
@@ -56,7 +64,10 @@ def migrate(url: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere"
+            f"the folder {file.parent} cannot be made ({error}); make it, or set store.url elsewhere",
+            "store-error-no-folder",
+            folder=file.parent,
+            said=error,
         ) from error
     try:
         migrations.upgrade(file)
@@ -70,7 +81,11 @@ def _known(url: str, found: str) -> None:
     if found not in revisions():
         raise StoreError(
             f"{place_of(url)} was written by another version of labmw (revision {found}, this one knows up to {REVISION}); "
-            "start that version, or restore the backup made before the upgrade"
+            "start that version, or restore the backup made before the upgrade",
+            "store-error-newer",
+            place=place_of(url),
+            found=found,
+            needed=REVISION,
         )
 
 
@@ -89,11 +104,18 @@ def _revision(file: Path) -> str | None:
     except sqlite3.Error as error:
         raise explain(error, file) from error
     except OSError as error:
-        raise StoreError(f"{file} cannot be looked at ({error}); give labmw's user permission on it") from error
+        raise StoreError(
+            f"{file} cannot be looked at ({error}); give labmw's user permission on it",
+            "store-error-unlooked",
+            file=file,
+            said=error,
+        ) from error
     if not tables:
         return None
     if len(rows) != 1 or not {"message", "result"} <= tables:
         raise StoreError(
-            f"{file} is a SQLite file but not a labmw store; set store.url to the store, or to a file that does not exist"
+            f"{file} is a SQLite file but not a labmw store; set store.url to the store, or to a file that does not exist",
+            "store-error-foreign",
+            file=file,
         )
     return str(rows[0][0])

@@ -15,23 +15,44 @@ TROUBLES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Intern
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) that concern one statement; all others are the server's, the disk's or the network's.
 _STATEMENT: Final = frozenset({"0A", "21", "22", "23", "42", "54", "P0"})
 
-# SQLSTATE, or the class in front of it: what is wrong, and the remedy.
-_TROUBLE: Final[dict[str, tuple[str, str]]] = {
-    "53100": ("the disk of {place} is full", "free space there; labmw goes on by itself"),
-    "53200": ("{place} has no memory left", "end what uses it up; labmw goes on by itself"),
-    "53300": ("{place} takes no more connections", "raise max_connections there, or end who holds them"),
-    "55P03": ("another process is writing to {place}", "end that process, or wait until it has finished"),
+# SQLSTATE, or the class in front of it: the end of the phrase's code, what is wrong, and the remedy.
+_TROUBLE: Final[dict[str, tuple[str, str, str]]] = {
+    "53100": ("pg-full", "the disk of {place} is full", "free space there; labmw goes on by itself"),
+    "53200": ("pg-memory", "{place} has no memory left", "end what uses it up; labmw goes on by itself"),
+    "53300": (
+        "pg-connections",
+        "{place} takes no more connections",
+        "raise max_connections there, or end who holds them",
+    ),
+    "55P03": ("pg-busy", "another process is writing to {place}", "end that process, or wait until it has finished"),
     "25006": (
+        "pg-read-only",
         "{place} is read-only",
         "point store.url at the primary server, and look whether it has become a standby",
     ),
-    "57": ("{place} is being stopped or started", "wait until it runs; labmw goes on by itself"),
-    "58": ("{place} cannot read or write its disk", "look at the server's log and its disk; labmw goes on by itself"),
-    "XX": ("{place} is damaged", "stop labmw, keep the data folder, and restore the last backup"),
-    "28": ("{place} does not let labmw in", "correct user and password in store.url, or pg_hba.conf on the server"),
-    "3D": ("{place} does not exist", "make it: CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"),
-    "40": ("a transaction on {place} was undone by the server", "send again"),
-    "08": ("{place} cannot be reached", "check that the server runs, and the network; labmw goes on by itself"),
+    "57": ("pg-stopping", "{place} is being stopped or started", "wait until it runs; labmw goes on by itself"),
+    "58": (
+        "pg-disk",
+        "{place} cannot read or write its disk",
+        "look at the server's log and its disk; labmw goes on by itself",
+    ),
+    "XX": ("pg-damaged", "{place} is damaged", "stop labmw, keep the data folder, and restore the last backup"),
+    "28": (
+        "pg-refused",
+        "{place} does not let labmw in",
+        "correct user and password in store.url, or pg_hba.conf on the server",
+    ),
+    "3D": (
+        "pg-absent",
+        "{place} does not exist",
+        "make it: CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0",
+    ),
+    "40": ("pg-undone", "a transaction on {place} was undone by the server", "send again"),
+    "08": (
+        "pg-unreachable",
+        "{place} cannot be reached",
+        "check that the server runs, and the network; labmw goes on by itself",
+    ),
 }
 
 
@@ -54,9 +75,11 @@ def explain(error: Exception, place: str) -> StoreError:
     trouble = _TROUBLE.get(state) or _TROUBLE.get(state[:2])
     if trouble is None:
         return StoreError(f"{place} failed ({_said(error)}); look at the server's log; labmw goes on by itself")
-    problem, remedy = trouble
+    code, problem, remedy = trouble
     kind = StoreBusy if state == "55P03" else StoreError
-    return kind(f"{problem.format(place=place)} ({_said(error)}); {remedy}")
+    name = place.removeprefix("the PostgreSQL database ").replace(" at ", " @ ")
+    text = f"{problem.format(place=place)} ({_said(error)}); {remedy}"
+    return kind(text, f"store-error-{code}", name=name, said=_said(error))
 
 
 def _of_statement(error: Exception, place: str) -> StoreError:
