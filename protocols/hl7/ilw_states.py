@@ -216,8 +216,9 @@ def advance(table: Table, now: Standing, event: Event) -> Standing | None:
         if event is Event.CANCEL_UNABLE:
             return Standing(before)
         if event in table[now.state] and table[now.state][event] is State.CANCEL_SENT:
-            # the partner had said it before it read our cancellation: what it leads back to has moved on
-            return Standing(State.CANCEL_SENT, table[before].get(event, before))
+            # the partner had said it before it read our cancellation: what it leads back to has moved on; a second cancellation moves nothing
+            after = table[before].get(event, before)
+            return Standing(State.CANCEL_SENT, before if after is State.CANCEL_SENT else after)
     found = table[now.state].get(event)
     if found is None:
         return None

@@ -63,7 +63,7 @@ def test_a_faulty_store_is_said_with_an_exit_code(house: House) -> None:
         database.execute("INSERT INTO work (site, message, due_at, created_at) VALUES ('TEST', 1, 't', 't')")
     done = house.labmw("store", "check", "--language", "fr")
     assert done.returncode == 1
-    assert "Toute tâche en attente a un résultat" in done.stdout and "1 défauts" in done.stdout
+    assert "Toute tâche en attente a un résultat" in done.stdout and "défauts : 1" in done.stdout
 
 
 def test_the_restore_drill_of_the_page_is_followed_to_the_letter(house: House) -> None:

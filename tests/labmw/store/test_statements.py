@@ -698,7 +698,8 @@ async def test_what_waits_of_an_urgent_tube_goes_with_it(laboratory: Laboratory)
 async def test_delivered_is_what_has_arrived_everywhere(laboratory: Laboratory) -> None:
     first = await letter(laboratory, "first", "K")
     (row,) = await laboratory.ask(statements.results_listed(SITE))
-    second = await laboratory.entry("second", 1, specimen="T1", destination="archive")
+    (brought,) = await laboratory.ask(Step(select(schema.result.c.message)))
+    second = await laboratory.entry("second", brought.message, specimen="T1", destination="archive")
     await laboratory.add(schema.outbox_result, outbox=second, result=row.id, destination="archive")
     for entry, arrived in ((first, []), (second, [row.id])):
         await laboratory.ask(statements.outbox_delivered(entry, at="t", receipt=b""))

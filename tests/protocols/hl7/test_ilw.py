@@ -278,6 +278,15 @@ def test_whatever_happens_an_end_is_left_only_for_a_correction(events: list[Even
         standing = found
 
 
+def test_a_cancellation_that_is_said_twice_and_refused_leads_back_to_where_it_was() -> None:
+    standing = Standing(State.ACCEPTED)
+    for event in (Event.CANCEL, Event.CANCEL, Event.CANCEL_UNABLE):
+        found = advance(REQUESTER, standing, event)
+        assert found is not None
+        standing = found
+    assert standing == Standing(State.ACCEPTED)
+
+
 def test_what_the_partner_said_before_it_read_our_cancellation_is_where_a_refusal_leads_back_to() -> None:
     sent = Standing(State.CANCEL_SENT, State.ACCEPTED)
     arrived = advance(REQUESTER, sent, Event.RECEIVED)
