@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 PIP := .venv/bin/python -m pip install --quiet
 
-.PHONY: help demo demo-interlab history run test check lint types contracts bench torture clean
+.PHONY: help demo demo-interlab history run test explore check lint types contracts bench torture clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -40,6 +40,9 @@ run: .venv/.runtime  ## the daemon with deploy/labmw.toml, or CONFIG=file
 
 test: .venv/.test  ## all tests
 	pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+explore: .venv/.test  ## property tests with examples that nobody has seen, many more of them
+	LABMW_EXPLORE=1 pytest -n $(WORKERS) --dist loadgroup -m hypothesis $(ARGS)
 
 lint: .venv/.test
 	ruff format --check .
