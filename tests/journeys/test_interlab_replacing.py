@@ -91,6 +91,7 @@ async def test_what_the_partner_never_heard_of_is_not_replaced_there(tmp_path: P
         assert lab.stage.ask('SELECT state FROM "order" ORDER BY id') == [("cancelled",), ("open",)]
 
 
+@pytest.mark.one_database
 def test_the_message_reads_back(tmp_path: Path) -> None:
     """Both laboratories agree on what RP and RO stand for."""
     from protocols.hl7.ilw_orders import read_sub_orders

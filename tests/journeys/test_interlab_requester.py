@@ -164,6 +164,7 @@ async def test_a_test_that_the_requester_does_not_want_is_measured_by_nobody(tmp
         assert one.stage.ask("SELECT kind FROM task WHERE state = 'open'") == [("added-test-refused",)]
 
 
+@pytest.mark.one_database
 def test_a_scenario_that_says_nonsense_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "x.toml"
     for text in (

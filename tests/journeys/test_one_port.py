@@ -63,6 +63,7 @@ async def test_by_header_and_by_address(tmp_path: Path, store_url: str) -> None:
     assert stage.ask("SELECT count(*) FROM repeat") == [(0,)]
 
 
+@pytest.mark.one_database
 def test_the_narrowest_network_names() -> None:
     senders = {"192.0.2.0/24": "a", "192.0.2.7": "b", "2001:db8::/32": "c"}
     assert named_at("192.0.2.7:4000", senders) == "b"
@@ -71,6 +72,7 @@ def test_the_narrowest_network_names() -> None:
     assert named_at("/dev/ttyS0", senders) == named_at("198.51.100.1:1", senders) == ""
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("link", ['driver = "erba-xl"', 'protocol = "law"', ""])
 def test_what_cannot_be_is_refused(link: str, tmp_path: Path) -> None:
     file = tmp_path / "labmw.toml"

@@ -128,6 +128,7 @@ async def test_a_patient_goes_into_the_archive_and_comes_back_for_an_auditor(sta
     assert (await labmw(stage, "audit", "verify"))[0] == 0 == (await labmw(stage, "store", "check"))[0]
 
 
+@pytest.mark.one_database
 async def test_without_secure_delete_the_file_would_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variant that breaks it: deleted rows stay legible in freed space."""
     stage = Stage(tmp_path, free_port(), free_port())

@@ -153,6 +153,7 @@ async def test_a_serial_tap_is_read_only(tmp_path: Path) -> None:
     cable.pull()
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "link", ['protocol = "law"\ndriver = "law"', 'tls = { certificate = "a.pem", trusted = "b.pem" }']
 )

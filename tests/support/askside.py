@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from lawside import change_orders, long_ago, order, states
-from stage import Stage, eventually, free_port, listens
+from stage import UNTOLD, Stage, eventually, free_port, listens
 
 from labmw.app import Laboratory
 from labmw.clock import SYSTEM, Clock
@@ -39,7 +39,7 @@ PATIENT, STANDARD_FORM = AskingManners(patience=60.0), AskingForm()
 LINK = 'driver = "chem-x1"\nwork = "asked"'
 
 
-def set_up(folder: Path, *, link: str = LINK, dialect: str = "", extra: str = "", url: str = "") -> Stage:
+def set_up(folder: Path, *, link: str = LINK, dialect: str = "", extra: str = "", url: str = UNTOLD) -> Stage:
     """A stage with one ASTM link that is given work."""
     (folder / "drivers").mkdir()
     (folder / "drivers" / "chem_x1.py").write_text(DRIVER % dialect, encoding="utf-8")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lisside import new
-from stage import Lis, Stage, eventually, free_port, listens
+from stage import UNTOLD, Lis, Stage, eventually, free_port, listens
 
 from labmw.app import Laboratory
 from labmw.config import load
@@ -67,7 +67,7 @@ class Beside:
 
 @contextlib.asynccontextmanager
 async def beside(
-    folder: Path, *, more: str = "", answer: str = "accept", url: str = "", routes: str = ROUTES
+    folder: Path, *, more: str = "", answer: str = "accept", url: str = UNTOLD, routes: str = ROUTES
 ) -> AsyncIterator[Beside]:
     """Everything open."""
     feed, port = free_port(), free_port()

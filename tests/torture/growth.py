@@ -145,21 +145,44 @@ def lay(stage: Stage, rows: int) -> None:
         values = ", ".join(f"({n}, '{day.isoformat()}')" for n, day in days[at : at + 5000])
         stage.write([(f"INSERT INTO growth VALUES {values}", ())])
     steps = {name: _step(stage, name) for name in GROWN}
-    statements = [_again(schema.metadata.tables[name], steps) for name in GROWN] + ["DROP TABLE growth"]
+    seeds = [f'CREATE TABLE "growth_{name}" AS SELECT * FROM "{name}" WHERE site = \'{SITE}\'' for name in GROWN]
+    again = [_again(schema.metadata.tables[name], steps) for name in GROWN]
+    gone = [f'DROP TABLE "growth_{name}"' for name in GROWN] + ["DROP TABLE growth"]
     if not stage.url:
         with contextlib.closing(sqlite3.connect(stage.database, isolation_level=None)) as store:
             for statement in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = OFF", "PRAGMA cache_size = -1000000"):
                 store.execute(statement)  # nobody else is here, and what is lost is laid again
-            for statement in statements:
+            indexes = store.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            ).fetchall()
+            known = store.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()  # of an index, goes with it
+            without = [f'DROP INDEX "{name}"' for name, _ in indexes]
+            for statement in (
+                *seeds,
+                *without,
+                *again,
+                *(sql for _, sql in indexes),
+                *gone,
+                "DELETE FROM sqlite_stat1",
+            ):
                 store.execute(statement)
+            store.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", known)
             store.execute("PRAGMA journal_mode = WAL")
         return
-    statements += [  # numbers go on behind what was laid
+    named = ", ".join(f"'{name}'" for name in GROWN)
+    indexes = stage.ask(
+        "SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid "
+        f"WHERE t.relname IN ({named}) AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)"
+    )
+    without = [f'DROP INDEX "{name}"' for name, _ in indexes]
+    numbers = [  # go on behind what was laid
         f"""SELECT setval(pg_get_serial_sequence('"{name}"', 'id'), (SELECT coalesce(max(id), 1) FROM "{name}"))"""
         for name in GROWN
         if name != "session"
     ]
-    stage.write([(statement, ()) for statement in (*statements, *(f'ANALYZE "{name}"' for name in GROWN))])
+    unchecked = "SET session_replication_role = replica"  # what a row refers to is laid with it
+    whole = (unchecked, *seeds, *without, *again, *(str(sql) for _, sql in indexes), *gone, *numbers)
+    stage.write([(statement, ()) for statement in (*whole, *(f'ANALYZE "{name}"' for name in GROWN))])
 
 
 def _step(stage: Stage, name: str) -> int:
@@ -190,4 +213,4 @@ def _again(table: Table, steps: dict[str, int]) -> str:
             assert isinstance(column.type, Text | LargeBinary) or not column.foreign_keys, column
             values.append(name)
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f'INSERT INTO "{table.name}" ({columns}) SELECT {", ".join(values)} FROM "{table.name}" AS t, growth AS g WHERE t.site = \'{SITE}\''
+    return f'INSERT INTO "{table.name}" ({columns}) SELECT {", ".join(values)} FROM growth AS g CROSS JOIN "growth_{table.name}" AS t'
