@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from archived import MOVER, TUBES, labmw, lived, move, rows
 
 STEPS = ("noted", "file", "written", "going", "moved")
@@ -34,6 +35,7 @@ async def test_killed_at_every_step_nothing_is_lost_and_nothing_is_twice(store_u
     assert (await labmw(stage, "store", "check"))[0] == 0 == (await labmw(stage, "audit", "verify"))[0]
 
 
+@pytest.mark.one_database
 async def test_rows_that_go_before_their_files_are_there_are_lost(tmp_path: Path) -> None:
     """The variant that breaks it, and the commands notice it."""
     stage = await lived(tmp_path, "")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_database
 sys.path.insert(0, str(Path(__file__).parents[2]))
 play = importlib.import_module("tests.torture.archive_power")
 

@@ -11,6 +11,7 @@ from judging import bench, timed
 from packs import CA, K, calcium, low, panel, potassium, two
 from stage import Stage
 
+pytestmark = pytest.mark.one_database  # a file is copied, and killed again and again
 DECIDER = Path(__file__).with_name("decider.py")
 LOOK = (
     "SELECT specimen, state FROM result ORDER BY id",

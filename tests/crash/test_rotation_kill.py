@@ -20,7 +20,7 @@ PROGRAM = str(Path(__file__).with_name("rotator.py"))
 
 async def test_a_rotation_that_is_killed_loses_nothing_and_ends_with_one_key(tmp_path: Path) -> None:
     stage = Stage(tmp_path, 1, 2, key_file="store.key").build([])
-    file, url = tmp_path / "store.key", f"sqlite:///{stage.database}"
+    file, url = tmp_path / "store.key", stage.url or f"sqlite:///{stage.database}"
     environment = {**os.environ, "LABMW_CONFIG": str(stage.config)}
     store = open_queued(url, key_file=file)
     await store.start()

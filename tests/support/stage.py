@@ -46,7 +46,7 @@ UNTOLD = "untold"
 """The `url` of a stage that is not told where its store lies."""
 
 CHOSEN: list[Callable[[Path], str]] = [lambda _: ""]
-"""Where it lies then, by the stage's folder: "" for a file in it, or the address of a store in PostgreSQL (tests/journeys/conftest.py)."""
+"""Where it lies then, by the stage's folder: "" for a file in it, or the address of a store in PostgreSQL (both_databases.py)."""
 
 KEY_FILE = [os.environ.get("LABMW_TEST_KEY_FILE", "")]
 """The same of the key file: LABMW_TEST_KEY_FILE=store.key plays every journey with one, `at_rest` (tests/journeys/conftest.py) some of them always."""

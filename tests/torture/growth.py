@@ -86,6 +86,8 @@ async def growth(folder: Path, urls: tuple[str, str], rows: int, tell: Callable[
             await eventually(lambda port=one.stage.analyzer_port: listens(port), within=120)
             one.start = time.monotonic() - began
             await _round(one, "W", MESSAGES)  # warm
+            if one.stage.url:  # what a server does within its first minutes, for both
+                await asyncio.to_thread(one.stage.write, [(f'ANALYZE "{name}"', ()) for name in GROWN])
             one.rates.clear()
             one.p99.clear()
         for number in range(ROUNDS):
