@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.sql.base import Executable
 
 from labmw.errors import StoreError
+from labmw.store import assumed
 from labmw.store.compiled import Compiled, Compiler
 from labmw.store.transaction import Row, Step, Values, row_type
 
@@ -34,6 +35,7 @@ def open_for_writing(file: Path, busy: float) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = ON")
         # SQLite opens a file it may not write as read-only, and lets transactions begin: ask for a write that changes nothing.
         connection.execute("DELETE FROM alembic_version WHERE 0")
+        assumed.keep(connection)
         # A checkpoint runs inside the COMMIT that fills the log to this many pages: seldom and long beats often, for the tail.
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes; a WAL that once grew gives its space back

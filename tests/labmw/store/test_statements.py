@@ -15,8 +15,9 @@ from sqlalchemy import Integer, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from labmw.errors import StoreError
-from labmw.store import Row, SqliteStore, Step, Transaction, schema, statements
+from labmw.store import Row, SqliteStore, Step, Transaction, assumed, schema, statements
 from labmw.store.compiled import Compiler
+from labmw.store.connection import open_for_writing
 from labmw.store.queued import QueuedStore
 from labmw.store.statements import (
     analyzers,
@@ -266,6 +267,32 @@ def test_results_of_a_tube_or_a_message_are_not_looked_for_by_their_state(file: 
         database.execute("DELETE FROM sqlite_stat1")
     careless = {name for name, how in plans(file).items() if BY_STATE in how} - STATES
     assert {"surroundings.results_on_tubes", "deciding.other_runs"} <= careless
+
+
+@pytest.mark.parametrize(
+    "lost", ["DELETE FROM sqlite_stat1", "DROP TABLE sqlite_stat1", "DROP INDEX ix_result_message"]
+)
+def test_statistics_that_were_lost_come_back_when_the_store_is_opened(lost: str, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        before = dict(database.execute("SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'result'"))
+        made = database.execute("SELECT sql FROM sqlite_master WHERE name = 'ix_result_message'").fetchone()[0]
+        database.execute(lost)
+        if "INDEX" in lost:
+            database.execute(made)
+    with closing(open_for_writing(file, 5.0)) as opened:
+        after = dict(opened.execute("SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'result'"))
+        assert after == before == assumed.RESULTS
+        plan_now = opened.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM result WHERE site = '' AND specimen = '' AND state = ''"
+        )
+        assert "ix_result_site_specimen_code" in str(plan_now.fetchall())
+
+
+def test_what_an_analyze_counted_stays(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE sqlite_stat1 SET stat = '7 7' WHERE idx = 'ix_result_message'")
+    with closing(open_for_writing(file, 5.0)) as opened:
+        assert opened.execute("SELECT stat FROM sqlite_stat1 WHERE idx = 'ix_result_message'").fetchone() == ("7 7",)
 
 
 @pytest.mark.parametrize(
