@@ -120,8 +120,8 @@ async def test_whatever_a_block_holds_the_next_one_is_answered_and_what_was_acce
             if (told := await one.until(f"N{place}")) != expected:
                 wrong.append((place, data[:80], told, expected))
             if [code for _, code in told] == ["AA"]:
-                kept = stage.ask("SELECT count(*) FROM message WHERE raw = ?", data)
-                if kept != [(1,)]:
+                kept = [raw for (raw,) in stage.ask("SELECT raw FROM message")].count(data)
+                if kept != 1:
                     wrong.append((place, data[:80], "kept", kept))
         assert wrong == []
     journal = b"".join(bytes(raw) for (raw,) in stage.ask("SELECT data FROM journal WHERE direction = '>' ORDER BY id") if isinstance(raw, bytes))  # fmt: skip

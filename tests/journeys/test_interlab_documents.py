@@ -113,5 +113,5 @@ async def test_a_report_of_ten_million_bytes_is_kept_and_passed_on(tmp_path: Pat
         asked = await lab.order()
         assert msa(await say(lab, asked, "multipart^XML^Base64", large)) == ("AA", [])
         await eventually(lambda: lab.results() == [("22", "delivered")])
-        assert lab.stage.ask("SELECT whole, length(data) FROM partner_document") == [(1, len(large))]
+        assert lab.stage.ask("SELECT whole, data FROM partner_document") == [(1, large)]
         assert documents(lab.lis.got[0][1]) == [("XML", large)]

@@ -92,14 +92,14 @@ def contains(a: Interval, value: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("text", "low", "high"),
-    [("<0.1", "[0, 0.1)", 0.1), ("<=0.1", "[0, 0.1]", 0.1), (">500", "(500, inf)", 500), (">=500", "[500, inf)", 500)],
+    ("text", "shown"),
+    [("<0.1", "[0, 0.1)"), ("<=0.1", "[0, 0.1]"), (">500", "(500, inf)"), (">=500", "[500, inf)")],
 )
-def test_censored_values_are_intervals(text: str, low: str, high: float) -> None:
+def test_censored_values_are_intervals(text: str, shown: str) -> None:
     comparator = text.rstrip("0123456789.")
     found = interval(Quantity(Decimal(text.removeprefix(comparator)), comparator, "g/L"))
     assert found is not None
-    assert show(found) == low
+    assert show(found) == shown
 
 
 def test_below_zero_there_is_no_floor() -> None:

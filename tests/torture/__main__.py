@@ -1,6 +1,6 @@
 """make torture: every fault we can make, on each store; a table, and exit 1 when anything was lost, twice, or a variant did not lose.
 
-KILLS=50 ROWS=1000000 SEED=1 python -m tests.torture [--only kills,power,disk,lis,troubles,growth] [--store sqlite,postgresql]
+KILLS=50 DOWN=120 ROWS=1000000 SEED=1 python -m tests.torture [--only kills,power,disk,lis,troubles,growth] [--store sqlite,postgresql]
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def main() -> int:
     parts, stores = options.only.split(","), options.store.split(",")
     count, seed = int(os.environ.get("KILLS", "50")), int(os.environ.get("SEED", "1"))
     rows = int(os.environ.get("ROWS", "1000000"))
+    down = float(os.environ.get("DOWN", "120"))
     cuts = max(2, count // 10)
     begin("torture", {"LABMW_LOG_LEVEL": os.environ.get("LABMW_LOG_LEVEL", "critical")})
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -82,7 +83,7 @@ def main() -> int:
             if "lis" in parts:
                 _of_the_lis(kind, running, seed, tell)
             if "troubles" in parts:
-                for one in _troubles(kind, running, seed):
+                for one in _troubles(kind, running, seed, down):
                     tell(kind, one)
             if "growth" in parts:
                 with tempfile.TemporaryDirectory() as folder:
@@ -123,13 +124,13 @@ def _of_the_lis(kind: str, running: PostgresqlServer | None, seed: int, tell: Ca
             tell(kind, asyncio.run(play(Path(folder), _url(kind, running))))
 
 
-def _troubles(kind: str, running: PostgresqlServer | None, seed: int) -> list[Outcome]:
+def _troubles(kind: str, running: PostgresqlServer | None, seed: int, down: float) -> list[Outcome]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         found.append(asyncio.run(troubles.lis_misbehaves(Path(folder), _url(kind, running), seed)))
     with tempfile.TemporaryDirectory() as folder:
         one = running if kind == "postgresql" else None
-        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, 10.0)))
+        found.append(asyncio.run(troubles.store_down(Path(folder), _url(kind, running), one, down)))
     with tempfile.TemporaryDirectory() as folder:
         found.append(asyncio.run(troubles.clock_back(Path(folder), _url(kind, running))))
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import sqlite3
@@ -22,8 +23,10 @@ from labmw.config import load
 from labmw.fitting import rounds
 from labmw.store.transaction import Transaction
 
+from .disks import SAYS
 from .kills import outcome
 from .outcome import Outcome
+from .status import told
 
 MESSAGES = 120
 
@@ -38,9 +41,9 @@ async def running(stage: Stage, clock: Clock = SYSTEM) -> AsyncIterator[Laborato
         await laboratory.stop()
 
 
-async def all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0) -> Analyzer:
+async def all_of_it(stage: Stage, tubes: list[str], seconds: float = 0.0, analyzer: Analyzer | None = None) -> Analyzer:
     """Send them all, some at a time."""
-    analyzer, gate = Analyzer(stage.analyzer_port), asyncio.Semaphore(20)
+    analyzer, gate = analyzer or Analyzer(stage.analyzer_port), asyncio.Semaphore(20)
 
     async def one(tube: str) -> None:
         async with gate:
@@ -89,25 +92,38 @@ async def lis_misbehaves(folder: Path, url: str, seed: int) -> Outcome:
 
 
 async def store_down(folder: Path, url: str, server: PostgresqlServer | None, seconds: float) -> Outcome:
-    """Another process locks the file, or the server is stopped; analyzers are refused and keep what they have."""
+    """Another process locks the file, or the server is stopped; analyzers are refused and keep what they have, and status says why."""
     tubes = [f"D{number}" for number in range(MESSAGES)]
     stage = Stage(folder, free_port(), free_port(), url=url).build(tubes)
     async with Lis(stage.lis_port) as lis, running(stage):
-        sending = asyncio.create_task(all_of_it(stage, tubes, 0.2))
+        analyzer = Analyzer(stage.analyzer_port)
+        sending = asyncio.create_task(all_of_it(stage, tubes, 0.2, analyzer))
         await eventually(lambda: stage.ask("SELECT count(*) FROM result") > [(10,)])
         if server is not None:
             await asyncio.to_thread(server.stop, how=signal.SIGQUIT)
-            await asyncio.sleep(seconds)
+            said, lied = await _down(stage, analyzer, seconds)
             await asyncio.to_thread(server.start)
         else:
             with contextlib.closing(sqlite3.connect(stage.database, isolation_level=None, timeout=30)) as neighbour:
                 neighbour.execute("BEGIN IMMEDIATE")
-                await asyncio.sleep(seconds)
+                said, lied = await _down(stage, analyzer, seconds)
                 neighbour.execute("ROLLBACK")
-        analyzer = await sending
+        await sending
         await settled(stage)
         await eventually(lambda: len(lis.values) >= len(tubes))
-    return outcome("store down", stage, analyzer.acknowledged, lis, f"{seconds:g} s")
+    found = outcome(
+        "store down", stage, analyzer.acknowledged, lis, f"{seconds:g} s; status: {', '.join(said) or 'NOTHING'}"
+    )
+    return replace(found, lost=found.lost + lied, faults=found.faults + (not said))
+
+
+async def _down(stage: Stage, analyzer: Analyzer, seconds: float) -> tuple[list[str], int]:
+    """Wait; what status says of it at the end, and how many were acknowledged by nobody who could store them."""
+    await asyncio.sleep(2)  # what was committed before is acknowledged
+    before = len(analyzer.acknowledged)
+    await asyncio.sleep(seconds - 2)
+    said = await asyncio.to_thread(told, stage, process=os.getpid())
+    return sorted(said & SAYS), len(analyzer.acknowledged) - before
 
 
 async def clock_back(folder: Path, url: str, *, forgetful: bool = False) -> Outcome:
