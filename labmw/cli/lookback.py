@@ -64,7 +64,7 @@ def lookback(
         return
     from dataclasses import asdict
 
-    from labmw.lab.lookback import open_lookback, search
+    from labmw.lab.lookback import MOST, open_lookback, search
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
@@ -74,12 +74,13 @@ def lookback(
         fail(say("lookback-what", tongue), UNUSABLE)
     ((kind, subject),) = given
     site, period = settings.site.id, _period(settings, since, before, tongue)
+    decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)} if keep else {}
+    found = look(settings, lambda: search(site, kind, subject, *period), tongue)
+    if len(found) > MOST:
+        fail(say("lookback-many", tongue, most=MOST), UNUSABLE)
     number = None
     if keep:
-        decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)}
-        ((number, found),) = write(settings, open_lookback(site, kind, subject, *period, **decided), tongue=tongue)
-    else:
-        found = look(settings, lambda: search(site, kind, subject, *period), tongue)
+        (number,) = write(settings, open_lookback(site, kind, subject, *period, found, **decided), tongue=tongue)
     if as_json:
         told: dict[str, Any] = {"schema": "labmw-lookback/1", "lookback": number, "kind": kind, "subject": subject}
         typer.echo(json.dumps(told | {"results": [asdict(one) for one in found]}, ensure_ascii=False, indent=2))

@@ -241,7 +241,7 @@ def redeliver(
     """
     from dataclasses import asdict
 
-    from labmw.delivery.redelivery import SENT, Line, plan
+    from labmw.delivery.redelivery import MOST, SENT, plan
     from labmw.delivery.redelivery import redeliver as script
 
     settings = configuration(config, UNUSABLE)
@@ -250,13 +250,15 @@ def redeliver(
     to = destination or next(iter(settings.destinations), "")
     _known(settings, to, tongue)
     period = _period(settings, since, before, tongue)
-    lines: list[Line]
+    decided = {}
     if send:
         decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)}
         require(settings, decided["by"], "deliver", tongue)
-        (lines,) = write(settings, script(site, to, *period, every=every, **decided), tongue=tongue)
-    else:
-        lines = look(settings, lambda: plan(site, to, *period, every=every), tongue)
+    lines = look(settings, lambda: plan(site, to, *period, every=every), tongue)
+    if len(lines) > MOST:
+        fail(say("redeliver-many", tongue, destination=to, most=MOST), UNUSABLE)
+    if lines and send:
+        (lines,) = write(settings, script(site, to, lines, every=every, **decided), tongue=tongue)
     sent = [line for line in lines if line.fate in SENT]
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))

@@ -24,6 +24,8 @@ SEND: Final = "redeliver-send"
 TAKE_BACK: Final = "redeliver-take-back"
 SENT: Final = (SEND, TAKE_BACK)
 CHUNK: Final = 500
+MOST: Final = 20_000
+"""Results that are sent again at once: they are queued in one transaction, and analyzers wait for it."""
 
 Test = tuple[str, str, str]
 """Tube, patient and test: what has one current version."""
@@ -47,9 +49,19 @@ class Line:
 
 
 def plan(site: str, destination: str, since: str, before: str, *, every: bool = False) -> Transaction[list[Line]]:
-    """Say of each result of the period whether it is sent again. `every`: also what the destination says it holds as we sent it."""
-    rows = yield again.brought(site, destination, since, before)
-    taken_back = {row.id: row for row in (yield again.taken_back_in(site, destination, since, before))}
+    """Say of each result of the period whether it is sent again. `every`: also what the destination says it holds as we sent it.
+
+    A period with more than MOST results is answered with more lines than that, and not with all of them.
+    """
+    rows = yield again.brought(site, destination, since, before, most=MOST + 1)
+    taken_back = yield again.taken_back_in(site, destination, since, before, most=MOST + 1)
+    return (yield from _judged(site, destination, rows, taken_back, every=every))
+
+
+def _judged(
+    site: str, destination: str, rows: Sequence[Row], taken: Sequence[Row], *, every: bool
+) -> Transaction[list[Line]]:
+    taken_back = {row.id: row for row in taken}
     tubes = sorted({row.specimen for row in (*rows, *taken_back.values())})
     newest: dict[Test, Row] = {}
     held: dict[tuple[str, str], list[Row]] = {}
@@ -99,10 +111,16 @@ def _told(row: Row, fate: str, **more: str) -> Line:
 
 
 def redeliver(
-    site: str, destination: str, since: str, before: str, *, at: str, by: str, why: str, every: bool = False
+    site: str, destination: str, planned: Iterable[Line], *, at: str, by: str, why: str, every: bool = False
 ) -> Transaction[list[Line]]:
-    """Queue what the plan of this moment says, one message for each that brought it the first time; return the plan."""
-    lines = yield from plan(site, destination, since, before, every=every)
+    """Queue what was planned as it stands at this moment, one message for each that brought it the first time; return the plan of now.
+
+    The period was searched before: a search through years would keep analyzers waiting for the writer.
+    """
+    entries = sorted({line.outbox for line in planned})
+    rows = yield again.brought_by(site, destination, entries)
+    taken_back = yield again.taken_back_by(site, destination, entries)
+    lines = yield from _judged(site, destination, rows, taken_back, every=every)
     groups: dict[tuple[int, str], list[Line]] = {}
     for line in lines:
         if line.fate in SENT:

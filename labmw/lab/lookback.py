@@ -19,6 +19,8 @@ KINDS = stored.KINDS
 EVER = ("", "9999")
 """The whole history, as a period."""
 CHUNK = 5000
+MOST = 50_000
+"""Results in one search: what people can close, and the store can write while analyzers wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,11 @@ class Touched:
 
 
 def search(site: str, kind: str, subject: str, since: str = "", before: str = "") -> Transaction[list[Touched]]:
-    """Everything that something has touched, by patient; results of no patient come first."""
-    rows = yield stored.touched(site, kind, subject, since or EVER[0], before or EVER[1])
+    """Everything that something has touched, by patient; results of no patient come first.
+
+    Of more than MOST results one more than that is returned, and nothing is said of the others.
+    """
+    rows = yield stored.touched(site, kind, subject, since or EVER[0], before or EVER[1], most=MOST + 1)
     told: dict[int, list[Told]] = {}
     for start in range(0, len(rows), CHUNK):
         for row in (yield stored.left_of([one.id for one in rows[start : start + CHUNK]])):
@@ -76,10 +81,12 @@ def _touched(row: Row, told: Sequence[Told]) -> Touched:
 
 
 def open_lookback(
-    site: str, kind: str, subject: str, since: str, before: str, *, at: str, by: str, why: str
-) -> Transaction[tuple[int, list[Touched]]]:
-    """Search, and keep what is found until each line is closed; returns its number."""
-    found = yield from search(site, kind, subject, since, before)
+    site: str, kind: str, subject: str, since: str, before: str, found: Sequence[Touched], *, at: str, by: str, why: str
+) -> Transaction[int]:
+    """Keep what a search has found until each line is closed; returns its number.
+
+    The search comes before: one through years would keep analyzers waiting for the writer.
+    """
     about = {"site": site, "kind": kind, "subject": subject, "since": since, "before": before}
     state = {"state": "open"} if found else {"state": "closed", "closed_at": at}
     made = yield statements.insert(schema.lookback, **about, opened_at=at, by=by, why=why, **state)
@@ -101,7 +108,7 @@ def open_lookback(
     yield audited(
         site, at=at, who=by, what="lookback-opened", subject=f"lookback/{number}", why=why, kind=kind, of=subject, lines=len(rows)
     )  # fmt: skip
-    return number, found
+    return number
 
 
 def close_lines(

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import forked
 import pytest
+from lisside import labmw as beside
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.app import Laboratory
 from labmw.config import load
+from labmw.lab import lookback as searching
 
 
 @contextlib.asynccontextmanager
@@ -73,6 +75,11 @@ async def test_a_bad_lot_is_followed_to_whoever_has_its_results(stage: Stage) ->
         assert await touched("--rule", rule[:-1]) == await touched("--rule", "%") == []
         code, said = await labmw(stage, "lookback", "--lot", "L4711", "--language", "en")
         assert code == 1 and "touched 2 results of 2 patients; 2 of them have left" in said and "LIS: delivered" in said
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(searching, "MOST", 1)
+            said = await asyncio.to_thread(beside, stage, "lookback", "--lot", "L4711", "--open", "--why", "x", code=2)
+            assert "More than 1 results" in said and "--from" in said
+            await asyncio.to_thread(beside, stage, "lookback", "--lot", "C1", code=1)
         assert stage.ask("SELECT count(*) FROM lookback") == [(0,)]  # looking keeps nothing
 
         assert (

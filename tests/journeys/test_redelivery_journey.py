@@ -11,10 +11,12 @@ from pathlib import Path
 
 import forked
 import pytest
+from lisside import labmw as beside
 from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.app import Laboratory
 from labmw.config import load
+from labmw.delivery import redelivery
 
 
 @contextlib.asynccontextmanager
@@ -59,6 +61,12 @@ async def test_an_lis_restored_from_yesterday_gets_the_day_again_and_a_replaced_
         assert "1 seraient renvoyés" in (await labmw(stage, "outbox", "redeliver", *period, "--language", "fr"))[1]
         assert lis.got == [] and stage.ask("SELECT count(*) FROM outbox") == [(2,)]
         assert (await labmw(stage, "outbox", "redeliver", *period, "--send"))[0] == 2  # no reason
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(redelivery, "MOST", 0)
+            said = await asyncio.to_thread(
+                beside, stage, "outbox", "redeliver", *period, "--send", "--why", "x", code=2
+            )
+            assert "more than 0 results" in said and lis.got == []
         code, said = await labmw(stage, "outbox", "redeliver", *period, "--send", "--why", "restored", "--json")
         assert code == 0 and [one["fate"] for one in json.loads(said)] == ["redeliver-send"]
         await eventually(lambda: lis.values == [("S1", "22")])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import statistics
 import time
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+from archived import labmw
 from crashing import daemon
 from sqlalchemy import LargeBinary, Table, Text
 from stage import SITE, Analyzer, Lis, Stage, eventually, free_port, listens
@@ -38,6 +40,18 @@ CONNECTIONS = 20
 ROUNDS, MESSAGES = 7, 200  # of each store, and messages in a round
 SLOWER, LATER = 1.25, 1.5  # the most that throughput and p99 may worsen
 DAYS = 3650
+YEARS_AGO = ("--from", "2020-02-03", "--to", "2020-02-04")
+QUESTIONS = (
+    ("status",),
+    ("result", "show", "T7~1"),
+    ("audit", "dossier", "T7~1"),
+    ("outbox", "list"),
+    ("quarantine", "list"),
+    ("outbox", "redeliver", *YEARS_AGO),
+    ("lookback", "--module", "analyzer", *YEARS_AGO),
+)
+PATIENCE = 60.0
+"""Seconds within which a person is answered on the old store: what an accreditation auditor waits for a dossier."""
 UNFINISHED = "SELECT count(*) FROM result WHERE state IN ('verify', 'released')"
 GROWN = (
     *("session", "patient", "specimen", "order", "message", "frame", "journal", "result", "verdict"),
@@ -93,17 +107,30 @@ async def growth(folder: Path, urls: tuple[str, str], rows: int, tell: Callable[
         for number in range(ROUNDS):
             for one in stores if number % 2 else reversed(stores):
                 await _round(one, f"R{number}-", MESSAGES)
+        answers = {" ".join(question[:2]): await _asked(old.stage, question) for question in QUESTIONS}
         sent = (ROUNDS + 1) * MESSAGES
         lost = [len(one.stage.ask("SELECT id FROM result WHERE state <> 'delivered'")) for one in stores]
         heard = [len(lis.values) - len(set(lis.values)) for lis in lises]
     slower = statistics.median(n / o for n, o in zip(new.rates, old.rates, strict=True))
     later = statistics.median(o / n for n, o in zip(new.p99, old.p99, strict=True))
-    faults = (slower > SLOWER) + (later > LATER) + (old.start - new.start > 2)
+    faults = (
+        (slower > SLOWER)
+        + (later > LATER)
+        + (old.start - new.start > 2)
+        + sum(took > PATIENCE for took in answers.values())
+    )
     detail = (
         f"{count} results: {statistics.median(new.rates):.0f} and {statistics.median(old.rates):.0f} messages/s, {slower:.2f} times slower; "
-        f"p99 {later:.2f} times; start {old.start:.1f} s"
+        f"p99 {later:.2f} times; start {old.start:.1f} s; {', '.join(f'{name} {took:.1f} s' for name, took in answers.items())}"
     )
     return Outcome("growth", 2 * sent, sum(lost), sum(heard), faults, detail=detail)
+
+
+async def _asked(stage: Stage, question: tuple[str, ...]) -> float:
+    """How many seconds a command takes beside the daemon that serves; infinite when it fails."""
+    began = time.monotonic()
+    code, said = await labmw(stage, *question)
+    return time.monotonic() - began if code in (0, 1) and "Traceback" not in said else math.inf
 
 
 async def _round(one: _Store, name: str, messages: int) -> None:

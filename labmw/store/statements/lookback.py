@@ -27,6 +27,7 @@ def _touched(condition: ColumnElement[bool]) -> Select[Any]:
             condition,
         )
         .order_by(result.c.id)
+        .limit(given_number("most"))
     )
 
 
@@ -120,9 +121,9 @@ _CLOSE: Final = (
 )
 
 
-def touched(site: str, kind: str, subject: str, since: str, before: str) -> Step:
-    """The results that something has touched, in the order in which they came."""
-    values = {"site": site, "since": since, "before": before}
+def touched(site: str, kind: str, subject: str, since: str, before: str, *, most: int) -> Step:
+    """The results that something has touched, in the order in which they came, at most so many."""
+    values = {"site": site, "since": since, "before": before, "most": most}
     if kind != "rule":
         return Step(_TOUCHED[kind], {**values, "subject": subject})
     plain = subject.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

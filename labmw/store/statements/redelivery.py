@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import and_, delete, exists, func, or_, select
 
 from labmw.store.schema import outbox, outbox_result, redelivery, result, verdict, withdrawal
-from labmw.store.statements.words import given, given_number, given_texts, is_one_of
+from labmw.store.statements.words import given, given_number, given_numbers, given_texts, is_one_of
 from labmw.store.transaction import Step
 
 CONTROL: Final = "R"
@@ -18,31 +18,26 @@ _TOLD: Final = (
     result.c.id, result.c.specimen, result.c.patient, result.c.loinc, result.c.code, result.c.test_name, result.c.value, result.c.number,
     result.c.comparator, result.c.unit, result.c.state,
 )  # fmt: skip
-_in_period = and_(
+_taken = and_(
     outbox.c.site == given("site"),
     outbox.c.destination == given("to"),
     outbox.c.state == "delivered",
-    outbox.c.delivered_at >= given("since"),
-    outbox.c.delivered_at < given("before"),
 )
-_BROUGHT: Final = (
-    select(*_TOLD, outbox.c.id.label("outbox"), outbox.c.message.label("message"), outbox.c.delivered_at)
-    .select_from(
-        outbox_result.join(result, result.c.id == outbox_result.c.result).join(
-            outbox, outbox.c.id == outbox_result.c.outbox
-        )
-    )
-    .where(_in_period)
-    .order_by(outbox.c.id, result.c.id)
-)
-_TAKEN_BACK: Final = (
-    select(*_TOLD, outbox.c.id.label("outbox"), outbox.c.message.label("message"), outbox.c.delivered_at, withdrawal.c.by, withdrawal.c.why)
-    .select_from(
-        withdrawal.join(result, result.c.id == withdrawal.c.result).join(outbox, outbox.c.id == withdrawal.c.outbox)
-    )
-    .where(_in_period)
-    .order_by(outbox.c.id, result.c.id)
+_in_period = and_(_taken, outbox.c.delivered_at >= given("since"), outbox.c.delivered_at < given("before"))
+_among = and_(_taken, outbox.c.id.in_(given_numbers("entries")))
+_by = (outbox.c.id, result.c.id)
+_brought = select(*_TOLD, outbox.c.id.label("outbox"), outbox.c.message.label("message"), outbox.c.delivered_at).select_from(
+    outbox_result.join(result, result.c.id == outbox_result.c.result).join(outbox, outbox.c.id == outbox_result.c.outbox)
 )  # fmt: skip
+_taken_back = select(
+    *_TOLD, outbox.c.id.label("outbox"), outbox.c.message.label("message"), outbox.c.delivered_at, withdrawal.c.by, withdrawal.c.why
+).select_from(
+    withdrawal.join(result, result.c.id == withdrawal.c.result).join(outbox, outbox.c.id == withdrawal.c.outbox)
+)  # fmt: skip
+_BROUGHT: Final = _brought.where(_in_period).order_by(*_by).limit(given_number("most"))
+_BROUGHT_BY: Final = _brought.where(_among).order_by(*_by)
+_TAKEN_BACK: Final = _taken_back.where(_in_period).order_by(*_by).limit(given_number("most"))
+_TAKEN_BACK_BY: Final = _taken_back.where(_among).order_by(*_by)
 _LIVING = ("waiting", "claimed", "held", "delivered")
 _SINCE: Final = (
     select(result.c.specimen, result.c.patient, result.c.loinc, result.c.code, outbox.c.id.label("outbox"), outbox.c.state)
@@ -105,14 +100,24 @@ _DROP_OVERTAKEN: Final = (
 _LEFT: Final = select(redelivery.c.result).where(redelivery.c.outbox == given_number("entry"))
 
 
-def brought(site: str, destination: str, since: str, before: str) -> Step:
+def brought(site: str, destination: str, since: str, before: str, *, most: int) -> Step:
     """The results that a destination took within a time, each with the message that brought it, oldest first."""
-    return Step(_BROUGHT, {"site": site, "to": destination, "since": since, "before": before})
+    return Step(_BROUGHT, {"site": site, "to": destination, "since": since, "before": before, "most": most})
 
 
-def taken_back_in(site: str, destination: str, since: str, before: str) -> Step:
+def brought_by(site: str, destination: str, entries: Sequence[int]) -> Step:
+    """The same, of these messages."""
+    return Step(_BROUGHT_BY, {"site": site, "to": destination, "entries": list(entries)})
+
+
+def taken_back_in(site: str, destination: str, since: str, before: str, *, most: int) -> Step:
     """The results of which a destination was told within a time that they are taken back."""
-    return Step(_TAKEN_BACK, {"site": site, "to": destination, "since": since, "before": before})
+    return Step(_TAKEN_BACK, {"site": site, "to": destination, "since": since, "before": before, "most": most})
+
+
+def taken_back_by(site: str, destination: str, entries: Sequence[int]) -> Step:
+    """The same, by these messages."""
+    return Step(_TAKEN_BACK_BY, {"site": site, "to": destination, "entries": list(entries)})
 
 
 def carried_of(site: str, destination: str, specimens: Sequence[str]) -> Step:

@@ -11,6 +11,7 @@ from released import START, Morning, morning, timed
 
 from labmw.clock import stamp
 from labmw.delivery import outbox as sending
+from labmw.delivery import redelivery
 from labmw.delivery.redelivery import Line, plan, redeliver
 from labmw.lab.withdrawing import withdraw
 
@@ -32,7 +33,8 @@ async def deliver(day: Morning, times: int = 3) -> Receiver:
 
 
 async def again(day: Morning) -> list[Line]:
-    script = redeliver(SITE, LIS, *WHEN, at=stamp(day.clock.now()), by="Dr Test", why="restored from Tuesday")
+    planned: list[Line] = await day.line.store.view(plan(SITE, LIS, *WHEN))
+    script = redeliver(SITE, LIS, planned, at=stamp(day.clock.now()), by="Dr Test", why="restored from Tuesday")
     lines: list[Line] = await day.line.store.run(script)
     return lines
 
@@ -64,6 +66,26 @@ def shown(receiver: Receiver) -> list[tuple[str, str, str]]:
             if fields[0] == "OBX":
                 found.append(((control[0] == "R" and "again") or "first", fields[5], fields[11]))
     return found
+
+
+async def test_of_a_period_with_too_much_in_it_one_more_than_allowed_is_shown(
+    day: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        await day.release(timed("22", specimen=f"S{number}"))
+    await deliver(day, 6)
+    assert len(await day.line.store.view(plan(SITE, LIS, *WHEN))) == 3
+    monkeypatch.setattr(redelivery, "MOST", 1)
+    assert len(await day.line.store.view(plan(SITE, LIS, *WHEN))) == 2
+
+
+async def test_what_changed_since_it_was_planned_is_sent_as_it_is_now(day: Morning) -> None:
+    await day.release(timed("22"))
+    await deliver(day)
+    planned = await day.line.store.view(plan(SITE, LIS, *WHEN))
+    await newer(day, "30")
+    script = redeliver(SITE, LIS, planned, at=stamp(day.clock.now()), by="Dr Test", why="restored from Tuesday")
+    assert [line.fate for line in await day.line.store.run(script)] == ["redeliver-on-its-way"]
 
 
 async def test_what_is_current_is_sent_again_as_it_was_said_first(day: Morning) -> None:
