@@ -302,13 +302,16 @@ def _period(settings: Config, since: str, before: str, tongue: Language) -> tupl
 
 
 def _decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
-    from labmw.delivery.mending import NotNow, Overtaken
+    from labmw.delivery.mending import NotNow, Overtaken, TakenBack
 
     try:
         return write(settings, script, tongue=tongue)[0]
     except Overtaken as problem:
         facts = {"later": problem.later, "test": problem.test, "specimen": problem.specimen}
         fail(say("outbox-overtaken", tongue, entry=problem.entry, **facts), UNKNOWN)
+    except TakenBack as problem:
+        facts = {"test": problem.test, "specimen": problem.specimen}
+        fail(say("outbox-taken-back", tongue, entry=problem.entry, **facts), UNKNOWN)
     except NotNow as problem:
         state = say(f"outbox-is-{problem.state}", tongue) if problem.state != "not known" else ""
         code = "outbox-not-now" if state else "outbox-unknown"

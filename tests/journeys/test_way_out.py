@@ -205,6 +205,48 @@ async def test_a_dead_letter_is_sent_again_with_its_bytes_and_one_is_held_back(s
     assert (await labmw(stage, "store", "check"))[0] == 0
 
 
+async def withdrawn_and_refused(stage: Stage, lis: Lis) -> int:
+    """A result is delivered and taken back, and the LIS refuses to hear of that; the number of the message."""
+    await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+    await eventually(lambda: stage.ask("SELECT state FROM result") == [("delivered",)])
+    lis.answers["*"] = "AE"
+    assert (await labmw(stage, "result", "withdraw", str(number(stage, "result")), "--why", "wrong tube"))[0] == 0
+    await eventually(lambda: stage.ask("SELECT count(*) FROM outbox WHERE state = 'dead'") == [(1,)])
+    lis.answers["*"] = "AA"
+    return int(str(stage.ask("SELECT max(id) FROM outbox")[0][0]))
+
+
+async def test_what_takes_a_value_back_never_takes_back_the_one_that_came_after_it(stage: Stage) -> None:
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        word = await withdrawn_and_refused(stage, lis)
+        await Analyzer(stage.analyzer_port).send("S1", message("S1", "25", completed="20261101090000"))
+        await eventually(lambda: ("S1", "25") in lis.values)
+        sent = "SELECT count(*) FROM outbox WHERE state = 'delivered'"
+        await eventually(lambda: stage.ask(sent) == [(2,)])
+        code, said = await labmw(stage, "outbox", "retry", str(word), "--why", "mended there")
+        assert code == 1 and "an older value must not stand over a newer one" in said
+        assert (await labmw(stage, "outbox", "close", str(word), "--why", "the newer value says it"))[0] == 0
+    assert [value for _, value in lis.values] == ["22", "", "25"]
+    assert (await labmw(stage, "store", "check"))[0] == 0
+
+
+async def test_a_newer_value_waits_for_what_takes_the_older_one_back(stage: Stage) -> None:
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        word = await withdrawn_and_refused(stage, lis)
+        await asyncio.to_thread(stage.expect, ["S2"])
+        assert (await labmw(stage, "outbox", "hold", str(word), "--why", "asking the LIS"))[0] == 0
+        await Analyzer(stage.analyzer_port).send("S1", message("S1", "25", completed="20261101090000"))
+        await Analyzer(stage.analyzer_port).send("S2", message("S2"))
+        await eventually(lambda: ("S2", "22") in lis.values)  # nobody else waits
+        assert ("S1", "25") not in lis.values
+        assert (await labmw(stage, "outbox", "retry", str(word), "--why", "mended there"))[0] == 0
+        await eventually(lambda: ("S1", "25") in lis.values)
+    assert [value for specimen, value in lis.values if specimen == "S1"][-1] == "25"
+    assert [text.split("|X|")[0] == text for _, text in lis.got if "S1&" in text][-2:] == [False, True]
+
+
 async def test_an_alert_is_closed_once_by_somebody(stage: Stage) -> None:
     stage.build(["S1"], loincs=("2345-7",))
     async with Lis(stage.lis_port), running(stage):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Text, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Text, and_, exists, func, literal, or_, select, update
 
-from labmw.store.schema import outbox, outbox_result, result, verdict
+from labmw.store.schema import outbox, outbox_result, result, verdict, withdrawal
 from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
 from labmw.store.transaction import Step
 
@@ -16,19 +16,26 @@ _earlier, _its, _mine = outbox.alias("earlier"), outbox_result.alias("its"), out
 _theirs, _ours = result.alias("theirs"), result.alias("ours")
 # An earlier message with the same test of the same specimen is on its way, or held: this one must not overtake it. A dead one blocks nobody.
 # Two analyzers may call one test by different codes: what has a LOINC code is known by it.
-_must_wait = exists().where(
-    _earlier.c.site == outbox.c.site,
-    _earlier.c.specimen == outbox.c.specimen,
-    _earlier.c.destination == outbox.c.destination,
-    _earlier.c.id < outbox.c.id,
-    is_one_of(_earlier.c.state, "waiting", "claimed", "held"),
-    _its.c.outbox == _earlier.c.id,
-    _theirs.c.id == _its.c.result,
-    _mine.c.outbox == outbox.c.id,
-    _ours.c.id == _mine.c.result,
-    _ours.c.loinc == _theirs.c.loinc,
-    or_(_ours.c.loinc != literal("", Text(), literal_execute=True), _ours.c.code == _theirs.c.code),
-)
+
+
+def _must_wait_for(mine: FromClause, its: FromClause) -> ColumnElement[bool]:
+    """`mine` and `its` say what a message is about: results that it brings (`outbox_result`), or takes back (`withdrawal`)."""
+    return exists().where(
+        _earlier.c.site == outbox.c.site,
+        _earlier.c.specimen == outbox.c.specimen,
+        _earlier.c.destination == outbox.c.destination,
+        _earlier.c.id < outbox.c.id,
+        is_one_of(_earlier.c.state, "waiting", "claimed", "held"),
+        its.c.outbox == _earlier.c.id,
+        _theirs.c.id == its.c.result,
+        mine.c.outbox == outbox.c.id,
+        _ours.c.id == mine.c.result,
+        _ours.c.loinc == _theirs.c.loinc,
+        or_(_ours.c.loinc != literal("", Text(), literal_execute=True), _ours.c.code == _theirs.c.code),
+    )
+
+
+_word = withdrawal.alias("word")
 _next = (
     select(outbox.c.id)
     .where(
@@ -37,7 +44,9 @@ _next = (
         _unfinished,
         outbox.c.due_at <= given("now"),
         is_free(outbox.c.claimed_until),
-        ~_must_wait,
+        ~_must_wait_for(_mine, _its),
+        ~_must_wait_for(_mine, _word),
+        ~_must_wait_for(_word, _its),
     )
     .order_by(outbox.c.priority.desc(), outbox.c.id)
     .limit(given_number("most"))
