@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import forked
 import pytest
@@ -15,6 +16,7 @@ from stage import Analyzer, Lis, Stage, eventually, free_port, message
 
 from labmw.app import Laboratory
 from labmw.config import load
+from labmw.watch.spoken import moment
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +58,8 @@ async def test_an_lis_restored_from_yesterday_gets_the_day_again_and_a_replaced_
         lis.got.clear()  # it was restored, and has nothing
         code, said = await labmw(stage, "outbox", "redeliver", *period, "--language", "en")
         assert code == 0 and "Nothing was sent" in said and "1 would be sent again" in said
+        ((taken,),) = stage.ask("SELECT delivered_at FROM outbox WHERE destination = 'LIS'")
+        assert moment(str(taken), ZoneInfo("Europe/Paris"))[:16] in said  # in the time in which the period is given
         assert "1 seraient renvoyés" in (await labmw(stage, "outbox", "redeliver", *period, "--language", "fr"))[1]
         assert lis.got == [] and stage.ask("SELECT count(*) FROM outbox") == [(2,)]
         assert (await labmw(stage, "outbox", "redeliver", *period, "--send"))[0] == 2  # no reason

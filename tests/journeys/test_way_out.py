@@ -247,6 +247,39 @@ async def test_a_newer_value_waits_for_what_takes_the_older_one_back(stage: Stag
     assert [text.split("|X|")[0] == text for _, text in lis.got if "S1&" in text][-2:] == [False, True]
 
 
+async def test_a_dead_letter_behind_what_is_listed_counts_and_numbers_are_routed_one_by_one(stage: Stage) -> None:
+    stage.extra = f'[[destination]]\nname = "other"\nconnect = "127.0.0.1:{free_port()}"\ntests = ["718-7"]\n'
+    stage.build(["S1", "S2"])
+    async with Lis(stage.lis_port, answers={"*": "AE"}), running(stage):
+        await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+        await Analyzer(stage.analyzer_port).send("S2", message("S2"))
+        await eventually(lambda: stage.ask("SELECT count(*) FROM outbox WHERE state = 'dead'") == [(2,)])
+    code, said = await labmw(stage, "outbox", "list", "--most", "1")
+    assert code == 1 and "Messages: 1 of 2" in said
+    assert (await labmw(stage, "outbox", "list", "--most", "-1"))[0] == 2
+    # The first is only waiting; what waits for a person is behind it.
+    await asyncio.to_thread(stage.write, [("UPDATE outbox SET state = 'waiting' WHERE id = 1", ())])
+    assert (await labmw(stage, "outbox", "list", "--most", "1"))[0] == 1
+    code, said = await labmw(stage, "outbox", "route", "2", "77", "--to", "other", "--why", "moved")
+    assert code == 1 and "Message 2 goes" in said and "77" in said  # what was done is said, although the next cannot be
+    french = await asyncio.to_thread(
+        forked.run, "outbox", "show", "2", "--language", "fr", env={**os.environ, "LABMW_CONFIG": str(stage.config)}
+    )
+    assert "last_error" not in french.stdout and "dernière erreur" in french.stdout and "(validé)" in french.stdout
+
+
+async def test_a_period_that_is_none_is_not_answered_with_nothing(stage: Stage) -> None:
+    stage.build(["S1"])
+    backwards = ("--from", "2026-11-28", "--to", "2026-11-01")
+    for words in (("lookback", "--lot", "X", *backwards), ("lookback", "--lot", "X", "--from", "0001-01-01")):
+        code, said = await labmw(stage, *words)
+        assert code == 2 and "is no moment" in said, said
+    code, said = await labmw(stage, "outbox", "redeliver", "--from", "0001-01-01", "--to", "9999-12-31T23:59:59-05:00")
+    assert code == 2 and "is no moment" in said
+    code, said = await labmw(stage, "lookback", "--lot", "X")
+    assert code == 0 and "compared letter by letter" in said
+
+
 async def test_an_alert_is_closed_once_by_somebody(stage: Stage) -> None:
     stage.build(["S1"], loincs=("2345-7",))
     async with Lis(stage.lis_port), running(stage):

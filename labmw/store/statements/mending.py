@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import FromClause, Select, and_, or_, select, text, union_all, update
 
-from labmw.store.schema import outbox, outbox_result, receipt, result, withdrawal
+from labmw.store.schema import outbox, outbox_result, receipt, redelivery, result, withdrawal
 from labmw.store.statements.words import given, given_number, is_not, is_one_of
 from labmw.store.transaction import Step
 
@@ -34,8 +34,16 @@ _CARRIED: Final = (
         result.c.unit_raw,
         result.c.state,
     )
-    .join(outbox_result, outbox_result.c.result == result.c.id)
-    .where(outbox_result.c.outbox == given_number("entry"))
+    .where(
+        result.c.id.in_(
+            union_all(
+                *(
+                    select(table.c.result).where(table.c.outbox == given_number("entry"))
+                    for table in (outbox_result, withdrawal, redelivery)
+                )
+            )
+        )
+    )
     .order_by(result.c.id)
 )
 _BECOMES: Final = (
@@ -191,7 +199,7 @@ def outbox_entry(site: str, entry: int) -> Step:
 
 
 def results_carried(entry: int) -> Step:
-    """The results that a message carries."""
+    """The results that a message brings, takes back, or brings again."""
     return Step(_CARRIED, {"entry": entry})
 
 
