@@ -76,11 +76,20 @@ def list_(
     else:
         from rich.table import Table
 
+        from labmw.watch.spoken import trouble
+
         heads = ("#", *(say(f"outbox-{name}", tongue) for name in ("to", "state", "specimen", "attempts", "error")))
         table = Table(*heads)
         for row in rows:
             state = say(f"outbox-is-{row.state}", tongue)
-            table.add_row(str(row.id), row.destination, state, row.specimen, str(row.attempts), row.last_error[:200])
+            table.add_row(
+                str(row.id),
+                row.destination,
+                state,
+                row.specimen,
+                str(row.attempts),
+                trouble(row.last_error, tongue)[:200],
+            )
         if rows:
             console().print(table)
         code = "outbox-counted" if total <= len(rows) else "outbox-counted-of"
@@ -119,7 +128,7 @@ def show(
     from rich.table import Table
     from rich.text import Text
 
-    from labmw.watch.spoken import moment
+    from labmw.watch.spoken import moment, trouble
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
@@ -134,7 +143,7 @@ def show(
         for one in told["results"]
     ]
     zone = ZoneInfo(settings.site.timezone)
-    told["state"] = say(f"outbox-is-{row.state}", tongue)
+    told |= {"state": say(f"outbox-is-{row.state}", tongue), "last_error": trouble(row.last_error, tongue)}
     told |= {name: moment(told[name], zone) for name in told if name.endswith("_at") and told[name]}
     for name, value in told.items():
         if value not in (None, "", []) and name not in _INSIDE:

@@ -119,11 +119,11 @@ async def test_of_one_test_of_one_specimen_the_older_arrives_first(tmp_path: Pat
 
 
 async def test_without_the_rule_they_would_overtake_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variant that breaks it: the same claim without its last conditions."""
+    """The variant that breaks it: the same claim without its last condition."""
     conditions = statements._next.whereclause
     assert isinstance(conditions, BooleanClauseList)
     kept = [one for one in conditions.clauses if "NOT (EXISTS" not in str(one)]
-    assert len(kept) == len(conditions.clauses) - 3
+    assert len(kept) == len(conditions.clauses) - 1
     anew = select(outbox.c.id).where(*kept).order_by(outbox.c.priority.desc(), outbox.c.id)
     claim = (
         update(outbox)
