@@ -142,6 +142,20 @@ async def test_a_mislabelled_tube_is_assigned_and_judged_like_any_other(stage: S
     assert (told["closed_by"], told["note"], told["state"]) == ("Dr Test", "wrong label", "replayed")
 
 
+async def test_a_tube_that_gets_a_second_result_by_hand_has_none_twice(stage: Stage) -> None:
+    """Two measurements of the same second, one of them under a wrong label: a person compares them, and the store is sound."""
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        await Analyzer(stage.analyzer_port).send("S9", message("S9", "50"))
+        await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+        await eventually(lambda: lis.values == [("S1", "22")])
+        entry = str(number(stage, "quarantine"))
+        assert (await labmw(stage, "quarantine", "assign", entry, "S1", "--why", "wrong label"))[0] == 0
+        await eventually(lambda: stage.ask("SELECT state FROM result WHERE value = '50'") == [("held",)])
+    code, said = await labmw(stage, "store", "check")
+    assert code == 0, said
+
+
 async def test_what_is_discarded_stays_and_goes_nowhere(stage: Stage) -> None:
     stage.build(["S1"])
     async with Lis(stage.lis_port) as lis, running(stage):
