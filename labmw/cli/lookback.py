@@ -19,6 +19,7 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.period import between
 from labmw.cli.writing import UNUSABLE, look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
@@ -73,7 +74,7 @@ def lookback(
     if len(given) != 1:
         fail(say("lookback-what", tongue), UNUSABLE)
     ((kind, subject),) = given
-    site, period = settings.site.id, _period(settings, since, before, tongue)
+    site, period = settings.site.id, between(settings, since, before, tongue)
     decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)} if keep else {}
     found = look(settings, lambda: search(site, kind, subject, *period), tongue)
     if len(found) > MOST:
@@ -85,9 +86,11 @@ def lookback(
         told: dict[str, Any] = {"schema": "labmw-lookback/1", "lookback": number, "kind": kind, "subject": subject}
         typer.echo(json.dumps(told | {"results": [asdict(one) for one in found]}, ensure_ascii=False, indent=2))
     else:
-        _draw(found, tongue)
+        _draw(found, settings, tongue)
         facts = {"subject": subject, "count": len(found), "left": sum(one.left for one in found)}
         typer.echo(say("lookback-found", tongue, patients=len({one.patient for one in found if one.patient}), **facts))
+        if not found:
+            typer.echo(say("lookback-nothing", tongue, kind=say(f"lookback-{kind}", tongue), subject=subject))
         _tell_of_archive(settings, period[0], tongue)
         if number is not None:
             typer.echo(say("lookback-opened", tongue, number=number))
@@ -143,9 +146,17 @@ def show(
     heads = ("patient", "specimen", "found", "told", "now", "closed")
     table = Table("#", *(say(f"lookback-head-{head}", tongue) for head in heads))
     for line in lines:
-        told = "\n".join(_sentence(one, tongue) for one in json.loads(line.told)) or "–"
+        told = "\n".join(_sentence(one, settings, tongue) for one in json.loads(line.told)) or "–"
         closed = f"{line.note} ({line.closed_by})" if line.state == "closed" else "–"
-        table.add_row(str(line.id), line.patient, line.specimen, line.found, told, line.now, closed)
+        table.add_row(
+            str(line.id),
+            line.patient,
+            line.specimen,
+            _as_found(line.found, tongue),
+            told,
+            say(f"state-{line.now}", tongue),
+            closed,
+        )
     console().print(table)
     left = sum(line.state == "open" for line in lines)
     about = {"kind": say(f"lookback-{row.kind}", tongue), "subject": row.subject, "by": row.by, "why": row.why}
@@ -209,7 +220,7 @@ def _facts(row: Row, tongue: Language) -> dict[str, Any]:
     return {**about, "by": row.by, "why": row.why, "lines": row.lines, "left": row.left}
 
 
-def _draw(found: list[Touched], tongue: Language) -> None:
+def _draw(found: list[Touched], settings: Config, tongue: Language) -> None:
     from dataclasses import asdict
 
     from rich.table import Table
@@ -217,29 +228,24 @@ def _draw(found: list[Touched], tongue: Language) -> None:
     heads = ("patient", "specimen", "found", "told")
     table = Table("#", *(say(f"lookback-head-{head}", tongue) for head in heads))
     for one in found:
-        told = "\n".join(_sentence(asdict(each), tongue) for each in one.told) or "–"
-        table.add_row(str(one.result), one.patient, one.specimen, f"{one.test} {one.value} ({one.state})", told)
+        told = "\n".join(_sentence(asdict(each), settings, tongue) for each in one.told) or "–"
+        state = say(f"state-{one.state}", tongue)
+        table.add_row(str(one.result), one.patient, one.specimen, f"{one.test} {one.value} ({state})", told)
     if found:
         console().print(table)
 
 
-def _sentence(told: dict[str, Any], tongue: Language) -> str:
-    state = say(f"outbox-is-{told['state']}", tongue)
-    return f"{told['destination']}: {state} {told['at'][:16]}".strip()
+def _as_found(found: str, tongue: Language) -> str:
+    """A line as it was kept, its state in the reader's language."""
+    text, _, state = found.rpartition(" (")
+    return f"{text} ({say(f'state-{state[:-1]}', tongue)})" if text else found
 
 
-def _period(settings: Config, since: str, before: str, tongue: Language) -> tuple[str, str]:
-    from datetime import datetime
+def _sentence(told: dict[str, Any], settings: Config, tongue: Language) -> str:
     from zoneinfo import ZoneInfo
 
-    from labmw.clock import stamp
+    from labmw.watch.spoken import moment
 
-    found: list[str] = []
-    for text in (since, before):
-        try:
-            moment = datetime.fromisoformat(text.strip()) if text.strip() else None
-        except ValueError:
-            fail(say("redeliver-period", tongue, text=text), UNUSABLE)
-        zone = ZoneInfo(settings.site.timezone)
-        found.append("" if moment is None else stamp(moment if moment.tzinfo else moment.replace(tzinfo=zone)))
-    return found[0], found[1]
+    state = say(f"outbox-is-{told['state']}", tongue)
+    at = moment(told["at"], ZoneInfo(settings.site.timezone))[:16] if told["at"] else ""
+    return f"{told['destination']}: {state} {at}".strip()

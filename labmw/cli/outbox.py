@@ -19,15 +19,19 @@ from labmw.cli.options import (
     fail,
     language_of,
 )
+from labmw.cli.period import between
 from labmw.cli.writing import look, now, reason_given, who, write
 from labmw.phrases import Language, say
 
 if TYPE_CHECKING:
     from labmw.config import Config
+    from labmw.delivery.routing import Routed
     from labmw.store import Row, Transaction
 
 UNKNOWN = 1
 UNUSABLE = 2
+_INSIDE = ("payload_key", "receipt_key", "claimed_by", "claimed_until")
+"""What `show` keeps for --json."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 Entry = Annotated[
@@ -46,7 +50,7 @@ def list_(
     specimen: Annotated[
         str, typer.Option("--specimen", help="Every message about a specimen, delivered ones too.")
     ] = "",
-    most: Annotated[int, typer.Option("--most", help="So many at most.")] = 200,
+    most: Annotated[int, typer.Option("--most", min=1, help="So many at most.")] = 200,
     as_json: JsonOption = False,
     language: LanguageOption = None,
 ) -> None:
@@ -54,6 +58,7 @@ def list_(
 
     Exit codes: 0 nothing waits for a person, 1 a dead letter or a held message does, 2 wrong usage, or the store cannot be read.
     """
+    from labmw.store.statements import outbox_waiting
     from labmw.store.statements.mending import outbox_of_specimen, outbox_undelivered
     from labmw.store.transaction import ask
 
@@ -62,20 +67,34 @@ def list_(
     site = settings.site.id
     step = outbox_of_specimen(site, specimen) if specimen else outbox_undelivered(site, most=most)
     rows = look(settings, lambda: ask(step), tongue)
+    states, total = {row.state for row in rows}, len(rows)
+    if not specimen and total == most:  # a dead letter behind the last one that is shown waits for a person, too
+        every = look(settings, lambda: ask(outbox_waiting(site)), tongue)
+        states, total = {row.state for row in every}, sum(row.count for row in every)
     if as_json:
         typer.echo(json.dumps([row.mapping() for row in rows], ensure_ascii=False, indent=2))
     else:
         from rich.table import Table
 
+        from labmw.watch.spoken import trouble
+
         heads = ("#", *(say(f"outbox-{name}", tongue) for name in ("to", "state", "specimen", "attempts", "error")))
         table = Table(*heads)
         for row in rows:
             state = say(f"outbox-is-{row.state}", tongue)
-            table.add_row(str(row.id), row.destination, state, row.specimen, str(row.attempts), row.last_error[:200])
+            table.add_row(
+                str(row.id),
+                row.destination,
+                state,
+                row.specimen,
+                str(row.attempts),
+                trouble(row.last_error, tongue)[:200],
+            )
         if rows:
             console().print(table)
-        typer.echo(say("outbox-counted", tongue, count=len(rows)))
-    raise typer.Exit(UNKNOWN if any(row.state in ("dead", "held") for row in rows) else 0)
+        code = "outbox-counted" if total <= len(rows) else "outbox-counted-of"
+        typer.echo(say(code, tongue, count=len(rows), total=total))
+    raise typer.Exit(UNKNOWN if states & {"dead", "held"} else 0)
 
 
 @app.command()
@@ -104,19 +123,32 @@ def show(
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
+    from zoneinfo import ZoneInfo
+
     from rich.table import Table
     from rich.text import Text
+
+    from labmw.watch.spoken import moment, trouble
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold", ratio=1)
     told["results"] = [
-        " ".join(str(one[name]) for name in ("specimen", "code", "value", "unit_raw", "state"))
+        " ".join(
+            (
+                *(str(one[name]) for name in ("specimen", "code", "value", "unit_raw")),
+                f"({say('state-' + one['state'], tongue)})",
+            )
+        )
         for one in told["results"]
     ]
+    zone = ZoneInfo(settings.site.timezone)
+    told |= {"state": say(f"outbox-is-{row.state}", tongue), "last_error": trouble(row.last_error, tongue)}
+    told |= {name: moment(told[name], zone) for name in told if name.endswith("_at") and told[name]}
     for name, value in told.items():
-        if value not in (None, "", []):
-            grid.add_row(name, Text("\n".join(value) if isinstance(value, list) else str(value)))
+        if value not in (None, "", []) and name not in _INSIDE:
+            label = say(f"outbox-shown-{name.replace('_', '-')}", tongue)
+            grid.add_row(label, Text("\n".join(value) if isinstance(value, list) else str(value)))
     console().print(grid)
 
 
@@ -190,8 +222,8 @@ def route(
 
     Exit codes: 0 done, 1 it cannot be done, there is nothing to do, or no role that may; 2 wrong usage, or the store cannot be written.
     """
-    from labmw.delivery.routing import Routed, route_all
     from labmw.delivery.routing import route as script
+    from labmw.delivery.routing import route_all
 
     settings = configuration(config, UNUSABLE)
     tongue = language_of(settings, language)
@@ -204,14 +236,11 @@ def route(
     done: list[Routed] = []
     if source:
         done = _decide(settings, route_all(settings.site.id, source, to, **decided), tongue)
-    for entry in entries or []:
-        done.append(_decide(settings, script(settings.site.id, entry, to, **decided), tongue))
     for one in done:
-        facts = {"entry": one.entry, "destination": to}
-        if one.anew is None:
-            typer.echo(say("outbox-routed-there", tongue, count=one.there, **facts))
-        else:
-            typer.echo(say("outbox-routed", tongue, anew=one.anew, count=one.results, **facts))
+        _say_routed(one, to, tongue)
+    for entry in entries or []:  # each is said at once: what was done stays done when the next one cannot be
+        done.append(_decide(settings, script(settings.site.id, entry, to, **decided), tongue))
+        _say_routed(done[-1], to, tongue)
     if not done:
         fail(say("outbox-route-nothing", tongue, source=source), UNKNOWN)
 
@@ -249,7 +278,7 @@ def redeliver(
     site = settings.site.id
     to = destination or next(iter(settings.destinations), "")
     _known(settings, to, tongue)
-    period = _period(settings, since, before, tongue)
+    period = between(settings, since, before, tongue)
     decided = {}
     if send:
         decided = {"at": now(), "by": who(by), "why": reason_given(why, tongue)}
@@ -263,13 +292,20 @@ def redeliver(
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
     else:
+        from zoneinfo import ZoneInfo
+
         from rich.table import Table
 
+        from labmw.watch.spoken import moment
+
+        zone = ZoneInfo(settings.site.timezone)  # the period is given in it, too
         heads = ("outbox-specimen", "alert-test", "alert-value", "redeliver-delivered", "redeliver-what")
         table = Table("#", *(say(head, tongue) for head in heads))
         for line in lines:
             fate = say(line.fate, tongue, destination=to, theirs=line.theirs)
-            table.add_row(str(line.outbox), line.specimen, line.test, line.value, line.delivered_at[:16], fate)
+            table.add_row(
+                str(line.outbox), line.specimen, line.test, line.value, moment(line.delivered_at, zone)[:16], fate
+            )
         if lines:
             console().print(table)
         facts = {"destination": to, "count": len(lines), "sent": len(sent)}
@@ -279,38 +315,31 @@ def redeliver(
     raise typer.Exit(0 if lines else UNKNOWN)
 
 
+def _say_routed(one: Routed, to: str, tongue: Language) -> None:
+    facts = {"entry": one.entry, "destination": to}
+    if one.anew is None:
+        typer.echo(say("outbox-routed-there", tongue, count=one.there, **facts))
+    else:
+        typer.echo(say("outbox-routed", tongue, anew=one.anew, count=one.results, **facts))
+
+
 def _known(settings: Config, destination: str, tongue: Language) -> None:
     if destination not in settings.destinations:
         known = ", ".join(settings.destinations) or "–"
         fail(say("outbox-no-destination", tongue, destination=destination or "–", known=known), UNUSABLE)
 
 
-def _period(settings: Config, since: str, before: str, tongue: Language) -> tuple[str, str]:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
-    from labmw.clock import stamp
-
-    found: list[str] = []
-    for text in (since, before):
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            fail(say("redeliver-period", tongue, text=text), UNUSABLE)
-        found.append(stamp(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.site.timezone))))
-    if found[0] >= found[1]:
-        fail(say("redeliver-period", tongue, text=before), UNUSABLE)
-    return found[0], found[1]
-
-
 def _decide(settings: Config, script: Transaction[Any], tongue: Language) -> Any:
-    from labmw.delivery.mending import NotNow, Overtaken
+    from labmw.delivery.mending import NotNow, Overtaken, TakenBack
 
     try:
         return write(settings, script, tongue=tongue)[0]
     except Overtaken as problem:
         facts = {"later": problem.later, "test": problem.test, "specimen": problem.specimen}
         fail(say("outbox-overtaken", tongue, entry=problem.entry, **facts), UNKNOWN)
+    except TakenBack as problem:
+        facts = {"test": problem.test, "specimen": problem.specimen}
+        fail(say("outbox-taken-back", tongue, entry=problem.entry, **facts), UNKNOWN)
     except NotNow as problem:
         state = say(f"outbox-is-{problem.state}", tongue) if problem.state != "not known" else ""
         code = "outbox-not-now" if state else "outbox-unknown"

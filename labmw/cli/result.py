@@ -114,5 +114,6 @@ def withdraw(
         settings, take_back(settings.site.id, settings.lis.name, number, who(by), why.strip(), now()), tongue
     )
     if doubt is not None:
-        fail(say(doubt.reason, tongue, **dict(doubt.facts)), UNKNOWN)
+        facts = {name: say(f"state-{fact}", tongue) if name == "state" else fact for name, fact in doubt.facts}
+        fail(say(doubt.reason, tongue, **facts), UNKNOWN)
     typer.echo(say("withdraw-done", tongue, result=number))

@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from labmw.cli.trace_words import guarded
 from labmw.phrases import Language, say
-from labmw.watch.spoken import moment, some
+from labmw.watch.spoken import moment, some, trouble
 
 Value = Mapping[str, Any]
 STATES = {
@@ -192,6 +192,7 @@ class Drawing:
 
     def _outbox(self, branch: Tree, entry: Value) -> None:
         facts = {name: entry[name] for name in ("destination", "control_id", "attempts", "last_error")}
+        facts["last_error"] = trouble(entry["last_error"], self.language)
         times = {"created": self._at(entry["created_at"]), "delivered": self._at(entry["delivered_at"])}
         style = {"delivered": "green", "dead": "bold red"}.get(entry["state"], "yellow")
         node = branch.add(Text(self._say(f"story-outbox-{entry['state']}", **facts, **times), style))

@@ -39,11 +39,22 @@ class Overtaken(DeliveryError):
         super().__init__(f"outbox message {entry} is older than {later.id}, which has brought {self.test} since")
 
 
+class TakenBack(DeliveryError):
+    """The message carries a result that was taken back since, or refused: it does not leave any more."""
+
+    def __init__(self, entry: int, row: Row) -> None:
+        self.entry, self.specimen, self.test = entry, row.specimen, row.test_name or row.code
+        super().__init__(f"outbox message {entry} carries {self.test}, which is {row.state} by now")
+
+
 def retry(site: str, entry: int, *, at: str, by: str, why: str) -> Transaction[Row]:
     """Send a message at once, with its attempts counted anew: a dead letter, one that is held or put away, or one whose turn comes later.
 
-    Raises Overtaken when a later one has brought a test of it since: an older value never goes over a newer one.
+    Raises Overtaken when a later one has brought a test of it since: an older value never goes over a newer one. Raises TakenBack when it
+    carries what does not hold any more.
     """
+    if gone := (yield stored.not_any_more(entry)):
+        raise TakenBack(entry, gone[0])
     later = yield stored.overtaken_by(entry)
     if later:
         raise Overtaken(entry, later[0])

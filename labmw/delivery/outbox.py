@@ -140,7 +140,7 @@ class Outbox:
                 ):  # look again: stat may only have waited for stat of its tube
                     await self.store.run(self._give_back(rows[place:], stamp(self.clock.now())))
                     break
-                if self._waits(row):
+                if self._waits(row) and not await self._put_away(self._silent[row.specimen][0]):
                     await self.store.run(self._give_back([row], stamp(self.clock.now() + timedelta(seconds=self.rest))))
                 elif not await self._one(row):
                     await self.store.run(self._give_back(rows[place + 1 :], stamp(self.clock.now())))
@@ -256,6 +256,17 @@ class Outbox:
         """Whether a message must not overtake an earlier one of its specimen that was not acknowledged."""
         first, until = self._silent.get(row.specimen, ("", None))
         return until is not None and first != row.control_id and self.clock.now() < until
+
+    async def _put_away(self, control_id: str) -> bool:
+        """Whether a message that was not acknowledged is not to be sent again, because a person has decided so: then nothing waits for it."""
+        rows = await self.store.run(self._numbered(control_id))
+        if any(row.state in ("waiting", "claimed") for row in rows):
+            return False
+        self._heard_of(control_id)
+        return True
+
+    def _numbered(self, control_id: str) -> Transaction[Sequence[Row]]:
+        return (yield statements.outbox_by_control_id(self.site, control_id))
 
     def _heard_of(self, control_id: str) -> None:
         for specimen in [one for one, (first, _) in self._silent.items() if first == control_id]:

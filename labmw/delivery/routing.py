@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from labmw.delivery.mending import NotNow, Overtaken
+from labmw.delivery.mending import NotNow, Overtaken, TakenBack
 from labmw.store import schema, statements
 from labmw.store.statements import mending as stored
 from labmw.store.statements.audit import audited
@@ -30,13 +30,15 @@ class Routed:
 
 
 def route(site: str, entry: int, destination: str, *, at: str, by: str, why: str) -> Transaction[Routed]:
-    """Send the results of a message to another destination instead; raises NotNow, Overtaken."""
+    """Send the results of a message to another destination instead; raises NotNow, Overtaken, TakenBack."""
     rows = yield stored.outbox_entry(site, entry)
     if not rows:
         raise NotNow(entry, "not known")
     (old,) = rows
     if old.state not in MOVED or old.destination == destination:
         raise NotNow(entry, old.state)
+    if gone := (yield stored.not_any_more(entry)):
+        raise TakenBack(entry, gone[0])
     carried = [row.result for row in (yield stored.carried_numbers(entry))]
     known = yield stored.at_destination(site, destination, entry)
     for row in known:

@@ -30,10 +30,12 @@ class Recall:
 def take_back(one: Recall, why: str, now: str) -> Transaction[None]:
     """Take a result back; `now` is what the partner says in its place."""
     told, row, result = one.told, one.sub_order, one.result
-    if result.state == "delivered" and one.destination:
-        yield from withdraw(told.site, one.destination, result.id, row.partner, why, told.at)
-    elif result.state != "withdrawn":
-        yield from _stop(result, why)
+    if result.state != "withdrawn":
+        nobody_has_it = not one.destination or (
+            yield from withdraw(told.site, one.destination, result.id, row.partner, why, told.at)
+        )
+        if nobody_has_it:
+            yield from _stop(result, why)
     facts = {"result": str(result.id), "order": row.number, "partner": row.partner, "was": result.value, "now": now}
     yield from raise_task(told.site, RECALL, f"result/{result.id}", row.specimen, facts, told.at)
 

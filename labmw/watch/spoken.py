@@ -33,6 +33,34 @@ def noted(note: str, language: Language) -> str:
     return note
 
 
+_TROUBLES: Final = tuple(
+    (re.compile(pattern), f"delivery-{code}")
+    for pattern, code in (
+        (r"the receiver answered (?P<answer>\w+): without a text", "answered"),
+        (r"the receiver answered (?P<answer>\w+): (?P<text>.+)", "answered-text"),
+        (r"no acknowledgment after (?P<attempts>\d+) attempts: (?P<why>.+)", "given-up"),
+        (r"to (?P<destination>\S+) instead", "instead"),
+        (r"overtaken by a later state", "overtaken"),
+        (r"(?P<place>\S+) cannot be reached \((?P<said>.+)\); check that the receiver .+", "unreachable"),
+        (r"(?P<place>\S+) gave no acknowledgment within (?P<seconds_waited>\S+) s; .+", "no-answer"),
+        (r"(?P<place>\S+) broke the connection \((?P<said>.+)\); .+", "hung-up"),
+        (r"(?P<folder>.+) cannot be written \((?P<said>.+)\); .+", "folder"),
+    )
+)
+"""Why a message has not arrived: kept in English, as logs are."""
+
+
+def trouble(error: str, language: Language) -> str:
+    """Why a message has not arrived, as people read it: what labmw wrote in their language, what a receiver said as it said it."""
+    for pattern, code in _TROUBLES:
+        if match := pattern.fullmatch(error):
+            facts = match.groupdict()
+            if "why" in facts:
+                facts["why"] = trouble(facts["why"], language)
+            return say(code, language, **facts)
+    return error
+
+
 def duration(time: timedelta, language: Language) -> str:
     """The two largest units of a duration, like "3 h 12 min"."""
     seconds = max(0, int(time.total_seconds()))

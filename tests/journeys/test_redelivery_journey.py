@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import forked
 import pytest
@@ -17,6 +18,7 @@ from stage import Analyzer, Lis, Stage, eventually, free_port, message
 from labmw.app import Laboratory
 from labmw.config import load
 from labmw.delivery import redelivery
+from labmw.watch.spoken import moment
 
 
 @contextlib.asynccontextmanager
@@ -58,6 +60,8 @@ async def test_an_lis_restored_from_yesterday_gets_the_day_again_and_a_replaced_
         lis.got.clear()  # it was restored, and has nothing
         code, said = await labmw(stage, "outbox", "redeliver", *period, "--language", "en")
         assert code == 0 and "Nothing was sent" in said and "1 would be sent again" in said
+        ((taken,),) = stage.ask("SELECT delivered_at FROM outbox WHERE destination = 'LIS'")
+        assert moment(str(taken), ZoneInfo("Europe/Paris"))[:16] in said  # in the time in which the period is given
         assert "1 seraient renvoyés" in (await labmw(stage, "outbox", "redeliver", *period, "--language", "fr"))[1]
         assert lis.got == [] and stage.ask("SELECT count(*) FROM outbox") == [(2,)]
         assert (await labmw(stage, "outbox", "redeliver", *period, "--send"))[0] == 2  # no reason
@@ -84,4 +88,41 @@ async def test_an_lis_restored_from_yesterday_gets_the_day_again_and_a_replaced_
         assert code == 2 and "no destination nowhere" in said
         code, said = await labmw(stage, "outbox", "redeliver", "--from", "yesterday", "--to", "today")
         assert code == 2
+    assert (await labmw(stage, "store", "check"))[0] == 0
+
+
+@pytest.mark.parametrize("register_is", ["refusing", "silent", "away"])
+async def test_what_the_lis_has_is_taken_back_whatever_another_destination_does(stage: Stage, register_is: str) -> None:
+    """The result is a dead letter of the register, or has not got there yet: the LIS is told all the same, and the register never gets it over that."""
+    register = free_port()
+    stage.extra = f'[[destination]]\nname = "register"\nconnect = "127.0.0.1:{register}"\nretry_base = 0.05\nretry_cap = 0.1\nack_timeout = 0.2\n'
+    stage.build(["S1"])
+    other = Lis(register, answers={"*": "AE" if register_is == "refusing" else ""})
+    async with contextlib.AsyncExitStack() as stack:
+        lis = await stack.enter_async_context(Lis(stage.lis_port))
+        if register_is != "away":
+            await stack.enter_async_context(other)
+        await stack.enter_async_context(running(stage))
+        await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+        tried = "SELECT count(*) FROM outbox WHERE destination = 'register' AND last_error <> ''"
+        await eventually(lambda: lis.values == [("S1", "22")] and stage.ask(tried) == [(1,)])
+        assert stage.ask("SELECT state FROM result") == [("dead" if register_is == "refusing" else "released",)]
+        ((result,),) = stage.ask("SELECT id FROM result")
+        code, said = await labmw(stage, "result", "withdraw", str(result), "--why", "wrong tube")
+        assert code == 0, said
+        await eventually(lambda: lis.values[1:] == [("S1", "")])
+        assert stage.ask("SELECT state FROM result") == [("withdrawn",)]
+        other.answers["*"] = "AA"
+        if register_is == "away":
+            await stack.enter_async_context(other)
+        await eventually(
+            lambda: stage.ask("SELECT count(*) FROM outbox WHERE state NOT IN ('delivered', 'closed')") == [(0,)]
+        )
+        if register_is == "refusing":  # it has never had it
+            assert len(other.got) == 1
+        elif register_is == "silent" or other.got:  # it may have it: then it hears of that, last
+            assert "|X|" in other.got[-1][1]
+        first = int(str(stage.ask("SELECT min(id) FROM outbox WHERE destination = 'register'")[0][0]))
+        code, said = await labmw(stage, "outbox", "retry", str(first), "--why", "x", "--language", "en")
+        assert code == 1 and ("taken back" in said or "is delivered" in said)
     assert (await labmw(stage, "store", "check"))[0] == 0

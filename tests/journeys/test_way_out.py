@@ -142,6 +142,20 @@ async def test_a_mislabelled_tube_is_assigned_and_judged_like_any_other(stage: S
     assert (told["closed_by"], told["note"], told["state"]) == ("Dr Test", "wrong label", "replayed")
 
 
+async def test_a_tube_that_gets_a_second_result_by_hand_has_none_twice(stage: Stage) -> None:
+    """Two measurements of the same second, one of them under a wrong label: a person compares them, and the store is sound."""
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        await Analyzer(stage.analyzer_port).send("S9", message("S9", "50"))
+        await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+        await eventually(lambda: lis.values == [("S1", "22")])
+        entry = str(number(stage, "quarantine"))
+        assert (await labmw(stage, "quarantine", "assign", entry, "S1", "--why", "wrong label"))[0] == 0
+        await eventually(lambda: stage.ask("SELECT state FROM result WHERE value = '50'") == [("held",)])
+    code, said = await labmw(stage, "store", "check")
+    assert code == 0, said
+
+
 async def test_what_is_discarded_stays_and_goes_nowhere(stage: Stage) -> None:
     stage.build(["S1"])
     async with Lis(stage.lis_port) as lis, running(stage):
@@ -203,6 +217,81 @@ async def test_a_dead_letter_is_sent_again_with_its_bytes_and_one_is_held_back(s
     assert told["results"][0]["specimen"] == "S1" and told["receipt"] and "TESTPERSON" not in said
     assert "TESTPERSON" in (await labmw(stage, "outbox", "show", "1", "--identity"))[1]
     assert (await labmw(stage, "store", "check"))[0] == 0
+
+
+async def withdrawn_and_refused(stage: Stage, lis: Lis) -> int:
+    """A result is delivered and taken back, and the LIS refuses to hear of that; the number of the message."""
+    await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+    await eventually(lambda: stage.ask("SELECT state FROM result") == [("delivered",)])
+    lis.answers["*"] = "AE"
+    assert (await labmw(stage, "result", "withdraw", str(number(stage, "result")), "--why", "wrong tube"))[0] == 0
+    await eventually(lambda: stage.ask("SELECT count(*) FROM outbox WHERE state = 'dead'") == [(1,)])
+    lis.answers["*"] = "AA"
+    return int(str(stage.ask("SELECT max(id) FROM outbox")[0][0]))
+
+
+async def test_what_takes_a_value_back_never_takes_back_the_one_that_came_after_it(stage: Stage) -> None:
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        word = await withdrawn_and_refused(stage, lis)
+        await Analyzer(stage.analyzer_port).send("S1", message("S1", "25", completed="20261101090000"))
+        await eventually(lambda: ("S1", "25") in lis.values)
+        sent = "SELECT count(*) FROM outbox WHERE state = 'delivered'"
+        await eventually(lambda: stage.ask(sent) == [(2,)])
+        code, said = await labmw(stage, "outbox", "retry", str(word), "--why", "mended there")
+        assert code == 1 and "an older value must not stand over a newer one" in said
+        assert (await labmw(stage, "outbox", "close", str(word), "--why", "the newer value says it"))[0] == 0
+    assert [value for _, value in lis.values] == ["22", "", "25"]
+    assert (await labmw(stage, "store", "check"))[0] == 0
+
+
+async def test_a_newer_value_waits_for_what_takes_the_older_one_back(stage: Stage) -> None:
+    stage.build(["S1"])
+    async with Lis(stage.lis_port) as lis, running(stage):
+        word = await withdrawn_and_refused(stage, lis)
+        await asyncio.to_thread(stage.expect, ["S2"])
+        assert (await labmw(stage, "outbox", "hold", str(word), "--why", "asking the LIS"))[0] == 0
+        await Analyzer(stage.analyzer_port).send("S1", message("S1", "25", completed="20261101090000"))
+        await Analyzer(stage.analyzer_port).send("S2", message("S2"))
+        await eventually(lambda: ("S2", "22") in lis.values)  # nobody else waits
+        assert ("S1", "25") not in lis.values
+        assert (await labmw(stage, "outbox", "retry", str(word), "--why", "mended there"))[0] == 0
+        await eventually(lambda: ("S1", "25") in lis.values)
+    assert [value for specimen, value in lis.values if specimen == "S1"][-1] == "25"
+    assert [text.split("|X|")[0] == text for _, text in lis.got if "S1&" in text][-2:] == [False, True]
+
+
+async def test_a_dead_letter_behind_what_is_listed_counts_and_numbers_are_routed_one_by_one(stage: Stage) -> None:
+    stage.extra = f'[[destination]]\nname = "other"\nconnect = "127.0.0.1:{free_port()}"\ntests = ["718-7"]\n'
+    stage.build(["S1", "S2"])
+    async with Lis(stage.lis_port, answers={"*": "AE"}), running(stage):
+        await Analyzer(stage.analyzer_port).send("S1", message("S1"))
+        await Analyzer(stage.analyzer_port).send("S2", message("S2"))
+        await eventually(lambda: stage.ask("SELECT count(*) FROM outbox WHERE state = 'dead'") == [(2,)])
+    code, said = await labmw(stage, "outbox", "list", "--most", "1")
+    assert code == 1 and "Messages: 1 of 2" in said
+    assert (await labmw(stage, "outbox", "list", "--most", "-1"))[0] == 2
+    # The first is only waiting; what waits for a person is behind it.
+    await asyncio.to_thread(stage.write, [("UPDATE outbox SET state = 'waiting' WHERE id = 1", ())])
+    assert (await labmw(stage, "outbox", "list", "--most", "1"))[0] == 1
+    code, said = await labmw(stage, "outbox", "route", "2", "77", "--to", "other", "--why", "moved")
+    assert code == 1 and "Message 2 goes" in said and "77" in said  # what was done is said, although the next cannot be
+    french = await asyncio.to_thread(
+        forked.run, "outbox", "show", "2", "--language", "fr", env={**os.environ, "LABMW_CONFIG": str(stage.config)}
+    )
+    assert "last_error" not in french.stdout and "dernière erreur" in french.stdout and "(validé)" in french.stdout
+
+
+async def test_a_period_that_is_none_is_not_answered_with_nothing(stage: Stage) -> None:
+    stage.build(["S1"])
+    backwards = ("--from", "2026-11-28", "--to", "2026-11-01")
+    for words in (("lookback", "--lot", "X", *backwards), ("lookback", "--lot", "X", "--from", "0001-01-01")):
+        code, said = await labmw(stage, *words)
+        assert code == 2 and "is no moment" in said, said
+    code, said = await labmw(stage, "outbox", "redeliver", "--from", "0001-01-01", "--to", "9999-12-31T23:59:59-05:00")
+    assert code == 2 and "is no moment" in said
+    code, said = await labmw(stage, "lookback", "--lot", "X")
+    assert code == 0 and "compared letter by letter" in said
 
 
 async def test_an_alert_is_closed_once_by_somebody(stage: Stage) -> None:

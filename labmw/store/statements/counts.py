@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, and_, case, func, literal, select
 
 from labmw.store.schema import FINAL_STATES, alert, message, outbox, outbox_result, quarantine, repeat, result, verdict
 from labmw.store.statements.words import given, is_not, is_one_of
@@ -58,8 +58,21 @@ _UNFINISHED: Final = (
     .where(result.c.site == given("site"), is_not(result.c.state, *FINAL_STATES))
     .order_by(result.c.id)
 )
+# A result that a person has given to another tube was measured under the number that the analyzer said: there it is somebody else's second.
+_separator, _nothing = (literal(text, Text(), literal_execute=True) for text in ("\x1f", ""))
+_sent_as = case(
+    (
+        and_(
+            func.replace(result.c.identity, _separator, _nothing) != result.c.identity,
+            func.replace(result.c.identity, _separator + result.c.specimen + _separator, _nothing) == result.c.identity,
+        ),
+        result.c.identity,
+    ),
+    else_=_nothing,
+)
 # By its parts, not by the unique `key`: the count must not rest on the constraint it is there to prove.
 _identity = (
+    _sent_as.label("sent_as"),
     result.c.analyzer,
     result.c.specimen,
     result.c.code,
@@ -68,7 +81,10 @@ _identity = (
     result.c.completed_raw,
 )
 _SAME_KEY: Final = (
-    select(*_identity, _number).where(result.c.site == given("site")).group_by(*_identity).having(func.count() > 1)
+    select(*_identity, _number)
+    .where(result.c.site == given("site"))
+    .group_by(_sent_as, *_identity[1:])
+    .having(func.count() > 1)
 )
 _SENT_TWICE: Final = (
     select(outbox.c.destination, outbox_result.c.result, _number)

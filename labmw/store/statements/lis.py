@@ -228,11 +228,22 @@ _TOLD_OF: Final = (
     )
     .order_by(outbox.c.id)
 )
+_NOT_TAKEN: Final = (
+    select(outbox.c.id, outbox.c.destination, outbox.c.state, outbox.c.payload)
+    .join(outbox_result, outbox_result.c.outbox == outbox.c.id)
+    .where(outbox_result.c.result == given_number("number"), is_not(outbox.c.state, "delivered", "closed"))
+    .order_by(outbox.c.id)
+)
 
 
 def told_of(site: str, number: int) -> Step:
     """The destinations that have taken a result."""
     return Step(_TOLD_OF, {"site": site, "number": number})
+
+
+def not_taken(number: int) -> Step:
+    """The messages that carry a result and have not arrived, dead letters among them."""
+    return Step(_NOT_TAKEN, {"number": number})
 
 
 def delivered_between(site: str, destination: str, since: str, before: str) -> Step:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import FromClause, Select, and_, or_, select, text, union_all, update
 
-from labmw.store.schema import outbox, outbox_result, receipt, result, withdrawal
+from labmw.store.schema import outbox, outbox_result, receipt, redelivery, result, withdrawal
 from labmw.store.statements.words import given, given_number, is_not, is_one_of
 from labmw.store.transaction import Step
 
@@ -34,8 +34,16 @@ _CARRIED: Final = (
         result.c.unit_raw,
         result.c.state,
     )
-    .join(outbox_result, outbox_result.c.result == result.c.id)
-    .where(outbox_result.c.outbox == given_number("entry"))
+    .where(
+        result.c.id.in_(
+            union_all(
+                *(
+                    select(table.c.result).where(table.c.outbox == given_number("entry"))
+                    for table in (outbox_result, withdrawal, redelivery)
+                )
+            )
+        )
+    )
     .order_by(result.c.id)
 )
 _BECOMES: Final = (
@@ -45,31 +53,51 @@ _BECOMES: Final = (
     .returning(outbox.c.id)
 )
 
-# A later message has brought one of the tests of this one to the same destination, or will.
+# A later message has brought one of the tests of this one to the same destination, or is bringing it. One that was on the wire counts, too: its
+# acknowledgment may be under way, or lost.
 _mine, _my, _ours = outbox.alias("mine"), outbox_result.alias("my"), result.alias("ours")
 _later, _its, _theirs = outbox.alias("later"), outbox_result.alias("its"), result.alias("theirs")
-_OVERTAKEN_BY: Final = (
-    select(_later.c.id, _ours.c.specimen, _ours.c.test_name, _ours.c.code)
-    .select_from(_mine.join(_my, _my.c.outbox == _mine.c.id).join(_ours, _ours.c.id == _my.c.result))
-    .join(
-        _later,
-        and_(
-            _later.c.site == _mine.c.site,
-            _later.c.specimen == _mine.c.specimen,
-            _later.c.destination == _mine.c.destination,
-            _later.c.id > _mine.c.id,
-        ),
+_my_word = withdrawal.alias("my_word")
+_may_be_there = or_(
+    is_one_of(_later.c.state, "delivered"), and_(is_one_of(_later.c.state, "waiting", "claimed"), _later.c.attempts > 0)
+)
+
+
+def _overtaking(mine: FromClause) -> Select[Any]:
+    """Later messages with the same tests of the tube; `mine` says what this one is about: results, or results taken back."""
+    return (
+        select(_later.c.id, _ours.c.specimen, _ours.c.test_name, _ours.c.code)
+        .select_from(_mine.join(mine, mine.c.outbox == _mine.c.id).join(_ours, _ours.c.id == mine.c.result))
+        .join(
+            _later,
+            and_(
+                _later.c.site == _mine.c.site,
+                _later.c.specimen == _mine.c.specimen,
+                _later.c.destination == _mine.c.destination,
+                _later.c.id > _mine.c.id,
+            ),
+        )
+        .join(_its, _its.c.outbox == _later.c.id)
+        .join(_theirs, _theirs.c.id == _its.c.result)
+        .where(
+            _mine.c.id == given_number("entry"),
+            _may_be_there,
+            _theirs.c.patient == _ours.c.patient,
+            _theirs.c.loinc == _ours.c.loinc,
+            or_(_ours.c.loinc != "", _theirs.c.code == _ours.c.code),
+        )
     )
-    .join(_its, _its.c.outbox == _later.c.id)
-    .join(_theirs, _theirs.c.id == _its.c.result)
+
+
+# What takes a value back must not take back the one that came after it.
+_OVERTAKEN_BY: Final = union_all(_overtaking(_my), _overtaking(_my_word)).order_by(text("1 DESC"))
+_NOT_ANY_MORE: Final = (
+    select(result.c.id, result.c.specimen, result.c.test_name, result.c.code, result.c.state)
+    .join(outbox_result, outbox_result.c.result == result.c.id)
     .where(
-        _mine.c.id == given_number("entry"),
-        _later.c.state == "delivered",
-        _theirs.c.patient == _ours.c.patient,
-        _theirs.c.loinc == _ours.c.loinc,
-        or_(_ours.c.loinc != "", _theirs.c.code == _ours.c.code),
+        outbox_result.c.outbox == given_number("entry"), is_one_of(result.c.state, "withdrawn", "blocked", "rejected")
     )
-    .order_by(_later.c.id.desc())
+    .order_by(result.c.id)
 )
 _REFUSALS: Final = select(receipt).where(receipt.c.outbox == given_number("entry")).order_by(receipt.c.id)
 _AT_DESTINATION: Final = (
@@ -116,8 +144,13 @@ _UNFINISHED: Final = (
 
 
 def overtaken_by(entry: int) -> Step:
-    """The delivered messages, newest first, that have brought a test of this one to its destination since; with the tube and test."""
+    """The messages, newest first, that have brought a test of this one to its destination since, or may have; with the tube and test."""
     return Step(_OVERTAKEN_BY, {"entry": entry})
+
+
+def not_any_more(entry: int) -> Step:
+    """The results of a message that hold no longer: taken back, blocked, or refused by a person."""
+    return Step(_NOT_ANY_MORE, {"entry": entry})
 
 
 def refusals_of(entry: int) -> Step:
@@ -166,7 +199,7 @@ def outbox_entry(site: str, entry: int) -> Step:
 
 
 def results_carried(entry: int) -> Step:
-    """The results that a message carries."""
+    """The results that a message brings, takes back, or brings again."""
     return Step(_CARRIED, {"entry": entry})
 
 

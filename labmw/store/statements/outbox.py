@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Text, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Text, and_, exists, func, literal, or_, select, update
 
-from labmw.store.schema import outbox, outbox_result, result, verdict
+from labmw.store.schema import outbox, outbox_result, result, verdict, withdrawal
 from labmw.store.statements.words import given, given_bytes, given_number, is_free, is_not, is_one_of
 from labmw.store.transaction import Step
 
 _undelivered = is_not(outbox.c.state, "delivered")
 _unfinished = and_(_undelivered, is_one_of(outbox.c.state, "waiting", "claimed"))
 _earlier, _its, _mine = outbox.alias("earlier"), outbox_result.alias("its"), outbox_result.alias("mine")
-_theirs, _ours = result.alias("theirs"), result.alias("ours")
+_theirs, _ours, _word = result.alias("theirs"), result.alias("ours"), withdrawal.alias("word")
 # An earlier message with the same test of the same specimen is on its way, or held: this one must not overtake it. A dead one blocks nobody.
 # Two analyzers may call one test by different codes: what has a LOINC code is known by it.
+
+
+def _same_test(mine: FromClause, its: FromClause) -> ColumnElement[bool]:
+    """`mine` and `its` say what the two are about: results that they bring (`outbox_result`), or take back (`withdrawal`)."""
+    pair = exists().where(
+        its.c.outbox == _earlier.c.id,
+        _theirs.c.id == its.c.result,
+        mine.c.outbox == outbox.c.id,
+        _ours.c.id == mine.c.result,
+        _ours.c.loinc == _theirs.c.loinc,
+        or_(_ours.c.loinc != literal("", Text(), literal_execute=True), _ours.c.code == _theirs.c.code),
+    )
+    return pair.correlate(outbox, _earlier)
+
+
 _must_wait = exists().where(
     _earlier.c.site == outbox.c.site,
     _earlier.c.specimen == outbox.c.specimen,
     _earlier.c.destination == outbox.c.destination,
     _earlier.c.id < outbox.c.id,
     is_one_of(_earlier.c.state, "waiting", "claimed", "held"),
-    _its.c.outbox == _earlier.c.id,
-    _theirs.c.id == _its.c.result,
-    _mine.c.outbox == outbox.c.id,
-    _ours.c.id == _mine.c.result,
-    _ours.c.loinc == _theirs.c.loinc,
-    or_(_ours.c.loinc != literal("", Text(), literal_execute=True), _ours.c.code == _theirs.c.code),
+    or_(_same_test(_mine, _its), _same_test(_mine, _word), _same_test(_word, _its)),
 )
 _next = (
     select(outbox.c.id)

@@ -13,7 +13,7 @@ from released import Morning, morning, timed
 
 from labmw.clock import stamp
 from labmw.delivery import mending
-from labmw.delivery.mending import NotNow, Overtaken
+from labmw.delivery.mending import NotNow, Overtaken, TakenBack
 from labmw.delivery.routing import route, route_all
 from labmw.store.checking import check
 from labmw.store.statements import mending as stored
@@ -107,6 +107,34 @@ async def test_a_dead_letter_is_not_let_go_over_a_newer_value(day: Morning) -> N
         day.later(600)
         await day.outbox(sender).step()
         assert receiver.got == []
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "may_be_there"), [("claimed", 1, True), ("waiting", 1, True), ("waiting", 0, False)]
+)
+async def test_a_newer_value_that_was_on_the_wire_may_be_there(
+    day: Morning, state: str, attempts: int, may_be_there: bool
+) -> None:
+    """It is being sent, or its acknowledgment was lost: the older one, let go now, would arrive behind it."""
+    await refused(day)
+    await newer_delivered(day)
+    day.write("UPDATE outbox SET state = ?, attempts = ? WHERE control_id = 'NEWER'", state, attempts)
+    if may_be_there:
+        with pytest.raises(Overtaken):
+            await day.line.store.run(mending.retry("TEST", 1, **decided(day)))
+    else:  # it has not left, and waits for the older one
+        await day.line.store.run(mending.retry("TEST", 1, **decided(day)))
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "blocked", "rejected"])
+async def test_what_does_not_hold_any_more_is_not_let_go(day: Morning, state: str) -> None:
+    await refused(day)
+    day.write("UPDATE result SET state = ?", state)
+    with pytest.raises(TakenBack):
+        await day.line.store.run(mending.retry("TEST", 1, **decided(day)))
+    with pytest.raises(TakenBack):
+        await day.line.store.run(route("TEST", 1, "OTHER", **decided(day)))
+    await day.line.store.run(mending.close("TEST", 1, **decided(day)))
 
 
 async def test_without_that_look_it_would_go(day: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
